@@ -1,0 +1,42 @@
+"""What may be searched: specifications, spaces, and the published networks.
+
+``get`` imports a space only when asked for one: spaces need Optuna, the rest of this package nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, cast
+
+from mnas_moo.spaces.names import unknown
+from mnas_moo.spaces.networks import NETWORKS, network
+from mnas_moo.spaces.spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from mnas_moo.spaces.space import Space
+
+__all__ = ["NETWORKS", "SPACES", "NetworkSpec", "get", "network"]
+
+_SPACES = {
+    "mnasnet": ("mnas_moo.spaces.mnasnet", "MnasNetSpace"),
+    "mnasnet-flat": ("mnas_moo.spaces.mnasnet_flat", "FlatMnasNetSpace"),
+}
+
+SPACES = tuple(_SPACES)
+"""The names that ``get`` knows."""
+
+
+def get(name: str, **settings: Any) -> Space:
+    """A space by name.
+
+    Args:
+        name: one of ``SPACES``.
+        settings: those of the space, ``mnas_moo.spaces.mnasnet.Settings`` for both of them.
+
+    Raises:
+        ValueError: an unknown space or setting, or a setting out of range.
+    """
+    if name not in _SPACES:
+        raise unknown("space", name, SPACES)
+    module, space = _SPACES[name]
+    return cast("Space", getattr(importlib.import_module(module), space)(**settings))

@@ -1,0 +1,31 @@
+"""The folders at the top of the repository are the subpackages the wheel installs."""
+
+import configparser
+from pathlib import Path
+
+import pytest
+
+from mnas_moo import study_file
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_every_package_folder_is_listed_in_setup_cfg() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    listed = set(config["options"]["packages"].split())
+    found = {"mnas_moo"} if (ROOT / "mnas_moo" / "__init__.py").is_file() else set()
+    for top in ("objectives", "spaces", "studies"):
+        for init in (ROOT / top).rglob("__init__.py"):
+            found.add(".".join(("mnas_moo", *init.parent.relative_to(ROOT).parts)))
+    assert found == listed
+
+
+def test_bundled_study_by_name_and_by_path() -> None:
+    assert "digits" in study_file.bundled()
+    assert study_file.load("digits") == study_file.load(str(ROOT / "studies" / "digits.yaml"))
+
+
+def test_missing_study_names_the_bundled_ones() -> None:
+    with pytest.raises(FileNotFoundError, match="bundled: .*digits"):
+        study_file.load("nope")
