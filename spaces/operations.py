@@ -1,0 +1,136 @@
+"""The one table of operations: what a lowered network is made of, with shapes and counts.
+
+A specification is lowered to a list of nodes, each one of these operations; every reader (torch module,
+LiteRT model, counts, picture) is a table keyed by the same classes, and a test walks all of them through
+all readers. To add an operation, add its class here and one entry to each reader's table.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+Shape = tuple[int, int, int]
+"""(channels, height, width) of a tensor at batch 1."""
+
+ACTIVATIONS = ("none", "relu", "relu6", "sigmoid")
+
+
+@dataclass(frozen=True)
+class Conv:
+    """2-D convolution, then batch norm or a bias, then an activation: one fused step, as phones run it.
+
+    Padding is torch's ``kernel // 2`` on every side, also at stride 2 (TensorFlow's SAME is another function
+    there). ``epsilon`` is that of the batch norm; without one (None) the convolution has a bias instead.
+    """
+
+    out_channels: int
+    kernel: int
+    stride: int = 1
+    groups: int = 1
+    epsilon: float | None = None
+    activation: str = "none"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """Shape after the convolution; ``kernel // 2`` padding makes it the input's divided by the stride."""
+        ((_, height, width),) = inputs
+        return self.out_channels, -(-height // self.stride), -(-width // self.stride)
+
+    def parameters(self, *inputs: Shape) -> int:
+        """Weights, and gamma and beta of the norm or the bias; running statistics are not parameters."""
+        ((channels, _, _),) = inputs
+        weights = self.kernel**2 * channels // self.groups * self.out_channels
+        return weights + self.out_channels * (1 if self.epsilon is None else 2)
+
+    def multiply_adds(self, *inputs: Shape) -> int:
+        """One multiply-add a weight and output position; norm, bias and activation count nothing."""
+        ((channels, _, _),) = inputs
+        return self.kernel**2 * channels // self.groups * math.prod(self.output_shape(*inputs))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Fully connected layer with a bias, over a (channels, 1, 1) tensor."""
+
+    out_features: int
+
+    def output_shape(self, *_inputs: Shape) -> Shape:
+        """(out_features, 1, 1)."""
+        return self.out_features, 1, 1
+
+    def parameters(self, *inputs: Shape) -> int:
+        """Weights and bias."""
+        return (math.prod(inputs[0]) + 1) * self.out_features
+
+    def multiply_adds(self, *inputs: Shape) -> int:
+        """One a weight."""
+        return math.prod(inputs[0]) * self.out_features
+
+
+@dataclass(frozen=True)
+class _Free:
+    """What has neither parameters nor multiply-adds, and keeps the shape of its first input."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The shape of the first input."""
+        return inputs[0]
+
+    def parameters(self, *_inputs: Shape) -> int:
+        """None."""
+        return 0
+
+    def multiply_adds(self, *_inputs: Shape) -> int:
+        """Elementwise and pooling work is not counted, as in the papers' tables."""
+        return 0
+
+
+@dataclass(frozen=True)
+class AveragePool(_Free):
+    """Average over ``kernel`` x ``kernel`` windows, ``kernel // 2`` zeros of padding that count in the mean."""
+
+    kernel: int
+    stride: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The input's height and width divided by the stride, rounded up."""
+        ((channels, height, width),) = inputs
+        return channels, -(-height // self.stride), -(-width // self.stride)
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool(_Free):
+    """Mean over height and width, which become 1."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """(channels, 1, 1)."""
+        return inputs[0][0], 1, 1
+
+
+@dataclass(frozen=True)
+class Add(_Free):
+    """Sum of two tensors of one shape."""
+
+
+@dataclass(frozen=True)
+class Multiply(_Free):
+    """The first input scaled channel by channel by the second, (channels, 1, 1): a squeeze-and-excite gate."""
+
+
+@dataclass(frozen=True)
+class Dropout(_Free):
+    """Zeroes features at ``rate`` while training; nothing on the phone."""
+
+    rate: float
+
+
+Operation = Conv | Linear | AveragePool | GlobalAveragePool | Add | Multiply | Dropout
+
+OPERATIONS: tuple[type[Operation], ...] = (
+    Conv,
+    Linear,
+    AveragePool,
+    GlobalAveragePool,
+    Add,
+    Multiply,
+    Dropout,
+)

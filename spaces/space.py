@@ -1,0 +1,55 @@
+"""What a space is: parameters that Optuna can suggest, and what they mean as a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mnas_moo.spaces.spec import NetworkSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from optuna.distributions import BaseDistribution
+
+
+class Space(Protocol):
+    """A set of networks, each named by at least one assignment of values to parameters (a genome).
+
+    A space is made with keyword settings, among them ``classes``, ``channels`` (of the images) and ``resolution``
+    (their height and width in pixels), and never changes after that. It can be pickled.
+    """
+
+    name: str
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """The parameters in the order of decision, stem to head."""
+        ...
+
+    def spec(self, params: Mapping[str, Any]) -> NetworkSpec:
+        """The network of a genome.
+
+        Raises:
+            ValueError: a parameter is missing, unknown, or not one of its choices; the message names it.
+        """
+        ...
+
+    def params(self, spec: NetworkSpec) -> dict[str, Any]:
+        """The canonical genome of a network: ``spec(params(s))`` computes what ``s`` does.
+
+        Raises:
+            ValueError: the network is no member of the space.
+        """
+        ...
+
+    def random(self, rng: np.random.Generator) -> NetworkSpec:
+        """The network of a genome drawn uniformly."""
+        ...
+
+    def canonical(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """One representative of all genomes that mean this network: choices without effect spelt one way.
+
+        Raises:
+            ValueError: as for ``spec``.
+        """
+        ...

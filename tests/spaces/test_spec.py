@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import pytest
+
+from mnas_moo.spaces import NetworkSpec, network
+from mnas_moo.spaces.spec import Layer
+
+
+def small(**changes: object) -> NetworkSpec:
+    """A 4x4 image, a stem of 2 channels, one MBConv3 with changes."""
+    layer = dataclasses.replace(Layer("mbconv", 2, 2, 3, expansion=3), **changes)  # type: ignore[arg-type]
+    return NetworkSpec((1, 4, 4), Layer("conv", 1, 2, 3, skip="none"), (layer,), head=0, classes=3, dropout=0.0)
+
+
+def test_peak_memory_holds_the_residual() -> None:
+    # While the depthwise convolution runs: residual 2*16, its input 6*16, its output 6*16 = 224 floats.
+    assert small().peak_memory_bytes == 4 * (32 + 96 + 96)
+
+
+def test_peak_memory_without_skip_forgets_the_block_input() -> None:
+    assert small(skip="none").peak_memory_bytes == 4 * (96 + 96)
+
+
+def test_peak_memory_counts_the_gate() -> None:
+    # While the gate scales: residual 32, depthwise output 96, gate 6, scaled 96.
+    assert small(se_ratio=0.5).peak_memory_bytes == 4 * (32 + 96 + 6 + 96)
+
+
+def test_peak_memory_of_a_pooling_skip_at_stride_two() -> None:
+    # While the depthwise convolution runs: block input 32 (read by the pooling later), expanded 96, output 6*4.
+    assert small(skip="pooling", stride=2).peak_memory_bytes == 4 * (32 + 96 + 24)
+
+
+def test_counts_by_hand() -> None:
+    spec = small(se_ratio=0.5)
+    # stem, expand, depthwise, reduce 6->1, expand 1->6, project, classifier
+    assert spec.parameters == (18 + 4) + (12 + 12) + (54 + 12) + (6 + 1) + (6 + 6) + (12 + 4) + (6 + 3)
+    assert spec.multiply_adds == 16 * 18 + 16 * 12 + 16 * 54 + 6 + 6 + 16 * 12 + 6
+
+
+def test_regular_convolution_is_one_node_and_its_gate() -> None:
+    names = [node.name for node in small(operation="conv", expansion=1, se_ratio=0.5).nodes]
+    assert names[1:6] == [f"layers.0.{part}" for part in ("conv", "se.pool", "se.reduce", "se.expand", "se.scale")]
+
+
+@pytest.mark.parametrize(
+    ("skip", "stride", "out", "effective"),
+    [
+        ("identity", 1, 8, "identity"),
+        ("identity", 2, 8, "none"),
+        ("identity", 1, 16, "none"),
+        ("pooling", 1, 8, "pooling"),
+        ("pooling", 2, 8, "pooling"),
+        ("pooling", 2, 16, "none"),
+        ("none", 1, 8, "none"),
+    ],
+)
+def test_a_skip_is_there_only_where_it_fits(skip: str, stride: int, out: int, effective: str) -> None:
+    assert Layer("mbconv", 8, out, 3, stride, skip=skip).effective_skip == effective
+
+
+def test_canonical_networks_are_equal_whatever_absent_skip_was_declared() -> None:
+    assert small(stride=2) != small(stride=2, skip="none")
+    assert small(stride=2).canonical() == small(stride=2, skip="none").canonical()
+    assert small().canonical() != small(skip="pooling").canonical()
+
+
+def test_name_is_no_part_of_equality() -> None:
+    assert dataclasses.replace(small(), name="x") == small()
+
+
+def test_blocks_and_stages_of_a1() -> None:
+    spec = network("mnasnet-a1")
+    assert [len(block) for block in spec.blocks] == [1, 2, 3, 4, 2, 3, 1]
+    assert [len(stage) for stage in spec.stages] == [1, 1, 1, 2, 2]
+
+
+def test_a_spec_pickles_after_use() -> None:
+    spec = network("mnasnet-a1")
+    assert pickle.loads(pickle.dumps(spec)).multiply_adds == spec.multiply_adds
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"operation": "pool"}, "operation is 'pool'; allowed: conv, mbconv"),
+        ({"skip": "dense"}, "skip is 'dense'; allowed: identity, pooling, none"),
+        ({"kernel": 4}, "kernel is 4; it must be odd"),
+        ({"stride": 0}, "stride is 0; it must be at least 1"),
+        ({"operation": "conv"}, "expansion is 3; a conv has none"),
+        ({"se_ratio": 1.5}, "se_ratio is 1.5"),
+        ({"in_channels": 3}, "layer 0 takes 3 channels, but the one before it gives 2"),
+    ],
+)
+def test_wrong_layers_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"classes": 0}, {"dropout": 1.0}, {"epsilon": 0.0}, {"activation": "swish"}, {"input_shape": (1, 4)}]
+)
+def test_wrong_networks_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        dataclasses.replace(small(), **changes)  # type: ignore[arg-type]
