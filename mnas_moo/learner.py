@@ -1,0 +1,93 @@
+"""How a controller learns from a history: in versions, each a function of a prefix of the history.
+
+Version v has learnt from the first v batches of finished trials. A process that opens an old study replays the
+updates since the last fresh start and holds, to the last digit, the controller that an unbroken run would hold.
+"""
+
+from __future__ import annotations
+
+import abc
+import copy
+from collections.abc import Sequence
+
+import torch
+
+from mnas_moo.controller import Controller
+from mnas_moo.history import Record
+from mnas_moo.tokens import Decision
+
+
+class Learner(abc.ABC):
+    """A controller and its versions.
+
+    Args:
+        seed: of the initial weights.
+        batch: finished trials between two versions.
+        hidden: LSTM units.
+        embedding: size of a token's embedding.
+        condition: numbers the policy is conditioned on.
+        learning_rate: of Adam.
+    """
+
+    KEPT = 3  # recent versions, for workers that are still in a block of an older one
+
+    def __init__(
+        self, seed: int, batch: int, hidden: int, embedding: int, condition: int, learning_rate: float
+    ) -> None:
+        self.seed, self.batch, self.learning_rate = seed, batch, learning_rate
+        self._shape = (hidden, embedding, condition)
+        self.restart()
+        self._policies = {0: self._snapshot()}
+
+    def restart(self) -> None:
+        """A fresh controller, version 0."""
+        self.version = 0
+        self.controller = Controller(self.seed, *self._shape)
+        self.optimiser = torch.optim.Adam(self.controller.parameters(), self.learning_rate, fused=True)
+
+    @property
+    def newest(self) -> int:
+        """The newest version there is a policy of."""
+        return max(self._policies)
+
+    def policy(self, version: int) -> Controller | None:
+        """The controller of a version, not to be trained; None if it is not (or no longer) there."""
+        return self._policies.get(version)
+
+    def learn(self, records: Sequence[Record], version: int) -> None:
+        """Makes the policy of a version; those there were stay usable meanwhile.
+
+        Args:
+            records: what there is to learn from, in the order it finished; at least ``version * batch``.
+            version: the version wanted.
+        """
+        begin = self.begin(version)
+        if self.version < begin or self.version > version:
+            self.restart()
+            self.version = begin
+        while self.version < version:
+            self.update(records)
+            self.version += 1
+        policies = {**self._policies, version: self._snapshot()}
+        for old in sorted(policies)[: -self.KEPT]:
+            if old != version:
+                del policies[old]
+        self._policies = policies  # one assignment: whoever samples meanwhile sees the old ones or the new
+
+    @abc.abstractmethod
+    def begin(self, version: int) -> int:
+        """The last version before ``version`` (at most it minus 1) whose next update starts afresh."""
+
+    @abc.abstractmethod
+    def update(self, records: Sequence[Record]) -> None:
+        """One update of the controller: from ``self.version`` to the next."""
+
+    def grow(self, records: Sequence[Record]) -> None:
+        """Makes place for all decisions of these records."""
+        decisions: dict[Decision, None] = {}
+        for record in records:
+            decisions.update(dict.fromkeys(decision for decision, _ in record.genome))
+        self.controller.grow(list(decisions), self.optimiser)
+
+    def _snapshot(self) -> Controller:
+        return copy.deepcopy(self.controller).requires_grad_(False)

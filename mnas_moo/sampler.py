@@ -1,0 +1,160 @@
+"""MnasSampler: MnasNet's RNN controller as an Optuna sampler.
+
+The sampler is a thin edge: it reads a study's trials into a ``History``, has a ``Learner`` make a policy of them,
+and lets the policy propose. All that it knows is a function of (seed, configuration, trials in the storage), so any
+number of processes can sample one study, a killed one loses nothing, and 10 + 10 trials equal 20 in one go.
+
+- ``MnasSampler()``: one policy for a whole Pareto front; no network is tried twice while others remain.
+- ``MnasSampler.paper(reward=...)``: as published, one reward; may propose a network again, as published.
+
+A space whose completed trials all had the same parameters is sampled at once, before the first ``suggest``; any
+other (conditional) space is sampled step by step, as the trial asks, the LSTM following its decisions.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from mnas_moo.history import ordinal_of
+from mnas_moo.ppo import PPOSettings
+from mnas_moo.reward import Reward
+from mnas_moo.study_state import Canonical, FrontState, PaperSettings, PaperState, StudyState
+from mnas_moo.tokens import Decision
+
+
+class MnasSampler(BaseSampler):
+    """Samples networks, or anything else with parameters, by a policy that learns from the trials.
+
+    Works on single- and multi-objective studies with any of Optuna's parameter types, conditional ones too.
+    Each trial draws a preference among the objectives and the policy is conditioned on it (``conditioned.py``).
+
+    >>> import optuna
+    >>> study = optuna.create_study(directions=["maximize", "minimize"], sampler=MnasSampler(seed=0))
+
+    Args:
+        seed: of all randomness; None draws one and stores it with the study.
+        canonical: maps the parameters of a genome to those of one representative of all that mean the same
+            network (``Space.canonical``), so that they count as one; None: all genomes differ. To be pickled with
+            the sampler it must be a picklable function.
+    """
+
+    def __init__(self, *, seed: int | None = None, canonical: Canonical | None = None) -> None:
+        if seed is not None and seed < 0:
+            raise ValueError(f"seed is {seed}; it must be 0 or above, or None to draw one")
+        self._seed, self._canonical = seed, canonical
+        self._paper: PaperSettings | None = None
+        self._reset()
+
+    @classmethod
+    def paper(
+        cls,
+        reward: Reward | None = None,
+        *,
+        seed: int | None = None,
+        batch: int = 20,
+        learning_rate: float = 3.5e-4,
+        entropy: float = 1e-5,
+        baseline_decay: float = 0.95,
+        hidden: int = 100,
+        clip: float = 0.2,
+        epochs: int = 4,
+        embedding: int = 32,
+    ) -> MnasSampler:
+        """The search as published: an LSTM controller, PPO, one scalar reward (Tan et al. 2019, sec. 3 and 4.2).
+
+        The controller is NASNet's (Zoph et al. 2018, appendix A.2), which MnasNet says it uses.
+
+        Args:
+            reward: makes one number of two objectives; for single-objective studies None, their value is the reward.
+            seed: of all randomness; None draws one and stores it with the study.
+            batch: trials an update. Published: 20.
+            learning_rate: of Adam. Published: 3.5e-4.
+            entropy: weight of the entropy bonus. Published: 1e-5.
+            baseline_decay: weight of the past in the moving average of rewards. Published: 0.95.
+            hidden: LSTM units. Published: 100.
+            clip: half-width of PPO's trust interval. Never published; 0.2 is ours, the value of PPO's own paper.
+            epochs: PPO's passes over a batch. Never published; 4 is ours.
+            embedding: size of a token's embedding. Never published; 32 is ours.
+
+        Raises:
+            ValueError: a value is out of its range.
+        """
+        for name, value in (("batch", batch), ("hidden", hidden), ("embedding", embedding)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 1")
+        if not 0 <= baseline_decay < 1:
+            raise ValueError(f"baseline_decay is {baseline_decay}; it must be in [0, 1)")
+        sampler = cls(seed=seed)
+        settings = PPOSettings(learning_rate, entropy, clip, epochs)
+        sampler._paper = PaperSettings(reward, settings, baseline_decay, batch, hidden, embedding)
+        return sampler
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Refuses a study that the reward cannot mean, before anything is spent on it."""
+        self._state(study).check(study)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """All parameters of the completed trials if they all had the same, else none."""
+        state = self._state(study)
+        state.read(study)
+        return dict(state.history.space) if state.history.static else {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """One whole genome."""
+        state = self._state(study)
+        state.learn(ordinal_of(trial))
+        decisions = [
+            state.history.decision(name, distribution)
+            for name, distribution in search_space.items()
+            if not distribution.single()
+        ]
+        return state.propose(study, trial, decisions) if decisions else {}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """The next decision of a trial, given those it has made."""
+        state = self._state(study)
+        if not trial.params:
+            state.learn(ordinal_of(trial))
+        return state.step(trial, Decision(param_name, param_distribution))
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        """Writes down what PPO needs of a trial that was sampled step by step."""
+        self._state(study).finish(study, trial)
+
+    def reseed_rng(self) -> None:
+        """Nothing: a trial's randomness is keyed by (seed, trial number), so workers never share any."""
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._states: weakref.WeakKeyDictionary[BaseStorage, dict[int, StudyState]] = weakref.WeakKeyDictionary()
+
+    def _state(self, study: Study) -> StudyState:
+        with self._lock:
+            states = self._states.setdefault(study._storage, {})
+            if study._study_id not in states:
+                states[study._study_id] = (
+                    PaperState(study, self._seed, self._paper)
+                    if self._paper
+                    else FrontState(study, self._seed, self._canonical)
+                )
+            return states[study._study_id]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"seed": self._seed, "canonical": self._canonical, "paper": self._paper}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._seed, self._canonical, self._paper = state["seed"], state["canonical"], state["paper"]
+        self._reset()

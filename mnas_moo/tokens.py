@@ -1,0 +1,114 @@
+"""Tokens: every parameter of a search is one decision among a few tokens.
+
+A categorical parameter, or a number with few values, has one token a value. A number with many values (or a
+continuous one) is cut into ``BINS`` intervals, equal on its own scale (logarithmic where it is): the policy chooses
+the interval, and the place within it is uniform. The papers search categorical choices only; numbers are ours.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+BINS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """One parameter as a decision; equal decisions share what the policy has learnt of them.
+
+    >>> decision = Decision("kernel", CategoricalDistribution([3, 5]))
+    >>> decision.size, decision.token(5), decision.value(0, 0.5)
+    (2, 1, 3)
+    """
+
+    name: str
+    distribution: BaseDistribution
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:  # the usual case; comparing distributions is slow
+            return True
+        if not isinstance(other, Decision) or self.name != other.name:
+            return False
+        return self.distribution == other.distribution
+
+    @property
+    def size(self) -> int:
+        """Number of tokens, >= 1."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return len(self.distribution.choices)
+        return len(self._edges) - 1
+
+    @property
+    def exact(self) -> bool:
+        """Whether each token stands for one value."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return True
+        return self._grid and self._edges[-1] == self.size
+
+    def token(self, value: Any) -> int:
+        """The token that stands for a value of the parameter."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return int(self.distribution.to_internal_repr(value))
+        place = self._index(value) if self._grid else self._scale(value)
+        return min(max(bisect.bisect_right(self._edges, place) - 1, 0), self.size - 1)
+
+    def value(self, token: int, u: float) -> Any:
+        """A value of the parameter.
+
+        Args:
+            token: one of ``size``.
+            u: in [0, 1): the place within the token's interval.
+        """
+        d = self.distribution
+        if isinstance(d, CategoricalDistribution):
+            return d.choices[token]
+        low, high = self._edges[token], self._edges[token + 1]
+        if self._grid:
+            index = int(low + u * (high - low))
+            if isinstance(d, IntDistribution):
+                return d.low + index * d.step
+            assert isinstance(d, FloatDistribution) and d.step is not None
+            return min(d.low + index * d.step, d.high)
+        assert isinstance(d, FloatDistribution)
+        place = low + u * (high - low)
+        return float(min(max(math.exp(place) if d.log else place, d.low), d.high))
+
+    @property
+    def _grid(self) -> bool:
+        """Whether the parameter has countably many values."""
+        return self.distribution.step is not None if isinstance(self.distribution, FloatDistribution) else True
+
+    def _index(self, value: float) -> int:
+        d = self.distribution
+        assert isinstance(d, IntDistribution | FloatDistribution) and d.step is not None
+        return round((value - d.low) / d.step)
+
+    def _scale(self, value: float) -> float:
+        d = self.distribution
+        assert isinstance(d, IntDistribution | FloatDistribution)
+        return math.log(value) if d.log else float(value)
+
+    @cached_property
+    def _edges(self) -> list[float]:
+        """Edges of the tokens' intervals, ascending: of grid indices, or on the parameter's scale."""
+        d = self.distribution
+        assert isinstance(d, IntDistribution | FloatDistribution)
+        if not self._grid:
+            return [float(edge) for edge in np.linspace(self._scale(d.low), self._scale(d.high), BINS + 1)]
+        count = self._index(d.high) + 1
+        if count <= BINS:
+            return [float(edge) for edge in range(count + 1)]
+        edges = np.linspace(0, count, BINS + 1)
+        if d.log:  # a token spans a ratio, but at least one value
+            edges = np.exp(np.linspace(math.log(d.low - 0.5), math.log(d.high + 0.5), BINS + 1)) - d.low + 0.5
+        return sorted({0.0, float(count), *(float(round(edge)) for edge in edges[1:-1])})
