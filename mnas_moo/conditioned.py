@@ -37,8 +37,8 @@ class ConditionedLearner(Learner):
 
     BATCH = 20  # finished trials between two versions
     STEPS = 20  # gradient steps a version
-    MINIBATCH = 128  # preferences a step
-    FRESH_RATIO = 1.5  # a fresh start whenever the history has grown by this: what a restart must replay at most
+    MINIBATCH = 64  # preferences a step
+    FRESH_RATIO = 2.0  # a fresh start whenever the history has grown by this: what a restart must replay at most
     FRESH_STEPS = 150  # gradient steps of a fresh start, or what an unbroken run had by then
     LEARNING_RATE = 3e-3
     ENTROPY = 0.02

@@ -59,10 +59,10 @@ class Learner(abc.ABC):
 
         Args:
             records: what there is to learn from, in the order it finished; at least ``version * batch``.
-            version: the version wanted.
+            version: the version wanted, newer than all there are.
         """
         begin = self.begin(version)
-        if self.version < begin or self.version > version:
+        if self.version < begin:
             self.restart()
             self.version = begin
         while self.version < version:
@@ -70,8 +70,7 @@ class Learner(abc.ABC):
             self.version += 1
         policies = {**self._policies, version: self._snapshot()}
         for old in sorted(policies)[: -self.KEPT]:
-            if old != version:
-                del policies[old]
+            del policies[old]
         self._policies = policies  # one assignment: whoever samples meanwhile sees the old ones or the new
 
     @abc.abstractmethod

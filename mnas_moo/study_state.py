@@ -131,7 +131,7 @@ class StudyState:
             try:
                 with self.lock:
                     version, records = self.wanted(ordinal), list(self.learnable)
-                if self.learner.policy(version) is None:
+                if version > self.learner.newest:
                     self.learner.learn(records, version)
             finally:
                 self.learning.release()
@@ -274,17 +274,11 @@ class PaperState(StudyState):
         return min(self.versions.get(ordinal // self.settings.batch, newest), newest)
 
     def follow(self, trial: FrozenTrial) -> tuple[int, Controller]:
-        """The policy of the trial's block; made now if it is an old one that is no longer there."""
-        block = ordinal_of(trial) // self.settings.batch
-        version = self.versions.setdefault(block, self.learner.newest)
-        version = min(version, len(self.learnable) // self.settings.batch)
+        """The policy of the trial's block, or the newest where that is no longer there."""
+        ordinal = ordinal_of(trial)
+        version = self.versions.setdefault(ordinal // self.settings.batch, self.wanted(ordinal))
         policy = self.learner.policy(version)
-        if policy is None:
-            with self.learning:
-                self.learner.learn(list(self.learnable), version)
-            policy = self.learner.policy(version)
-            assert policy is not None
-        return version, policy
+        return (version, policy) if policy else super().follow(trial)
 
     def propose(self, study: Study, trial: FrozenTrial, decisions: list[Decision]) -> dict[str, Any]:
         """The trial's row of its block's roll-out."""

@@ -1,11 +1,13 @@
 """The folders at the top of the repository are the subpackages the wheel installs."""
 
+from __future__ import annotations
+
 import configparser
 from pathlib import Path
 
 import pytest
 
-from mnas_moo import study_file
+from mnas_moo.study_file import StudyError, bundled, load_study_file
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,10 +24,11 @@ def test_every_package_folder_is_listed_in_setup_cfg() -> None:
 
 
 def test_bundled_study_by_name_and_by_path() -> None:
-    assert "digits" in study_file.bundled()
-    assert study_file.load("digits") == study_file.load(str(ROOT / "studies" / "digits.yaml"))
+    assert "digits" in bundled()
+    by_name, by_path = load_study_file("digits"), load_study_file(ROOT / "studies" / "digits.yaml")
+    assert by_name.model_dump() == by_path.model_dump()
 
 
 def test_missing_study_names_the_bundled_ones() -> None:
-    with pytest.raises(FileNotFoundError, match="bundled: .*digits"):
-        study_file.load("nope")
+    with pytest.raises(StudyError, match=r"bundled: .*digits"):
+        load_study_file("nope")
