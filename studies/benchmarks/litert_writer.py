@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import litert_torch  # type: ignore[import-untyped]
+import litert_torch
 import numpy as np
 import torch
 from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]

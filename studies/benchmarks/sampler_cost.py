@@ -17,18 +17,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import optuna
-from optuna.distributions import CategoricalDistribution
 
 import mnas_moo
 
 PARAMETERS = 40
-SPACE = {f"p{i}": CategoricalDistribution([0, 1, 2]) for i in range(PARAMETERS)}
+CHOICES = [0, 1, 2]
 TURN = 100
 
 
 def static(trial: optuna.Trial) -> tuple[float, float]:
     """Accuracy that grows with the choices, latency that grows faster."""
-    values = [trial.suggest_categorical(name, distribution.choices) for name, distribution in SPACE.items()]
+    values = [trial.suggest_categorical(f"p{i}", CHOICES) for i in range(PARAMETERS)]
     return sum(values) / (2 * PARAMETERS), 10.0 + sum(value**2 for value in values)
 
 
@@ -36,7 +35,7 @@ def conditional(trial: optuna.Trial) -> tuple[float, float]:
     """As many parameters a trial, but half of their names depend on the first one."""
     half = trial.suggest_categorical("half", [0, 1])
     names = [f"p{i}" if i % 2 else f"p{i}.{half}" for i in range(PARAMETERS - 1)]
-    values = [trial.suggest_categorical(name, [0, 1, 2]) for name in names]
+    values = [trial.suggest_categorical(name, CHOICES) for name in names]
     return sum(values) / (2 * PARAMETERS), 10.0 + sum(value**2 for value in values)
 
 

@@ -1,0 +1,50 @@
+# Every target installs what it needs into .venv first, from PyPI; nothing but Python (3.11 or newer) must be there.
+#   make run        search networks for handwritten digits, then say how to look at them
+#   make test       all tests but the slow ones
+#   make test-all   all tests; installs litert-torch too, which brings JAX and Transformers
+#   make lint       ruff and mypy
+#   make bench      the benchmarks; minutes each, on an idle machine
+
+PYTHON ?= python3
+BIN := .venv/bin
+EXTRAS_run := data,host,dashboard,plot
+EXTRAS_test := test
+EXTRAS_all := test,convert
+
+.PHONY: run test test-all lint bench
+
+run: .venv/installed-run
+	@echo "== Searching networks for handwritten digits (studies/digits.yaml); Ctrl-C stops, make run goes on"
+	$(BIN)/mnas-moo run digits
+	@echo "== The same study in the Optuna Dashboard: $(BIN)/mnas-moo dashboard digits"
+
+test: .venv/installed-test
+	@echo "== Running the tests but for the slow ones"
+	$(BIN)/pytest -m "not slow" $(ARGS)
+
+test-all: .venv/installed-all
+	@echo "== Running all tests"
+	$(BIN)/pytest $(ARGS)
+
+lint: .venv/installed-test
+	@echo "== Checking style, format and types"
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: .venv/installed-all
+	@for benchmark in studies/benchmarks/*.py; do \
+		echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; \
+	done
+
+# A stamp is as old as the install it stands for, so a second run installs nothing.
+.venv/installed-%: setup.cfg pyproject.toml | $(BIN)/pip
+	@echo "== Installing mnas-moo[$(EXTRAS_$*)] into .venv; the first time this takes minutes, for PyTorch brings gigabytes"
+	$(BIN)/python -m pip install --disable-pip-version-check --editable ".[$(EXTRAS_$*)]"
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "mnas-moo needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "== Making a virtual environment in .venv with $$($(PYTHON) --version)"
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,344 @@
+"""The Optuna Dashboard on a study's storage, with a note, our plots, and a picture of every network.
+
+Nothing of this is stored. A finished trial cannot be changed in Optuna, a plot of a long study would be hundreds of
+rows, and every write would wait for the workers of a running study (or they for it). So the dashboard is given a view
+of the storage (``_View``) that shows more than there is: plots are made anew when trials have finished, pictures when
+somebody looks at them. What the user writes in the dashboard (notes, artifacts) goes to the storage as always.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import errno
+import io
+import json
+import logging
+import os
+import re
+import threading
+import time
+import webbrowser
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any, BinaryIO
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import optuna
+from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore
+from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.storages import BaseStorage
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from mnas_moo import plots
+from mnas_moo.objectives.extras import require
+from mnas_moo.run import IDENTITY, NETWORK
+from mnas_moo.spaces.picture import picture
+from mnas_moo.spaces.text import from_text
+from mnas_moo.storage import open_study
+from mnas_moo.study_file import StudyFile, load_study_file
+
+REFRESH_SECONDS = 3.0
+"""Pause between two looks for newly finished trials; ten times what a look took, where that is longer."""
+
+_NOTE = "dashboard:note_"  # begins the attributes of a study's note; those of a trial's have its id in between
+
+_logger = logging.getLogger(__name__)
+
+_MEANING = {
+    "accuracy": "the share of held-out images that the network classifies rightly after a short training",
+    "latency_ms": "the time one image takes",
+    "parameters_m": "the trained numbers of the network",
+    "multiply_adds_m": "the work one image takes",
+    "peak_memory_mb": "the most memory that the tensors of one image need at once",
+}
+
+
+def serve(
+    study: StudyFile | str | os.PathLike[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    open_browser: bool = False,
+) -> None:
+    """Serves the dashboard until Ctrl-C.
+
+    Args:
+        study: a study file, its path, or the name of a bundled one; the dashboard shows all studies of its storage.
+        host: the address to listen on; "0.0.0.0" lets other machines in.
+        port: the port to listen on; 0: any free one.
+        open_browser: whether to open the study in the browser.
+
+    Raises:
+        ValueError: the port is taken or the address is not this machine's; also StudyError, where the study file,
+            its storage or the study is not there.
+        MissingExtraError: optuna-dashboard or plotly is not installed.
+    """
+    with dashboard(study, host=host, port=port) as address:
+        print(f"Dashboard: {address} (Ctrl-C ends it)", flush=True)
+        if open_browser:
+            webbrowser.open(address)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print()
+
+
+@contextmanager
+def dashboard(study: StudyFile | str | os.PathLike[str], *, host: str = "127.0.0.1", port: int = 8080) -> Iterator[str]:
+    """The dashboard while the block runs: the arguments and errors of ``serve``; gives the address of the study."""
+    app = require("optuna_dashboard", extra="dashboard").wsgi
+    study_file = study if isinstance(study, StudyFile) else load_study_file(study)
+    opened = open_study(study_file)
+    view = _View(opened._storage, study_file)
+    store = _NetworkStore(opened._storage, study_file.files / "artifacts")
+    with _listening(app(view, artifact_store=store), host, port) as server:
+        view.refresh(only=opened._study_id)  # what is asked for is there at once, the others follow
+        stop = threading.Event()
+        threads = [
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True),
+            threading.Thread(target=_keep_fresh, args=(view, stop), daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            shown = "127.0.0.1" if host in ("", "0.0.0.0") else host  # noqa: S104
+            yield f"http://{shown}:{server.server_port}/dashboard/studies/{opened._study_id}"
+        finally:
+            stop.set()
+            server.shutdown()
+            for thread in threads:
+                thread.join()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Answers every request in a thread: pictures do not wait for one another."""
+
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Does not write a line for every request."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+def _listening(app: Any, host: str, port: int) -> WSGIServer:
+    try:
+        return make_server(host, port, app, server_class=_Server, handler_class=_QuietHandler)
+    except (OSError, OverflowError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise ValueError(f"port {port} of {host} is in use; choose another one, or 0 for any free one") from error
+        raise ValueError(f"cannot listen on {host}, port {port}: {error}") from error
+
+
+def _keep_fresh(view: _View, stop: threading.Event) -> None:
+    pause = 0.0
+    while not stop.wait(pause):
+        began = time.monotonic()
+        try:
+            view.refresh()
+        except Exception as error:  # a storage may be away for a while; the dashboard stays
+            _logger.warning("the dashboard's plots could not be brought up to date: %s", error)
+        pause = max(REFRESH_SECONDS, 10 * (time.monotonic() - began))
+
+
+def _forwarding(name: str) -> Callable[..., Any]:
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.stored, name)(*args, **kwargs)
+
+    return forward
+
+
+# A storage whose every method is that of `self.stored`.
+_Forwarding: Any = type("_Forwarding", (BaseStorage,), {n: _forwarding(n) for n in BaseStorage.__abstractmethods__})
+
+
+class _Pinboard(_Forwarding):  # type: ignore[misc]
+    """Keeps what is written about a study (the dashboard's notes and plots are attributes) instead of storing it."""
+
+    def __init__(self, stored: BaseStorage) -> None:
+        self.stored = stored
+        self.pinned: dict[str, Any] = {}
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        self.pinned[key] = value
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        return dict(self.pinned)
+
+
+class _View(_Forwarding):  # type: ignore[misc]
+    """A storage as the dashboard sees it: with notes and plots at our studies, and artifacts at their trials."""
+
+    def __init__(self, stored: BaseStorage, study_file: StudyFile) -> None:
+        self.stored = stored
+        self.study_file = study_file
+        self.pinned: dict[int, dict[str, Any]] = {}
+        self.finished: dict[int, int] = {}
+
+    def refresh(self, only: int | None = None) -> None:
+        """Makes notes and plots anew of studies in which trials have finished since the last time.
+
+        Args:
+            only: the study to look at; None: all of them.
+        """
+        for study in self.stored.get_all_studies():
+            if IDENTITY not in study.system_attrs or only not in (None, study._study_id):
+                continue
+            trials = self.stored.get_all_trials(study._study_id, deepcopy=False)
+            finished = sum(trial.state == TrialState.COMPLETE for trial in trials)
+            if self.finished.get(study._study_id) != finished:
+                self.pinned[study._study_id] = self.pins(study, trials)
+                self.finished[study._study_id] = finished
+
+    def pins(self, study: FrozenStudy, trials: list[FrozenTrial]) -> dict[str, Any]:
+        """The attributes that are a study's note and plots in the dashboard."""
+        board = require("optuna_dashboard", extra="dashboard")
+        names = optuna.load_study(study_name=study.study_name, storage=self.stored).metric_names
+        past = plots.history(trials, study.directions, names)
+        sampler = self.study_file.sampler.chosen[0] if study.study_name == self.study_file.name else None
+        pinboard = _Pinboard(self.stored)
+        pinning = optuna.load_study(study_name=study.study_name, storage=pinboard)
+        board.save_note(pinning, explain(study.study_name, study.system_attrs[IDENTITY], past, sampler))
+        if past.numbers:
+            board.save_plotly_graph_object(pinning, plots.front_figure(past), graph_object_id="pareto-front")
+            if len(past.names) > 1:
+                volume = plots.hypervolume_figure(past)
+                board.save_plotly_graph_object(pinning, volume, graph_object_id="hypervolume")
+        return pinboard.pinned
+
+    def attributes(self, study_id: int, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """A study's attributes, stored and ours; a note that the user wrote is shown instead of ours."""
+        ours = self.pinned.get(study_id, {})
+        if any(key.startswith(_NOTE) for key in stored):
+            ours = {key: value for key, value in ours.items() if not key.startswith(_NOTE)}
+        return {**stored, **ours}
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        shown = []
+        for study in self.stored.get_all_studies():
+            shown.append(copy.copy(study))
+            shown[-1].system_attrs = self.attributes(study._study_id, study.system_attrs)
+        return shown
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        return self.attributes(study_id, self.stored.get_study_system_attrs(study_id))
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        return [_with_artifacts(trial) for trial in self.stored.get_all_trials(study_id, deepcopy, states)]
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        return _with_artifacts(self.stored.get_trial(trial_id))
+
+
+def explain(name: str, identity: Mapping[str, Any], past: plots.History, sampler: str | None) -> str:
+    """A note on a study for somebody who sees it for the first time.
+
+    Args:
+        name: of the study.
+        identity: what ``mnas_moo.run`` stores of it.
+        past: its trials and objectives.
+        sampler: as the study file calls it; None: not known.
+
+    Returns:
+        Markdown.
+    """
+    space, data = identity["space"], identity["data"]
+    settings = ", ".join(f"{key}: {value}" for key, value in space["settings"].items())
+    decisions = f"{len(identity['parameters'])} decisions a network" + (f"; {settings}" if settings else "")
+    images = "grey" if data["channels"] == 1 else "colour"
+    lines = [
+        f"## {name}",
+        "This study searches for neural networks that classify images well and are cheap to run. Every trial is one "
+        f"network of the space `{space['name']}` ({decisions}), built, measured and stored; its images are "
+        f"`{data['kind']}` ({data['classes']} classes, {images}).",
+        "",
+        f"**What is {'traded off' if len(past.names) > 1 else 'optimised'}**",
+        "",
+    ]
+    for objective, direction in zip(past.names, past.directions, strict=True):
+        meaning = f": {_MEANING[objective]}" if objective in _MEANING else ""
+        lines.append(f"- {plots.LABELS.get(objective, objective)}, {direction}d{meaning}")
+    for constrained, bounds in identity["constraints"].items():
+        limits = " and ".join(f"at {'most' if end == 'max' else 'least'} {limit:g}" for end, limit in bounds.items())
+        lines.append(f"- constraint: {plots.LABELS.get(constrained, constrained)} {limits}")
+    if sampler is not None:
+        lines += ["", f"Networks are proposed by the sampler `{sampler}`."]
+    lines += ["", "**How to read the plots** (at the end of the Analytics page)", ""]
+    if len(past.names) > 1:
+        lines += [
+            "- *Pareto front*: every mark is a network. Of those on the orange steps no other network is better in one "
+            "objective without being worse in another: they are the ones to choose from. Hold the mouse over a mark "
+            "for its trial and its network.",
+            "- *Hypervolume*: how much of the space of objectives the front covers, seen from the reference point "
+            "(the worst values so far and a tenth of their range). A curve that has gone flat has little left to find.",
+        ]
+    else:
+        lines.append("- *Best so far*: every mark is a network; the orange steps are the best one until then.")
+    if identity["constraints"]:
+        lines.append(
+            "- Networks that violate a constraint are crosses, and never on the front. The dashboard's own list of "
+            "best trials does not look at constraints."
+        )
+    lines += [
+        "- A trial's page has a picture of its network and the network as text (`network.txt`).",
+        "",
+        "**How to go on**",
+        "",
+        "`mnas-moo run STUDY` with the same study file goes on where the study stopped; a larger `trials` asks for "
+        "more. `mnas-moo front STUDY` prints the front, `mnas-moo show` a network.",
+    ]
+    return "\n".join(lines)
+
+
+_ARTIFACTS = (("network.svg", "image/svg+xml"), ("network.txt", "text/plain"))
+_OURS = re.compile(r"0-([0-9a-f]+)-([01])")  # hexadecimal as the dashboard asks for, and no UUID
+
+
+def _with_artifacts(trial: FrozenTrial) -> FrozenTrial:
+    """The trial with its network's picture and text among its artifacts, if it has a network."""
+    if NETWORK not in trial.user_attrs:
+        return trial
+    shown = copy.copy(trial)
+    shown.system_attrs = dict(trial.system_attrs)
+    for i, (filename, mimetype) in enumerate(_ARTIFACTS):
+        identifier = f"0-{trial._trial_id:x}-{i}"
+        meta = ArtifactMeta(artifact_id=identifier, filename=filename, mimetype=mimetype, encoding=None)
+        shown.system_attrs[ARTIFACTS_ATTR_PREFIX + identifier] = json.dumps(dataclasses.asdict(meta))
+    return shown
+
+
+class _NetworkStore:
+    """An artifact store that draws networks from their text when they are asked for; the rest is the user's."""
+
+    def __init__(self, stored: BaseStorage, folder: Path) -> None:
+        self.stored = stored
+        self.folder = folder
+        self.files = FileSystemArtifactStore(folder)
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        ours = _OURS.fullmatch(artifact_id)
+        if ours is None:
+            return self.files.open_reader(artifact_id)
+        try:
+            text = self.stored.get_trial(int(ours[1], 16)).user_attrs[NETWORK]
+            content = picture(from_text(text)) if ours[2] == "0" else text + "\n"
+        except (KeyError, ValueError) as error:
+            raise ArtifactNotFound(f"{artifact_id}: {error}") from error
+        return io.BytesIO(content.encode())
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.files.write(artifact_id, content_body)
+
+    def remove(self, artifact_id: str) -> None:
+        if not _OURS.fullmatch(artifact_id):  # ours go with their trial
+            self.files.remove(artifact_id)

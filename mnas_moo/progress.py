@@ -1,0 +1,210 @@
+"""What a person sees of a run: a live view in a terminal, one plain line a trial anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from mnas_moo.report import figure, front_plot, front_table, front_trials, objective_names
+from mnas_moo.run import FAILURE, SAME_AS, Observer
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from mnas_moo.reward import Reward
+
+SHOWN_ROWS = 12
+"""Networks of the front that the live view lists; the whole front is printed at the end."""
+
+
+class Progress(Observer):
+    """What both views keep.
+
+    Attributes:
+        completed: trials of the study that are, those of other processes included.
+        finished_here: trials that finished in this run, completed or failed.
+        pace: how fast it goes.
+    """
+
+    def __init__(self, reward: Reward | None, clock: Callable[[], float]) -> None:
+        self.reward = reward
+        self.pace = Pace(clock)
+        self.completed: Sequence[FrozenTrial] = ()
+        self.finished_here = 0
+
+    def started(self, study: optuna.Study, completed: Sequence[FrozenTrial], wanted: int) -> None:
+        """Trials begin."""
+        self.completed = completed
+        self.pace.start(len(completed), wanted)
+        self.show_start(study)
+
+    def trial_finished(self, study: optuna.Study, trial: FrozenTrial, completed: Sequence[FrozenTrial]) -> None:
+        """A trial is stored."""
+        self.completed = completed
+        self.finished_here += 1
+        self.show_trial(study, trial)
+
+    def show_start(self, study: optuna.Study) -> None:
+        """Shows where the study stands."""
+
+    def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Shows a trial and where the study stands."""
+
+
+class PlainProgress(Progress):
+    """Lines for a log.
+
+    Args:
+        out: where they are written.
+        reward: of the sampler, if it has one.
+        clock: seconds since any fixed moment.
+    """
+
+    def __init__(self, out: TextIO, reward: Reward | None, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(reward, clock)
+        self.out = out
+
+    def preparing(self, what: str) -> None:
+        """One line."""
+        self._print(what)
+
+    def show_start(self, study: optuna.Study) -> None:
+        """One line, unless nothing is left to do."""
+        if len(self.completed) < self.pace.wanted:
+            self._print(f"{study.study_name}: {len(self.completed)} of {self.pace.wanted} trials are finished")
+
+    def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """One line."""
+        done = len(self.completed)
+        rest = (f"{done} of {self.pace.wanted}", best_line(study, self.completed, self.reward), self.pace.left(done))
+        self._print(f"{trial_line(study, trial)} ({', '.join(rest)})")
+
+    def _print(self, line: str) -> None:
+        print(line, file=self.out, flush=True)
+
+
+class LiveProgress(Progress):
+    """The front as it grows, in a terminal.
+
+    Args:
+        live: rich's display; whoever made it starts and stops it.
+        reward: of the sampler, if it has one.
+        clock: seconds since any fixed moment.
+    """
+
+    def __init__(self, live: Live, reward: Reward | None, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(reward, clock)
+        self.live = live
+        self.last = self.running = ""
+        self.failed = 0
+        self.study: optuna.Study | None = None
+
+    def preparing(self, what: str) -> None:
+        """Nothing else is known yet."""
+        self.live.update(what)
+
+    def show_start(self, study: optuna.Study) -> None:
+        """The first picture."""
+        self.study = study
+        self.live.update(self.view())
+
+    def trial_started(self, number: int, network: str) -> None:
+        """Says what is being measured."""
+        self.running = f"trial {number}: {network}"
+        self.live.update(self.view())
+
+    def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """The next picture."""
+        self.failed += trial.state.name == "FAIL"
+        self.last, self.running = trial_line(study, trial), ""
+        self.live.update(self.view())
+
+    def view(self) -> RenderableType:
+        """What is shown now."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        study, pace = self.study, self.pace
+        if study is None:
+            return ""
+        done = len(self.completed)
+        front = front_trials(study.directions, self.completed)
+        head = Table.grid(padding=(0, 2))
+        counts = f"{done} of {pace.wanted} trials" + (f", {self.failed} failed" if self.failed else "")
+        head.add_row(
+            Text(study.study_name, style="bold"),
+            ProgressBar(total=pace.wanted, completed=done, width=30),
+            counts,
+            pace.left(done),
+        )
+        lines: list[RenderableType] = [head, Text(best_line(study, self.completed, self.reward))]
+        if front:
+            lines.append(front_plot(study, self.completed, front))
+            lines.append(front_table(study, front[:SHOWN_ROWS]))
+        if len(front) > SHOWN_ROWS:
+            lines.append(Text(f"and {len(front) - SHOWN_ROWS} more", style="dim"))
+        lines += [
+            Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in (self.last, self.running) if line
+        ]
+        return Group(*lines)
+
+
+class Pace:
+    """Trials an hour of all processes together, and so the time that is left."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.wanted = self.begun_with = 0
+        self.begun = 0.0
+
+    def start(self, completed: int, wanted: int) -> None:
+        """Trials begin."""
+        self.begun, self.begun_with, self.wanted = self.clock(), completed, wanted
+
+    def left(self, completed: int) -> str:
+        """The time left, in words."""
+        new = completed - self.begun_with
+        if new < 1:
+            return "time left not known yet"
+        seconds = (self.clock() - self.begun) / new * max(0, self.wanted - completed)
+        minutes, seconds = divmod(round(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        days, hours = divmod(hours, 24)
+        if days:
+            return f"{days} d {hours} h left"
+        return f"{hours} h {minutes} min left" if hours else f"{minutes}:{seconds:02d} min left"
+
+
+def trial_line(study: optuna.Study, trial: FrozenTrial) -> str:
+    """A finished trial in one line."""
+    if trial.state.name == "FAIL":
+        return f"trial {trial.number} failed: {trial.user_attrs.get(FAILURE, 'no reason is stored')}"
+    values = zip(objective_names(study), trial.values, strict=True)
+    text = f"trial {trial.number}: " + ", ".join(f"{name} {figure(name, value)}" for name, value in values)
+    if trial.constraints and any(value > 0 for value in trial.constraints.values()):
+        text += ", outside the constraints"
+    return f"{text}, as trial {trial.user_attrs[SAME_AS]}" if SAME_AS in trial.user_attrs else text
+
+
+def best_line(study: optuna.Study, completed: Sequence[FrozenTrial], reward: Reward | None) -> str:
+    """How many networks the front has, and the best reward or else the best first objective."""
+    front = front_trials(study.directions, completed)
+    if not front:
+        return "no feasible network yet"
+    names = objective_names(study)
+    text = f"{len(front)} on the front, " if len(names) > 1 else ""
+    if reward is None:
+        return text + f"best {names[0]} {figure(names[0], front[0].values[0])} (trial {front[0].number})"
+    accuracy, latency = reward.bind(names, study.directions)
+    # The reward grows with accuracy and falls with latency, up to its target at most: its best is on the front,
+    # unless latencies below the target are not rewarded (TuNAS's), so all trials are asked.
+    feasible = [trial for trial in completed if all(value <= 0 for value in trial.constraints.values())]
+    scores = [(reward(trial.values[accuracy], trial.values[latency]), -trial.number) for trial in feasible]
+    best, number = max(scores)
+    return text + f"best reward {best:.4f} (trial {-number})"

@@ -1,0 +1,141 @@
+"""A study's front in text: rows for tables, JSON and CSV, and a small scatter plot in characters."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnas_moo.front import pareto_mask
+from mnas_moo.run import NETWORK
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+
+def front_trials(directions: Sequence[Any], completed: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The Pareto front among the feasible trials, best first objective first; every network once.
+
+    Args:
+        directions: of the study's objectives.
+        completed: its completed trials.
+    """
+    feasible = [trial for trial in completed if all(value <= 0 for value in trial.constraints.values())]
+    if not feasible:
+        return []
+    mask = pareto_mask([trial.values for trial in feasible], directions)
+    sign = -1 if directions[0].name == "MAXIMIZE" else 1
+    front = sorted(
+        (trial for trial, on_front in zip(feasible, mask, strict=True) if on_front),
+        key=lambda trial: (sign * trial.values[0], trial.values, trial.number),
+    )
+    networks = [trial.user_attrs.get(NETWORK, trial.number) for trial in front]
+    return [trial for i, trial in enumerate(front) if networks[i] not in networks[:i]]
+
+
+def front_records(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+    """The trials as plain data: `trial`, the objectives by name, `params` and `network`."""
+    return [
+        {
+            "trial": trial.number,
+            **dict(zip(objective_names(study), trial.values, strict=True)),
+            "params": trial.params,
+            "network": trial.user_attrs.get(NETWORK, ""),
+        }
+        for trial in trials
+    ]
+
+
+def front_csv(study: optuna.Study, trials: Sequence[FrozenTrial]) -> str:
+    """The trials as CSV with a header: `trial`, the objectives by name, `network`, then one column a parameter."""
+    params = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["trial", *objective_names(study), NETWORK, *params])
+    for trial in trials:
+        values = [trial.params.get(name, "") for name in params]
+        writer.writerow([trial.number, *trial.values, trial.user_attrs.get(NETWORK, ""), *values])
+    return out.getvalue()
+
+
+def objective_names(study: optuna.Study) -> list[str]:
+    """The objectives' names; of a study made without any, their numbers."""
+    return study.metric_names or [f"objective {i}" for i in range(len(study.directions))]
+
+
+def front_table(study: optuna.Study, front: Sequence[FrozenTrial]) -> Any:
+    """The front as a rich table."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("trial", justify="right")
+    names = objective_names(study)
+    for name in names:
+        table.add_column(name, justify="right")
+    for trial in front:
+        table.add_row(str(trial.number), *(figure(n, v) for n, v in zip(names, trial.values, strict=True)))
+    return table
+
+
+def front_plot(study: optuna.Study, completed: Sequence[FrozenTrial], front: Sequence[FrozenTrial]) -> Any:
+    """A rich panel with all trials, the first objective upwards, the second one, or else the trial, to the right."""
+    from rich.panel import Panel
+
+    name, *others = objective_names(study)
+    on_front = {trial.number for trial in front}
+    y = [trial.values[0] for trial in completed]
+    x = [trial.values[1] if others else trial.number for trial in completed]
+    lines = scatter(x, y, [trial.number in on_front for trial in completed])
+    title = f"{name} {figure(name, min(y))} to {figure(name, max(y))}, upwards"
+    across = f"{others[0]} {figure(others[0], min(x))} to {figure(others[0], max(x))}" if others else "trials"
+    return Panel("\n".join(lines), title=title, subtitle=f"{across}, to the right", title_align="left", expand=False)
+
+
+def figure(name: str, value: float) -> str:
+    """An objective's value for people: accuracy in percent, the others with three or more digits."""
+    if name == "accuracy":
+        return f"{100 * value:.2f} %"
+    digits = 3 if abs(value) >= 100 else 4
+    return f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def scatter(
+    x: npt.ArrayLike, y: npt.ArrayLike, marked: npt.ArrayLike, *, width: int = 60, height: int = 12
+) -> list[str]:
+    """Points on a grid of characters: `·` for a point, `o` for a marked one.
+
+    >>> for line in scatter([0, 1, 2], [0.0, 2.0, 1.0], [True, True, False], width=5, height=3): print(repr(line))
+    '  o  '
+    '    ·'
+    'o    '
+
+    Args:
+        x: (N,) to the right.
+        y: (N,) upwards.
+        marked: (N,) booleans.
+        width: of the plot in characters.
+        height: likewise.
+
+    Returns:
+        ``height`` lines of ``width`` characters, the uppermost first.
+    """
+    columns, rows = (_cells(np.asarray(values, dtype=float), size) for values, size in ((x, width), (y, height)))
+    grid = [[" "] * width for _ in range(height)]
+    for column, row, mark in sorted(
+        zip(columns, rows, np.asarray(marked, dtype=bool), strict=True), key=lambda p: p[2]
+    ):
+        grid[height - 1 - row][column] = "o" if mark else "·"
+    return ["".join(line) for line in grid]
+
+
+def _cells(values: npt.NDArray[np.float64], size: int) -> list[int]:
+    """Indices of the cells, of ``size``, that the values fall into."""
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+    share = (values - low) / (high - low) if high > low else np.full_like(values, 0.5)
+    return [int(cell) for cell in np.rint(share * (size - 1))]

@@ -1,0 +1,470 @@
+"""Runs a study: ask for a network, measure it, tell; what the storage holds is all that a restart needs.
+
+The loop is Optuna's own (`Study.optimize`). What is added: a network that the study has measured already is answered
+from its results (the paper's controller may propose it again), a study is never continued as another one, and a
+trial's objectives are measured side by side (Tan et al. 2019, sec. 3: accuracy from training, latency from a phone).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import threading
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from mnas_moo.document import one_line, shown
+from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.storage import create_storage, find_study
+from mnas_moo.study_file import StudyError, StudyFile, load_study_file
+
+if TYPE_CHECKING:
+    from mnas_moo.objectives.data import DataInfo
+    from mnas_moo.objectives.objective import Objective
+    from mnas_moo.spaces.space import Space
+
+FAILURES_IN_A_ROW = 10
+"""A run that fails so many trials in a row stops: something is wrong that more trials do not mend."""
+
+NETWORK = "network"
+"""Trial attribute: the network in block-string notation, choices without effect spelt one way."""
+MEASUREMENTS = "measurements"
+"""Trial attribute: {name: {value, details…}} of all that was measured."""
+FAILURE = "failure"
+"""Trial attribute: why the trial failed."""
+SAME_AS = "same_as"
+"""Trial attribute: number of the earlier trial of the same network whose results these are."""
+
+IDENTITY = "mnas_moo:study"
+"""Study attribute (of the system's): what makes two runs the same study."""
+_FORMAT = 1
+
+
+class TrialFailuresError(RuntimeError):
+    """Too many trials failed one after the other; the message has the last reason."""
+
+
+class _TrialFailedError(Exception):
+    """One trial failed, and its reason is stored."""
+
+
+class _Interrupts:
+    """Ctrl-C, kept back while a trial is asked for or stored, so that no trial is left half done.
+
+    Only while the context is entered, only in the main thread, and only where nobody else handles it. A second Ctrl-C
+    is not kept back.
+    """
+
+    def __init__(self) -> None:
+        self.pending = False
+        self._open = True
+        self._ours = False
+
+    def __enter__(self) -> _Interrupts:
+        main = threading.current_thread() is threading.main_thread()
+        self._ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._ours:
+            signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _handle(self, *_: object) -> None:
+        if self._open or self.pending:
+            raise KeyboardInterrupt
+        self.pending = True
+
+    def keep_back(self) -> None:
+        """From now on, but for ``allowed``."""
+        self._open = False
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """A stretch that may be interrupted."""
+        self._open = True
+        try:
+            if self.pending:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._open = False
+
+
+class Observer:
+    """Told of what happens in a run; every method may be left as it is."""
+
+    def preparing(self, what: str) -> None:
+        """Something that takes a while has begun before the first trial."""
+
+    def started(self, study: optuna.Study, completed: Sequence[FrozenTrial], wanted: int) -> None:
+        """Trials begin, or all that are wanted are completed already."""
+
+    def trial_started(self, number: int, network: str) -> None:
+        """A network is about to be measured."""
+
+    def trial_finished(self, study: optuna.Study, trial: FrozenTrial, completed: Sequence[FrozenTrial]) -> None:
+        """A trial is stored, completed or failed; ``completed`` are all of the study that are."""
+
+
+def run_study(
+    study_file: StudyFile | str | os.PathLike[str], *, trials: int | None = None, observer: Observer | None = None
+) -> optuna.Study:
+    """Runs a study until it has the trials it wants, or goes on with it.
+
+    Any number of processes may run the same study; each stops when the study is finished, so that all together may
+    finish one trial more for each other process. An interrupted trial (Ctrl-C) fails, does not count, and is first
+    in the next run.
+
+    Args:
+        study_file: the study, or its path or bundled name.
+        trials: finished trials wanted in the study, instead of the file's.
+        observer: told of the progress.
+
+    Returns:
+        The study, as Optuna has it.
+
+    Raises:
+        StudyError: the study cannot be run as it is written; no trial was made.
+        MissingExtraError: it needs a package that is not installed.
+        TrialFailuresError: ten trials in a row failed.
+    """
+    study_file = study_file if isinstance(study_file, StudyFile) else load_study_file(study_file)
+    wanted = study_file.trials if trials is None else trials
+    observer = observer or Observer()
+    data = _describe(study_file)
+    space = _space(study_file, data)
+    identity = _identity(study_file, space, data)
+
+    study = find_study(study_file)
+    if study is not None:
+        _check_identity(study_file, study, identity)
+        completed = completed_trials(study)
+        if len(completed) >= wanted:
+            observer.started(study, completed, wanted)
+            return study
+    with _Interrupts() as interrupts, ExitStack() as stack:
+        objectives = _objectives(study_file, space, stack, observer)
+        if study is None:
+            storage = create_storage(study_file)
+            study = optuna.create_study(
+                study_name=study_file.name, storage=storage, directions=study_file.directions, load_if_exists=True
+            )
+            _check_identity(study_file, study, identity)  # another process may have been faster
+        study.sampler = _sampler(study_file, space, len(study.get_trials(deepcopy=False)))
+        observer.started(study, completed_trials(study), wanted)
+        interrupts.keep_back()
+        trial = _Trial(study_file, study, space, objectives, observer, interrupts, stack.close)
+        after = _After(wanted, observer, interrupts)
+        study.optimize(trial, callbacks=[after], catch=(_TrialFailedError,))
+        if interrupts.pending:
+            raise KeyboardInterrupt
+        if after.failures >= FAILURES_IN_A_ROW:
+            raise TrialFailuresError(
+                f"{study_file.name}: {FAILURES_IN_A_ROW} trials in a row failed; the last one, {after.last_failure}"
+            )
+    return study
+
+
+def completed_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """The completed trials of a study, by number; not to be changed."""
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+class _After:
+    """After every trial: is the study finished, stopped, or beyond help?"""
+
+    def __init__(self, wanted: int, observer: Observer, interrupts: _Interrupts) -> None:
+        self.wanted = wanted
+        self.interrupts = interrupts
+        self.observer = observer
+        self.failures = 0
+        self.last_failure = ""
+
+    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        if trial.state == TrialState.FAIL:
+            self.failures += 1
+            self.last_failure = f"trial {trial.number}: {trial.user_attrs.get(FAILURE, 'no reason is stored')}"
+        else:
+            self.failures = 0
+        completed = completed_trials(study)
+        self.observer.trial_finished(study, trial, completed)
+        if self.interrupts.pending or self.failures >= FAILURES_IN_A_ROW or len(completed) >= self.wanted:
+            study.stop()
+
+
+class _Trial:
+    """One trial, as Optuna calls it: parameters, network, measurements, values."""
+
+    def __init__(
+        self,
+        study_file: StudyFile,
+        study: optuna.Study,
+        space: Space,
+        objectives: Mapping[str, Objective],
+        observer: Observer,
+        interrupts: _Interrupts,
+        close: Callable[[], None],
+    ) -> None:
+        self.study_file = study_file
+        self.study = study
+        self.space = space
+        self.objectives = objectives
+        self.observer = observer
+        self.interrupts = interrupts
+        self.close = close
+
+    def __call__(self, trial: optuna.Trial) -> list[float]:
+        try:
+            return self._values(trial)
+        except MissingExtraError as error:
+            trial.set_user_attr(FAILURE, str(error))
+            raise
+        except KeyboardInterrupt:
+            # Tried again, under the same parameters, by whoever runs the study next.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                again = optuna.storages.RetryHeartbeatStaleTrialCallback()
+            again(self.study, self.study._storage.get_trial(trial._trial_id))
+            trial.set_user_attr(FAILURE, "interrupted")
+            raise
+        except Exception as error:
+            reason = one_line(str(error)) or type(error).__name__
+            trial.set_user_attr(
+                FAILURE, reason if isinstance(error, ValueError) else f"{type(error).__name__}: {reason}"
+            )
+            raise _TrialFailedError(reason) from error
+
+    def _values(self, trial: optuna.Trial) -> list[float]:
+        from mnas_moo.spaces.text import to_text
+
+        params = {name: trial._suggest(name, dist) for name, dist in self.space.distributions.items()}
+        spec = self.space.spec(params).canonical()
+        network = to_text(spec)
+        self.observer.trial_started(trial.number, network)
+        trial.set_user_attr(NETWORK, network)
+        earlier = self._earlier(network)
+        if earlier is None:
+            # The seed follows the network: a trial that is tried again, anywhere, is the same trial.
+            measurements = self._measure(spec, zlib.crc32(network.encode()))
+        else:
+            measurements = earlier.user_attrs[MEASUREMENTS]
+            trial.set_user_attr(SAME_AS, earlier.number)
+        trial.set_user_attr(MEASUREMENTS, measurements)
+        self._store_constraints(trial, measurements)
+        return [measurements[name]["value"] for name in self.study_file.objective_names]
+
+    def _earlier(self, network: str) -> FrozenTrial | None:
+        """The first finished trial of this network, by any process."""
+        for trial in completed_trials(self.study):
+            if trial.user_attrs.get(NETWORK) == network and MEASUREMENTS in trial.user_attrs:
+                return trial
+        return None
+
+    def _measure(self, spec: Any, seed: int) -> dict[str, dict[str, Any]]:
+        """All measurements of a network. The first runs in this thread, where Ctrl-C reaches it, the others beside."""
+        first, *others = self.objectives
+        with ThreadPoolExecutor(max(1, len(others))) as pool:
+            futures = {name: pool.submit(self._measure_one, name, spec, seed) for name in others}
+            try:
+                with self.interrupts.allowed():
+                    measurements = {first: self._measure_one(first, spec, seed)}
+                    measurements.update({name: future.result() for name, future in futures.items()})
+            except KeyboardInterrupt:
+                self.close()  # ends what the other threads wait for
+                raise
+        return measurements
+
+    def _measure_one(self, name: str, spec: Any, seed: int) -> dict[str, Any]:
+        try:
+            measured = self.objectives[name].measure(spec, seed)
+        except MissingExtraError:
+            raise
+        except Exception as error:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise ValueError(f"{name}: {kind}{error}") from error
+        value = float(measured.value)
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value}")
+        return {"value": value, **measured.details}
+
+    def _store_constraints(self, trial: optuna.Trial, measurements: Mapping[str, Mapping[str, Any]]) -> None:
+        """Writes how far each bound is exceeded; at or below 0 it is kept.
+
+        As the one list that Optuna read before 5.0, not with ``Trial.set_constraint``: the dashboard (0.21) draws as
+        infeasible only what stands in that list, and Optuna 5 reads either form, but as two constraints where both
+        are written, so that its samplers would count every violation twice.
+        """
+        exceeded = [
+            sign * (measurements[name]["value"] - limit)
+            for name, bounds in self.study_file.constraints.items()
+            for sign, limit in ((1, bounds.max), (-1, bounds.min))
+            if limit is not None
+        ]
+        if exceeded:
+            trial.storage.set_trial_system_attr(trial._trial_id, "constraints", exceeded)
+
+
+def _describe(study_file: StudyFile) -> DataInfo:
+    from mnas_moo.objectives.data import describe
+
+    try:
+        return describe(study_file.data.source)
+    except (ValueError, OSError) as error:
+        raise _data_error(study_file, error) from error
+
+
+def _data_error(study_file: StudyFile, error: Exception) -> StudyError:
+    elsewhere = "" if study_file.data.source == "digits" else "; --data PATH reads images from elsewhere"
+    return study_file.error(("data",), f": {str(error).removeprefix('data: ')}{elsewhere}")
+
+
+def _space(study_file: StudyFile, data: DataInfo) -> Space:
+    """The space for the data's images and classes."""
+    space = study_file.make_space(data)
+    spec = space.random(np.random.default_rng(0))
+    for key, ours, theirs in (
+        ("classes", spec.classes, len(data.classes)),
+        ("channels", spec.input_shape[0], data.channels),
+    ):
+        if ours != theirs:
+            where = ("space", study_file.space.name, key)
+            raise study_file.error(where, f"is {ours}, but the data has {theirs}; leave it out to take the data's")
+    return space
+
+
+def _objectives(study_file: StudyFile, space: Space, stack: ExitStack, observer: Observer) -> dict[str, Objective]:
+    """All that is to be measured, objectives and constrained numbers; closed with the stack."""
+    objectives: dict[str, Objective] = {}
+    for name in study_file.measured_names:
+        try:
+            objective = _objective(study_file, name, space, observer)
+        except (ValueError, OSError) as error:
+            if isinstance(error, StudyError):
+                raise
+            section = "objectives" if name in study_file.objective_names else "constraints"
+            raise study_file.error((section, name), f": {str(error).removeprefix(f'{name}: ')}") from error
+        stack.callback(objective.close)
+        objectives[name] = objective
+    return objectives
+
+
+def _objective(study_file: StudyFile, name: str, space: Space, observer: Observer) -> Objective:
+    settings = study_file.settings_of(name)
+    if name == "accuracy":
+        from mnas_moo.objectives.data import load
+
+        observer.preparing(f"reading the images of {study_file.data.chosen[1]}")
+        resolution = space.random(np.random.default_rng(0)).input_shape[1]
+        holdout = settings.pop("holdout")
+        try:
+            images = load(study_file.data.source, resolution, holdout=holdout, cache=study_file.files)
+        except (ValueError, OSError) as error:
+            raise _data_error(study_file, error) from error
+        from mnas_moo.objectives.accuracy import Accuracy
+
+        return Accuracy(images, **settings)
+    if name == "latency_ms":
+        from mnas_moo.objectives.latency import HostLatency
+
+        return HostLatency(**settings)
+    from mnas_moo.objectives.counts import Count
+
+    return Count(name)
+
+
+def _sampler(study_file: StudyFile, space: Space, n_trials: int) -> optuna.samplers.BaseSampler:
+    kind, settings = study_file.sampler.chosen
+    if kind == "mnas":
+        from mnas_moo.sampler import MnasSampler
+
+        return MnasSampler(seed=settings.seed, canonical=space.canonical)
+    if kind == "mnas-paper":
+        from mnas_moo.sampler import MnasSampler
+
+        return MnasSampler.paper(study_file.make_reward(), seed=settings.seed)
+    # Optuna's own begin their random numbers anew with every process: seeded alike, a study that goes on would try
+    # its first networks again.
+    seed = settings.seed
+    if seed is not None and n_trials:
+        seed = int(np.random.SeedSequence([seed, n_trials]).generate_state(1)[0])
+    shipped: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
+        "nsga2": optuna.samplers.NSGAIISampler,
+        "tpe": optuna.samplers.TPESampler,
+        "random": optuna.samplers.RandomSampler,
+    }
+    return shipped[kind](seed=seed)
+
+
+def _identity(study_file: StudyFile, space: Space, data: DataInfo) -> dict[str, Any]:
+    """What makes two runs the same study, as plain data; where the images lie and where they are trained does not."""
+    objectives = {name: study_file.identity_of(name) for name in study_file.objective_names}
+    constraints = {name: bounds.model_dump(exclude_none=True) for name, bounds in study_file.constraints.items()}
+    identity: dict[str, Any] = {
+        "format": _FORMAT,
+        "space": {"name": study_file.space.name, "settings": study_file.space.settings},
+        "parameters": {
+            name: json.loads(optuna.distributions.distribution_to_json(distribution))
+            for name, distribution in space.distributions.items()
+        },
+        "data": {"kind": study_file.data.chosen[0], "classes": len(data.classes), "channels": data.channels},
+        "objectives": objectives,
+        "constraints": constraints,
+    }
+    return dict(json.loads(json.dumps(identity)))
+
+
+def _check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[str, Any]) -> None:
+    """Refuses to go on with another study; a new or a foreign one (made without a study file) becomes this one.
+
+    Raises:
+        StudyError: what differs, with what the file asks for and what the storage holds.
+    """
+    advice = "give the new study another name or storage"
+    where = f"study {study_file.name!r} in {study_file.storage}"
+    names = list(study_file.objective_names)
+    held = study._storage.get_study_system_attrs(study._study_id).get(IDENTITY)
+    if held is None:
+        trials = study.get_trials(deepcopy=False)
+        known = study.metric_names or ([] if trials else names)
+        directions = [direction.name.lower() for direction in study.directions]
+        if list(known) != names or directions != list(study_file.directions):
+            theirs = ", ".join(map(" ".join, zip(directions, known or ["unnamed"] * len(directions), strict=False)))
+            problem = f": the file asks for {', '.join(names)}, but {where} holds {theirs}; {advice}"
+            raise study_file.error(("objectives",), problem)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(names)
+        study._storage.set_study_system_attr(study._study_id, IDENTITY, identity)
+        return
+    if held.get("format") != _FORMAT:
+        raise study_file.error(("storage",), f": {where} was written by another version of mnas-moo; {advice}")
+    for section in ("space", "objectives", "constraints", "data"):
+        if identity[section] != held[section]:
+            ours, theirs = _words(identity[section]), _words(held[section])
+            problem = f": the file asks for {ours}, but {where} holds {theirs}; {advice}"
+            raise study_file.error((section,), problem)
+    ours, theirs = identity["parameters"], held["parameters"]
+    if ours != theirs:
+        name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
+        problem = f"has parameter {name} otherwise than {where}, though it is the same by name; {advice}"
+        raise study_file.error(("space",), problem)
+
+
+def _words(section: Mapping[str, Any]) -> str:
+    """A section of an identity in the words of a study file."""
+    if set(section) == {"name", "settings"}:
+        return f"{section['name']} {_words(section['settings'])}" if section["settings"] else str(section["name"])
+    inner = (f"{k}: {_words(v)}" if isinstance(v, Mapping) else f"{k}: {shown(v)}" for k, v in section.items())
+    return "{" + ", ".join(inner) + "}"

@@ -1,0 +1,575 @@
+"""Study files: what is searched, measured and kept, as data. Nothing in one is evaluated; it may name a class.
+
+The schema is pydantic's; what it cannot know (spaces and their settings, which objectives a reward joins) is checked
+by building the thing. Every complaint is one line, `file:line: dotted.key …`, and the first one found is the only one.
+Relative paths (of a storage, of data) start from the folder the program runs in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from mnas_moo.document import Document, Key, StudyError, nearest, one_line, read_document, shown
+
+if TYPE_CHECKING:
+    from mnas_moo.objectives.data import DataInfo
+    from mnas_moo.reward import Reward
+    from mnas_moo.spaces.space import Space
+
+__all__ = ["StudyError", "StudyFile", "bundled", "load_study_file"]
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Direction = Literal["maximize", "minimize"]
+
+
+class _Part(BaseModel):
+    """A mapping whose keys are known: an unknown one is named with the nearest right one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    manner: ClassVar[frozenset[str]] = frozenset()
+    """Keys that say how, not what: two runs that differ in them only are one study."""
+
+    @classmethod
+    def allowed(cls) -> list[str]:
+        """The allowed keys, as a study file spells them."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise PydanticCustomError(
+                "part",
+                "{problem}",
+                {"problem": f"is {shown(value)}; it must be a mapping of {', '.join(cls.allowed())}"},
+            )
+        for key in value:
+            if key not in cls.allowed():
+                raise PydanticCustomError(
+                    "unknown", "{problem}", {"key": key, "problem": f"is unknown{nearest(key, cls.allowed())}"}
+                )
+        return value
+
+
+class _Parts(_Part):
+    """A mapping from names to their settings; one name alone stands for itself without settings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {value: {}}
+        if isinstance(value, dict):
+            value = {key: {} if settings is None else settings for key, settings in value.items()}
+        return value
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Names (as a study file spells them) and settings of what was given, in the schema's order."""
+        for name, field in type(self).model_fields.items():
+            if getattr(self, name) is not None:
+                yield field.alias or name, getattr(self, name)
+
+
+class _OneOf(_Parts):
+    """Exactly one name with its settings."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> _OneOf:
+        given = [name for name, _ in self.items()]
+        if len(given) != 1:
+            problem = f"has {', '.join(given) or 'nothing'}; exactly one is needed of {', '.join(self.allowed())}"
+            raise PydanticCustomError("one", "{problem}", {"problem": problem})
+        return self
+
+    @property
+    def chosen(self) -> tuple[str, Any]:
+        """The name and its settings."""
+        return next(self.items())
+
+
+class Train(_Part):
+    """Settings of ``mnas_moo.objectives.train.TrainSettings``, and the share of the images that is held out."""
+
+    epochs: Count = 8
+    holdout: Fraction = 0.2
+    batch_size: Annotated[int, Field(ge=4)] = 64
+    learning_rate: Positive = 0.01
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    device: str = "auto"
+    threads: Count = 1
+
+    manner: ClassVar[frozenset[str]] = frozenset({"device", "threads"})
+
+
+class Accuracy(_OneOf):
+    """How accuracy is measured: by training the network for a few epochs."""
+
+    train: Train | None = None
+
+
+class Host(_Part):
+    """Settings of ``mnas_moo.objectives.latency.HostLatency``: LiteRT on this machine."""
+
+    threads: Count = 1
+    precision: Fraction = 0.02
+    maximum_seconds: Positive = 5.0
+
+    manner: ClassVar[frozenset[str]] = frozenset({"precision", "maximum_seconds"})
+
+
+class Latency(_OneOf):
+    """Where latency is measured."""
+
+    host: Host | None = None
+
+
+class NoSettings(_Part):
+    """A count: it has none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        if value:
+            raise PydanticCustomError("part", "{problem}", {"problem": f"is {shown(value)}; a count has no settings"})
+        return value
+
+
+class Objectives(_Parts):
+    """What is optimised, in this order whatever the order in the file."""
+
+    accuracy: Accuracy | None = None
+    latency_ms: Latency | None = None
+    parameters_m: NoSettings | None = None
+    multiply_adds_m: NoSettings | None = None
+    peak_memory_mb: NoSettings | None = None
+
+    directions: ClassVar[Mapping[str, Direction]] = {
+        "accuracy": "maximize",
+        "latency_ms": "minimize",
+        "parameters_m": "minimize",
+        "multiply_adds_m": "minimize",
+        "peak_memory_mb": "minimize",
+    }
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Objectives:
+        if not list(self.items()):
+            raise PydanticCustomError(
+                "part", "{problem}", {"problem": f"is empty; at least one is needed of {', '.join(self.allowed())}"}
+            )
+        return self
+
+
+class Bounds(_Part):
+    """What a feasible network's number is within."""
+
+    max: Positive | None = None
+    min: Positive | None = None
+
+    @model_validator(mode="after")
+    def _any(self) -> Bounds:
+        if self.max is None and self.min is None:
+            raise PydanticCustomError("part", "{problem}", {"problem": "has no bound; give max, min or both"})
+        if self.max is not None and self.min is not None and self.min > self.max:
+            problem = f"asks for at least {self.min} and at most {self.max}; no network can have both"
+            raise PydanticCustomError("part", "{problem}", {"problem": problem})
+        return self
+
+
+class Constraints(_Parts):
+    """Bounds on what is measured, on objectives or on others (which are then measured with their defaults)."""
+
+    accuracy: Bounds | None = None
+    latency_ms: Bounds | None = None
+    parameters_m: Bounds | None = None
+    multiply_adds_m: Bounds | None = None
+    peak_memory_mb: Bounds | None = None
+
+
+class _RewardOf(_Part):
+    target: Positive
+    accuracy: str = "accuracy"
+    latency: str = "latency_ms"
+
+
+class MnasRewardSettings(_RewardOf):
+    """``mnas_moo.MnasReward``: soft as it stands, hard with `alpha: 0, beta: -1`."""
+
+    alpha: Annotated[float, Field(le=0)] = -0.07
+    beta: Annotated[float, Field(le=0)] = -0.07
+
+
+class AbsoluteRewardSettings(_RewardOf):
+    """``mnas_moo.AbsoluteReward``."""
+
+    beta: Annotated[float, Field(le=0)] = -0.1
+
+
+class RewardChoice(_OneOf):
+    """One number made of an accuracy and a latency."""
+
+    mnas: MnasRewardSettings | None = None
+    absolute: AbsoluteRewardSettings | None = None
+
+
+class Seeded(_Part):
+    """A sampler's seed; without one (null) it draws its own."""
+
+    seed: Seed | None = None
+
+
+class Paper(Seeded):
+    """The sampler as published, and the reward it needs where there are several objectives."""
+
+    reward: RewardChoice | None = None
+
+
+class Sampler(_OneOf):
+    """Who proposes networks; nsga2, tpe and random as Optuna ships them."""
+
+    mnas: Seeded | None = None
+    mnas_paper: Annotated[Paper | None, Field(alias="mnas-paper")] = None
+    nsga2: Seeded | None = None
+    tpe: Seeded | None = None
+    random: Seeded | None = None
+
+
+class SpaceChoice(BaseModel):
+    """A space by its name, or by the class (`package.module:Class`) that makes it, and its settings."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    settings: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value, "settings": {}}
+        if isinstance(value, dict) and len(value) == 1:
+            ((name, settings),) = value.items()
+            if isinstance(settings, dict) or settings is None:
+                return {"name": name, "settings": settings or {}}
+        problem = f"is {shown(value)}; it must be a name, or one name with its settings, mnasnet: {{resolution: 32}}"
+        raise PydanticCustomError("part", "{problem}", {"problem": problem})
+
+
+class Data(_OneOf):
+    """Labelled images: those in scikit-learn's wheel, or a folder and how it is laid out."""
+
+    digits: Literal["digits"] | None = None
+    folder: str | None = None
+    cifar10: str | None = None
+    imagenet: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        """`digits`, or a path; the one ambiguous name is a folder only with a separator (`./digits`)."""
+        if isinstance(value, str):
+            value = {"digits": "digits"} if value == "digits" else {"folder": value}
+        return value
+
+    @property
+    def source(self) -> str | dict[str, str]:
+        """As ``mnas_moo.objectives.data`` takes it."""
+        kind, path = self.chosen
+        return kind if kind == "digits" else {kind: path}
+
+
+class StudyFile(_Part):
+    """One study as its file describes it.
+
+    Attributes:
+        name: of the study in its storage.
+        storage: where trials are kept: an Optuna storage URL (sqlite, postgresql, mysql), or journal:///FILE.
+        space: what is searched.
+        data: what networks are trained on.
+        objectives: what is optimised.
+        constraints: what a feasible network's numbers are within.
+        sampler: who proposes networks.
+        trials: finished trials wanted in the study, over all processes and restarts.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    storage: Annotated[str, Field(min_length=1)]
+    space: SpaceChoice
+    data: Data
+    objectives: Objectives
+    constraints: Constraints = Constraints()
+    sampler: Sampler
+    trials: Count
+
+    _document: Document = PrivateAttr()
+
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        """Names of the objectives, in the order of a trial's values."""
+        return tuple(name for name, _ in self.objectives.items())
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Their directions: accuracy is maximised, all else minimised."""
+        return tuple(Objectives.directions[name] for name in self.objective_names)
+
+    @property
+    def measured_names(self) -> tuple[str, ...]:
+        """Names of all that is measured: the objectives, and constrained numbers that are none."""
+        names = self.objective_names
+        return (*names, *(name for name, _ in self.constraints.items() if name not in names))
+
+    def settings_of(self, name: str) -> dict[str, Any]:
+        """Settings, defaults included, of one of ``measured_names``."""
+        return self._measuring(name).model_dump()
+
+    def identity_of(self, name: str) -> dict[str, Any]:
+        """The settings that two runs must share to be one study."""
+        settings = self._measuring(name)
+        return settings.model_dump(exclude=set(settings.manner))
+
+    def _measuring(self, name: str) -> _Part:
+        objective = getattr(self.objectives, name)
+        if isinstance(objective, _OneOf):
+            return cast("_Part", objective.chosen[1])
+        defaults: dict[str, _Part] = {"accuracy": Train(), "latency_ms": Host()}
+        return defaults.get(name, NoSettings())
+
+    @property
+    def files(self) -> Path:
+        """Folder of what does not belong in a storage (artifacts, decoded images): beside it, where it is a file."""
+        scheme, _, path = self.storage.partition(":///")
+        if scheme.split("+")[0] in ("sqlite", "journal") and path:
+            return Path(path).with_name(f"{Path(path).stem}_files")
+        return Path(f"{self.name}_files")
+
+    def error(self, key: Key, problem: str) -> StudyError:
+        """The error for what turns out to be wrong with a key of this file: `file:line: dotted.key problem`."""
+        return self._document.error(key, problem)
+
+    def make_space(self, data: DataInfo | None = None) -> Space:
+        """The space with the file's settings.
+
+        Args:
+            data: gives classes, channels and resolution where the file does not; None: the space's own.
+
+        Raises:
+            StudyError: the space, or one of its settings, is unknown or refused.
+        """
+        name = self.space.name
+        where = ("space", name) if self.space.settings else ("space",)
+        make = _imported(self, name, where) if ":" in name else self._known_space(name, where)
+        known = inspect.signature(make).parameters
+        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+        settings = dict(self.space.settings)
+        for key in settings:
+            if key not in known and not takes_any:
+                raise self.error((*where, key), f"is unknown{nearest(key, known)}")
+        if data is not None:
+            for key, value in self._of_data(data).items():
+                if key in known or takes_any:
+                    settings.setdefault(key, value)
+        try:
+            return cast("Space", make(**settings))
+        except Exception as error:  # a user's class may raise anything
+            found = {key: re.search(rf"\b{re.escape(key)}\b", str(error)) for key in self.space.settings}
+            named = sorted((match.start(), key) for key, match in found.items() if match)
+            raise self.error((*where, *(key for _, key in named[:1])), f": {error}") from error
+
+    def _of_data(self, data: DataInfo) -> dict[str, Any]:
+        """What the data says of the space. Ours have presets for images of about its size; others take the size."""
+        settings: dict[str, Any] = {"classes": len(data.classes), "channels": data.channels}
+        if ":" in self.space.name:
+            settings["resolution"] = data.resolution
+        elif not {"preset", "resolution"} & set(self.space.settings):
+            from mnas_moo.spaces.mnasnet import nearest_preset
+
+            settings["preset"] = nearest_preset(data.resolution)
+        return settings
+
+    def _known_space(self, name: str, where: Key) -> Callable[..., Space]:
+        from mnas_moo import spaces
+
+        if name not in spaces.SPACES:
+            unknown = f"unknown{nearest(name, spaces.SPACES)}, or package.module:Class"
+            raise self.error(where, f"is {unknown}" if self.space.settings else f"is {name!r}, which is {unknown}")
+        return functools.partial(spaces.get, name)
+
+    def make_reward(self) -> Reward | None:
+        """The reward of the sampler, if it has one.
+
+        Raises:
+            StudyError: it names no such objectives, or one whose direction it cannot mean.
+        """
+        kind, sampler = self.sampler.chosen
+        where = ("sampler", kind, "reward")
+        if kind != "mnas-paper":
+            return None
+        if sampler.reward is None:
+            if len(self.objective_names) > 1:
+                problem = "is missing; several objectives need one: reward: {mnas: {target: 75}}"
+                raise self.error(where, problem)
+            return None
+        if len(self.objective_names) == 1:
+            raise self.error(where, f"joins two objectives, and there is only {self.objective_names[0]}; leave it out")
+        from mnas_moo.reward import AbsoluteReward, MnasReward
+
+        formula, settings = sampler.reward.chosen
+        formulas: dict[str, type[Reward]] = {"mnas": MnasReward, "absolute": AbsoluteReward}
+        reward = formulas[formula](**settings.model_dump())
+        try:
+            reward.bind(self.objective_names, self.directions)
+        except ValueError as error:
+            raise self.error((*where, formula), f": {error}") from error
+        return reward
+
+    def check(self) -> None:
+        """Checks what the schema cannot: space, settings and reward.
+
+        Raises:
+            StudyError: the first thing that is wrong.
+        """
+        self.make_space()
+        self.make_reward()
+        accuracy = self.constraints.accuracy
+        for bound in ("min", "max"):
+            if accuracy is not None and (getattr(accuracy, bound) or 0) > 1:
+                raise self.error(
+                    ("constraints", "accuracy", bound), f"is {getattr(accuracy, bound)}; accuracy is a fraction of 1"
+                )
+
+
+def _imported(study: StudyFile, name: str, where: Key) -> Any:
+    """The object that `package.module:Class` names; modules beside the program's folder are found too."""
+    module_name, _, attribute = name.partition(":")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise study.error(where, f"is {name!r}, but {module_name} cannot be imported: {error}") from error
+    found = getattr(module, attribute, None)
+    if not callable(found):
+        public = [
+            key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name
+        ]
+        raise study.error(where, f"is {name!r}, but {module_name} has no such class{nearest(attribute, public)}")
+    return found
+
+
+def bundled() -> list[str]:
+    """Names of the bundled studies."""
+    root = resources.files("mnas_moo.studies")
+    return sorted(entry.name.removesuffix(".yaml") for entry in root.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_study_file(
+    name_or_path: str | os.PathLike[str],
+    *,
+    storage: str | None = None,
+    data: str | None = None,
+    trials: int | None = None,
+) -> StudyFile:
+    """Reads and checks a study file; data and storage are not touched.
+
+    Args:
+        name_or_path: a file, or the name of a bundled study; a file wins.
+        storage: instead of the file's.
+        data: path of the images instead of the file's; how they are laid out (imagenet, cifar10) stays.
+        trials: instead of the file's.
+
+    Returns:
+        The study.
+
+    Raises:
+        StudyError: in one line, what is wrong, where, and what is allowed.
+    """
+    document = _read(os.fspath(name_or_path))
+    values = dict(document.data)
+    changes: dict[str, Any] = {"storage": storage, "trials": trials, "data": data}
+    if data is not None:
+        old = values.get("data")
+        kind = next(iter(old)) if isinstance(old, dict) and len(old) == 1 else None
+        changes["data"] = {kind: data} if kind in ("folder", "cifar10", "imagenet") else data
+    changes = {key: value for key, value in changes.items() if value is not None}
+    values.update(changes)
+    document = dataclasses.replace(document, overridden=frozenset(changes))
+    try:
+        study = StudyFile.model_validate(values)
+    except ValidationError as error:
+        raise _first(document, error.errors()) from None
+    study._document = document
+    study.check()
+    return study
+
+
+def _read(name: str) -> Document:
+    path = Path(name)
+    try:
+        if path.is_file():
+            return read_document(name, path.read_text(encoding="utf-8"))
+        if path.is_dir():
+            raise StudyError(f"{name}: this is a folder; a study file is a YAML file in it")
+        if name in bundled():
+            entry = resources.files("mnas_moo.studies").joinpath(f"{name}.yaml")
+            return read_document(f"{name}.yaml", entry.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{name}: not text in UTF-8 ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise StudyError(f"{name}: cannot be read: {error.strerror or error}") from error
+    guess = nearest(path.stem, bundled()).replace("allowed:", "bundled:")
+    raise StudyError(one_line(f"{name}: there is no such file, and no bundled study of that name{guess}"))
+
+
+_EXPECTED = {
+    "string_type": "it must be text",
+    "int_type": "it must be a whole number",
+    "float_type": "it must be a number",
+    "bool_type": "it must be true or false",
+    "finite_number": "it must be finite",
+}
+
+
+def _first(document: Document, errors: list[ErrorDetails]) -> StudyError:
+    """The complaint that stands first in the file, in the project's words."""
+
+    def key(error: ErrorDetails) -> Key:
+        extra = (error["ctx"]["key"],) if error["type"] == "unknown" else ()
+        return (*error["loc"], *extra)
+
+    error = min(errors, key=lambda e: (e["type"] == "missing", document.line(key(e))))
+    kind, context, got = error["type"], error.get("ctx", {}), shown(error["input"])
+    if "problem" in context:
+        problem = context["problem"]
+    elif kind == "missing":
+        problem = "is missing"
+    elif kind in _EXPECTED:
+        problem = f"is {got}; {_EXPECTED[kind]}"
+    elif kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+        word = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+        ((bound, limit),) = ((b, v) for b, v in context.items() if b in word)
+        problem = f"is {got}; it must be {word[bound]} {limit:g}"
+    elif kind == "literal_error":
+        problem = f"is {got}; it must be {context['expected']}"
+    elif kind == "string_too_short":
+        problem = "is empty"
+    else:
+        problem = f"is {got}; {error['msg']}"
+    return document.error(key(error), problem)

@@ -1,0 +1,278 @@
+"""Short training of one child: the paper's proxy in small.
+
+MnasNet trains each sampled network for 5 epochs on the training set without its held-out part (Tan et al. 2019,
+sec. 5), with a learning rate schedule that was not published. Ours: linear warm-up, then a cosine to zero, one
+value a step. AdamW takes the place of the paper's RMSProp: over a few hundred steps it treats children of
+different widths and depths most alike. Statistics of batch norm follow the last dozen steps (``NORM_MOMENTUM``;
+the published 0.01 would remember the initial weights). Randomness comes from the seed alone, and torch's global
+generators, and its number of threads afterwards, are as before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mnas_moo.objectives.data import ImageData
+from mnas_moo.objectives.torch_module import DropoutModule, Network, build
+from mnas_moo.spaces.spec import NetworkSpec
+
+NORM_MOMENTUM = 0.1
+WARM_UP = 0.2
+"""Share of the steps over which the learning rate rises."""
+
+SHIFT = 1 / 16
+"""Largest shift of an augmented image, as a share of its side; at least one pixel."""
+
+EVALUATION_BATCH = 256
+RESIDENT_BYTES = 2**31
+"""Images up to this size are copied to the device as a whole."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a child is trained.
+
+    Attributes:
+        epochs: passes over the training part.
+        batch_size: images a step; the batches of an epoch differ by at most one image. At least 4.
+        learning_rate: of AdamW, at its peak.
+        weight_decay: of AdamW, on weights of convolutions and the classifier (not on norms and biases).
+        label_smoothing: share of the target that is spread over all classes.
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": the first of cuda, mps and cpu that is there.
+        threads: CPU threads a training uses; the children of a search are so small that more hardly help.
+
+    Raises:
+        ValueError: a value is out of range, or the device is not there.
+    """
+
+    epochs: int = 8
+    batch_size: int = 64
+    learning_rate: float = 0.01
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    device: str = "auto"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 4), ("threads", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"train: {name} is {getattr(self, name)}; it must be at least {least}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"train: learning_rate is {self.learning_rate}; it must be above 0")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"train: weight_decay is {self.weight_decay}; it must be at least 0")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"train: label_smoothing is {self.label_smoothing}; it must be in [0, 1)")
+        find_device(self.device)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training gave.
+
+    Attributes:
+        accuracy: share of the hold-out that is classified right.
+        loss: mean training loss of the last epoch, label smoothing included.
+        seconds: wall-clock time, building and evaluation included.
+        images_per_second: training images over the time of the training steps.
+        device: where it ran.
+    """
+
+    accuracy: float
+    loss: float
+    seconds: float
+    images_per_second: float
+    device: str
+
+
+def find_device(name: str) -> torch.device:
+    """The device ``name`` means; see ``TrainSettings``.
+
+    Raises:
+        ValueError: torch knows no such device, or this machine has none.
+    """
+    present = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        present.append("mps")
+    if name == "auto":
+        return torch.device(next((kind for kind in ("cuda:0", "mps") if kind in present), "cpu"))
+    if ("cuda:0" if name == "cuda" else name) not in present:
+        raise ValueError(f"train: device {name!r} is not there; allowed here: auto, {', '.join(present)}")
+    return torch.device(name)
+
+
+def train(spec: NetworkSpec, data: ImageData, settings: TrainSettings, seed: int) -> TrainResult:
+    """Trains a network from scratch and evaluates it on the hold-out.
+
+    The same seed gives the same result on one CPU and number of threads; on a GPU, up to the order in which its
+    kernels add.
+
+    Args:
+        spec: the network; its input must fit the images.
+        data: images and their split.
+        settings: how to train.
+        seed: of initial weights, order, augmentation and dropout.
+
+    Raises:
+        ValueError: the network does not fit the images, or the loss stopped being a number.
+    """
+    started = time.perf_counter()
+    height, width, channels = data.images.shape[1:]
+    if spec.input_shape != (channels, height, width) or spec.classes != len(data.info.classes):
+        raise ValueError(
+            f"train: the network takes images {spec.input_shape} (channels, height, width) of {spec.classes} classes, "
+            f"but the data has {(channels, height, width)} of {len(data.info.classes)}"
+        )
+    device = find_device(settings.device)
+    generator = torch.Generator().manual_seed(seed)
+    with cpu_threads(settings.threads):
+        model = build(spec, generator, norm_momentum=NORM_MOMENTUM).to(device, memory_format=torch.channels_last)
+        dropout_generator = torch.Generator(device).manual_seed(seed)
+        for module in model.modules():
+            if isinstance(module, DropoutModule):
+                module.generator = dropout_generator
+        batches = Batches(data, device)
+        begun = time.perf_counter()
+        loss = fit(model, batches, settings, generator)
+        trained = time.perf_counter()
+        accuracy = evaluate(model, batches)
+    return TrainResult(
+        accuracy=accuracy,
+        loss=loss,
+        seconds=time.perf_counter() - started,
+        images_per_second=settings.epochs * len(data.train) / (trained - begun),
+        device=str(device),
+    )
+
+
+def fit(model: Network, batches: Batches, settings: TrainSettings, generator: torch.Generator) -> float:
+    """The training loop; returns the mean loss of the last epoch, and waits for the device to have finished.
+
+    Raises:
+        ValueError: the loss stopped being a number.
+    """
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, fused=True)
+    train = batches.data.train
+    n_batches = -(-len(train) // settings.batch_size)
+    steps = settings.epochs * n_batches
+    step = 0
+    model.train()
+    for epoch in range(settings.epochs):
+        losses = []
+        for images, labels in batches.training(n_batches, generator):
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * schedule((step + 0.5) / steps)
+            loss = F.cross_entropy(model(images), labels, label_smoothing=settings.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+            step += 1
+        mean = torch.stack(losses).mean().item()  # read once an epoch: a GPU is not waited for at every step
+        if not math.isfinite(mean):
+            raise ValueError(
+                f"train: the loss became {mean} in epoch {epoch + 1} of {settings.epochs}; try a learning_rate below "
+                f"{settings.learning_rate}"
+            )
+    return mean
+
+
+def evaluate(model: Network, batches: Batches) -> float:
+    """Share of the hold-out classified right, in evaluation mode."""
+    model.eval()
+    right = torch.zeros((), dtype=torch.int64, device=batches.device)
+    with torch.no_grad():
+        for images, labels in batches.holdout():
+            right += (model(images).argmax(1) == labels).sum()
+    return right.item() / len(batches.data.holdout)
+
+
+def schedule(progress: float) -> float:
+    """Learning rate over its peak at ``progress`` in [0, 1]: linear warm-up, then half a cosine to zero."""
+    if progress < WARM_UP:
+        return progress / WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+
+
+class Batches:
+    """Normalised batches of one data set on one device, (B, C, H, W) float32 in channels-last memory.
+
+    Augmentation, drawn anew in every epoch: each image is shifted by up to ``SHIFT`` either way, its edge
+    repeated, and mirrored half the time where the source says that a mirrored image is of its class still. Shift
+    and mirror are one indexed read of the stored bytes.
+    """
+
+    def __init__(self, data: ImageData, device: torch.device) -> None:
+        self.data = data
+        self.device = device
+        resident = data.images.nbytes <= RESIDENT_BYTES
+        self.images = data.images.to(device) if resident else data.images
+        self.labels = data.labels.to(device)
+        self.mean = data.mean.to(device)
+        self.scale = data.std.to(device).reciprocal()
+        self.side = data.images.shape[1]
+
+    def training(self, n_batches: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch: the training part in a new order, in ``n_batches`` parts of nearly equal size."""
+        n, side = len(self.data.train), self.side
+        order = self.data.train[torch.randperm(n, generator=generator)]
+        shift = max(1, round(side * SHIFT))
+        offsets = torch.randint(-shift, shift + 1, (2, n, 1), generator=generator)
+        rows, columns = (torch.arange(side) + offsets).clamp_(0, side - 1)
+        if self.data.info.flip:
+            mirrored = torch.rand(n, 1, generator=generator) < 0.5
+            columns = torch.where(mirrored, side - 1 - columns, columns)
+        where = self.images.device
+        parts = zip(*(t.to(where).tensor_split(n_batches) for t in (order, rows, columns)), strict=True)
+        for index, row, column in parts:
+            pixels = self.images[index[:, None, None], row[:, :, None], column[:, None, :]]
+            yield self._normalised(pixels), self.labels[index.to(self.device)]
+
+    def holdout(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The hold-out, as it is."""
+        for index in self.data.holdout.split(EVALUATION_BATCH):
+            yield self._normalised(self.images[index.to(self.images.device)]), self.labels[index.to(self.device)]
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        """Bytes (B, H, W, C) as float32 (B, C, H, W) of mean 0 and deviation 1 over the training part."""
+        return pixels.to(self.device).float().sub_(self.mean).mul_(self.scale).permute(0, 3, 1, 2)
+
+
+_threads_lock = threading.Lock()
+_threads_users = 0
+_threads_before = 0
+
+
+@contextlib.contextmanager
+def cpu_threads(threads: int) -> Iterator[None]:
+    """Lets torch use ``threads`` CPU threads within, also when several threads are within at once.
+
+    Torch keeps one number for the process and, with OpenMP, one for each thread that has computed; the former is
+    what later threads begin with. So the first to come in notes the number and everyone who leaves sets it again.
+    """
+    global _threads_users, _threads_before
+    with _threads_lock:
+        if _threads_users == 0:
+            _threads_before = torch.get_num_threads()
+        _threads_users += 1
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        with _threads_lock:
+            _threads_users -= 1
+            torch.set_num_threads(_threads_before)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from mnas_moo.document import StudyError, nearest, read_document
+
+TEXT = """\
+# a comment
+name: a
+part:
+  - 1
+  - {x: 1e-3, y: [2, 3]}
+last: 5
+"""
+
+
+def test_data_is_plain() -> None:
+    assert read_document("f.yaml", TEXT).data == {"name": "a", "part": [1, {"x": 0.001, "y": [2, 3]}], "last": 5}
+
+
+def test_every_key_knows_its_line_and_an_absent_one_its_parents() -> None:
+    document = read_document("f.yaml", TEXT)
+    assert [document.line(key) for key in ((), ("name",), ("part",), ("part", 1, "y", 1), ("part", 0, "z"))] == [
+        2, 2, 3, 5, 4,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "f.yaml:1: the file is empty"),
+        ("# nothing", "f.yaml:1: the file is empty"),
+        ("- a", "f.yaml:1: the file holds ['a']"),
+        ("a: 1\nb: [1,\nc: 2", "f.yaml:3: not valid YAML: "),
+        ("a: 1\n\tb: 2", "f.yaml:2: not valid YAML: "),
+        ("a: 1\nb: 2\na: 3", "f.yaml:3: a is given twice"),
+        ("a:\n  b: 1\n  b: 2", "f.yaml:3: b is given twice"),
+        ("a: 1\n2: 3", "f.yaml:2: the key 2 is not text"),
+        ("on: 3", "f.yaml:1: the key true is not text"),
+        ("a: &x\n  b: *x", "f.yaml:1: an alias holds itself"),
+        ("a: !!python/object/apply:os.system [echo]", "f.yaml:1: not valid YAML: the tag 'tag:yaml.org,2002:python"),
+        ("a: !!python/name:os.system", "f.yaml:1: not valid YAML: could not determine a constructor"),
+        ("a: 1\n---\nb: 2", "f.yaml:2: not valid YAML: "),
+        ("a: 1\nb: \x01", "f.yaml:2: not valid YAML: a control character"),
+        ("a: 2020-99-99", "f.yaml: not valid YAML: month must be in 1..12"),
+        ("[" * 3000, "f.yaml: nested too deeply"),
+    ],
+)
+def test_what_does_not_parse_is_one_line_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        read_document("f.yaml", text)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_aliases_of_aliases_stay_cheap() -> None:
+    """The "billion laughs": every level doubles what a naive reader builds."""
+    lines = ["a0: &a0 [x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 60))]
+    assert len(read_document("f.yaml", "\n".join(lines)).data) == 60
+
+
+def test_an_unknown_word_gets_the_nearest_right_one() -> None:
+    assert nearest("Treads", ["threads", "precision"]) == "; did you mean 'threads'? allowed: threads, precision"
+    assert nearest("xyz", ["threads", "precision"]) == "; allowed: threads, precision"

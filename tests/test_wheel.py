@@ -1,0 +1,45 @@
+"""The wheel holds the package, all of it, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Names of the files in a wheel that is built from a copy: builds leave files beside the sources."""
+    source, out = tmp_path_factory.mktemp("source") / "tree", tmp_path_factory.mktemp("wheel")
+    kept = ("mnas_moo", "objectives", "spaces", "studies", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+    source.mkdir()
+    for name in kept:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, source)
+    build = "from setuptools import build_meta; build_meta.build_wheel({!r})"
+    subprocess.run([sys.executable, "-c", build.format(str(out))], cwd=source, check=True, capture_output=True)
+    (built,) = out.iterdir()
+    with zipfile.ZipFile(built) as archive:
+        return archive.namelist()
+
+
+def test_the_wheel_leaks_no_top_level_name(wheel: list[str]) -> None:
+    top = {Path(name).parts[0] for name in wheel}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"mnas_moo"}
+    assert len(top) == 2
+
+
+def test_the_wheel_holds_every_module_study_and_marker_and_no_benchmarks(wheel: list[str]) -> None:
+    expected = {f"mnas_moo/{path.name}" for path in (ROOT / "mnas_moo").glob("*.py")} | {"mnas_moo/py.typed"}
+    for folder in ("objectives", "spaces", "studies"):
+        expected |= {f"mnas_moo/{folder}/{path.name}" for path in (ROOT / folder).glob("*.py")}
+    expected |= {f"mnas_moo/studies/{path.name}" for path in (ROOT / "studies").glob("*.yaml")}
+    assert {name for name in wheel if name.startswith("mnas_moo/")} == expected
