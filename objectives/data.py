@@ -341,7 +341,7 @@ def _cached(path: Path, files: Sequence[Path], shape: tuple[int, ...]) -> Pixels
     if path.is_file():
         try:
             found: Pixels = np.load(path, mmap_mode="c", allow_pickle=False)
-        except ValueError:
+        except (ValueError, EOFError):
             found = np.empty(0, np.uint8)
         if found.shape == shape and found.dtype == np.uint8:
             return found

@@ -162,7 +162,7 @@ def _work(storage: str, trials: int, make: Make) -> None:
 
 
 def _spawn(target: Callable[..., None], *arguments: Any) -> multiprocessing.Process:
-    process = multiprocessing.get_context("fork").Process(target=target, args=arguments)
+    process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
     process.start()
     return process
 

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from mnas_moo.objectives import train as module
+from mnas_moo.objectives.data import DataInfo, ImageData, load
+from mnas_moo.objectives.torch_module import build
+from mnas_moo.objectives.train import (
+    Batches,
+    TrainSettings,
+    cpu_threads,
+    evaluate,
+    find_device,
+    fit,
+    schedule,
+    train,
+)
+from mnas_moo.spaces.spec import Layer, NetworkSpec
+
+CPU = torch.device("cpu")
+SETTINGS = TrainSettings(epochs=2, device="cpu")
+
+
+def network(resolution: int = 8, channels: int = 1, classes: int = 10) -> NetworkSpec:
+    layers = (
+        Layer("mbconv", 8, 16, 3, stride=2, expansion=3, se_ratio=0.25),
+        Layer("conv", 16, 16, 3, skip="identity"),
+    )
+    stem = Layer("conv", channels, 8, 3, skip="none")
+    return NetworkSpec((channels, resolution, resolution), stem, layers, head=32, classes=classes)
+
+
+def images(n: int, n_train: int, flip: bool = False, resolution: int = 8) -> ImageData:
+    """Random bytes of two classes."""
+    pixels = torch.randint(256, (n, resolution, resolution, 3), generator=torch.Generator().manual_seed(0))
+    order = torch.arange(n)
+    return ImageData(
+        images=pixels.byte(),
+        labels=order % 2,
+        train=order[:n_train],
+        holdout=order[n_train:],
+        mean=torch.full((3,), 100.0),
+        std=torch.tensor([50.0, 60.0, 70.0]),
+        info=DataInfo(("a", "b"), 3, resolution, n, flip),
+    )
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageData:
+    return load("digits", 8)
+
+
+def test_digits_are_learnt_in_a_few_epochs(digits: ImageData) -> None:
+    result = train(network(), digits, TrainSettings(epochs=4, device="cpu"), seed=0)
+    assert result.accuracy > 0.9
+    assert result.loss < 1.2
+    assert result.images_per_second > 0
+    assert result.device == "cpu"
+
+
+def test_one_seed_gives_one_result_and_another_seed_another(digits: ImageData) -> None:
+    losses = [train(network(), digits, SETTINGS, seed).loss for seed in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_torch_is_as_it_was_before_a_training(digits: ImageData) -> None:
+    torch.manual_seed(7)
+    before = torch.get_rng_state(), torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()
+    train(network(), digits, dataclasses.replace(SETTINGS, epochs=1), seed=0)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()) == before[1:]
+
+
+def test_global_generator_does_not_change_the_result(digits: ImageData) -> None:
+    losses = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        losses.append(train(network(), digits, dataclasses.replace(SETTINGS, epochs=1), seed=0).loss)
+    assert losses[0] == losses[1]
+
+
+def test_two_trainings_in_threads_give_the_results_of_one_after_the_other(digits: ImageData) -> None:
+    alone = [train(network(), digits, SETTINGS, seed).loss for seed in (0, 1)]
+    together = [0.0, 0.0]
+
+    def run(seed: int) -> None:
+        together[seed] = train(network(), digits, SETTINGS, seed).loss
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == alone
+
+
+def test_number_of_threads_is_restored_when_users_overlap_and_after_errors() -> None:
+    before, seen = torch.get_num_threads(), []
+    first, second = cpu_threads(3), cpu_threads(1)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert torch.get_num_threads() == before
+    with pytest.raises(KeyError), cpu_threads(before + 1):
+        seen.append(torch.get_num_threads())
+        raise KeyError
+    assert (seen, torch.get_num_threads()) == ([before + 1], before)
+
+
+def test_number_of_threads_of_later_threads_is_restored_too() -> None:
+    before, seen = torch.get_num_threads(), []
+
+    def use() -> None:
+        with cpu_threads(before + 1):
+            both.wait()
+
+    both = threading.Barrier(2)
+    users = [threading.Thread(target=use) for _ in range(2)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    later.start()
+    later.join()
+    assert seen == [before]
+
+
+def test_learning_rate_rises_to_its_peak_and_falls_to_zero() -> None:
+    rates = [schedule(i / 100) for i in range(101)]
+    assert (rates[0], max(rates), rates[-1]) == (0, 1, pytest.approx(0))
+    peak = rates.index(1)
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 9, 65, 130])
+def test_an_epoch_takes_every_training_image_once_in_batches_of_like_size(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[list[int]] = []
+    data = dataclasses.replace(images(n + 1, n), labels=torch.arange(n + 1))
+
+    class Spy(Batches):
+        def training(self, n_batches: int, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            for pixels, labels in super().training(n_batches, generator):
+                taken.append(labels.tolist())
+                yield pixels, labels % 2
+
+    model = build(network(channels=3, classes=2))
+    fit(model, Spy(data, CPU), TrainSettings(epochs=1, batch_size=4, device="cpu"), torch.Generator().manual_seed(0))
+    sizes = [len(batch) for batch in taken]
+    assert sorted(sum(taken, [])) == list(range(n))
+    assert min(sizes) >= 2
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= 4
+
+
+def test_batches_are_normalised_and_channels_last() -> None:
+    data = images(6, 4)
+    ((pixels, labels),) = Batches(data, CPU).holdout()
+    expected = (data.images[4:].float() - data.mean) / data.std
+    assert torch.allclose(pixels, expected.permute(0, 3, 1, 2), atol=1e-5)
+    assert labels.tolist() == [0, 1]
+    assert pixels.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_augmented_images_are_shifted_and_mirrored_only_where_that_is_right(flip: bool) -> None:
+    data = images(201, 200, flip, resolution=16)
+    batches = Batches(data, CPU)
+    seen = set()
+    for pixels, _ in batches.training(1, torch.Generator().manual_seed(0)):
+        back = (pixels.permute(0, 2, 3, 1) * data.std + data.mean).round().byte()
+        for image in back:
+            # the middle tells which image it is, how far it was shifted, and whether it is mirrored
+            for mirrored in (False, True):
+                for down in (-1, 0, 1):
+                    for right in (-1, 0, 1):
+                        source = data.images[:200].flip(2) if mirrored else data.images[:200]
+                        moved = source[:, 1 + down : 15 + down, 1 + right : 15 + right]
+                        if (moved == image[1:15, 1:15]).all((1, 2, 3)).any():
+                            seen.add((mirrored, down, right))
+    shifts = {(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)}
+    assert seen == {(mirrored, *shift) for mirrored in {False, flip} for shift in shifts}
+
+
+def test_evaluation_counts_all_of_the_hold_out_in_evaluation_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EVALUATION_BATCH", 3)
+    data = images(12, 4)
+    model = build(network(channels=3, classes=2))
+    statistics = model.stem.conv.running_mean.clone()  # type: ignore[union-attr,operator]
+    with torch.no_grad():
+        model.classifier.weight.zero_()  # type: ignore[union-attr,operator]
+        model.classifier.bias.copy_(torch.tensor([0.0, 1.0]))  # type: ignore[union-attr,operator]
+    data = dataclasses.replace(data, labels=torch.tensor([0] * 4 + [1] * 5 + [0] * 3))
+    assert evaluate(model, Batches(data, CPU)) == 5 / 8
+    assert torch.equal(statistics, model.stem.conv.running_mean)  # type: ignore[union-attr,arg-type]
+
+
+def test_images_too_many_for_the_device_give_the_same_result(
+    digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = train(network(), digits, SETTINGS, seed=0).loss
+    monkeypatch.setattr(module, "RESIDENT_BYTES", 0)
+    assert train(network(), digits, SETTINGS, seed=0).loss == loss
+
+
+def test_a_loss_that_is_no_number_is_an_error_that_names_the_learning_rate(digits: ImageData) -> None:
+    with pytest.raises(
+        ValueError, match=r"the loss became (nan|inf) in epoch 1 of 2; try a learning_rate below 1e\+30"
+    ):
+        train(network(), digits, dataclasses.replace(SETTINGS, learning_rate=1e30), seed=0)
+
+
+def test_a_network_for_other_images_is_refused(digits: ImageData) -> None:
+    with pytest.raises(
+        ValueError, match=r"takes images \(3, 8, 8\) .* of 10 classes, but the data has \(1, 8, 8\) of 10"
+    ):
+        train(network(channels=3), digits, SETTINGS, seed=0)
+    with pytest.raises(ValueError, match="of 9 classes"):
+        train(network(classes=9), digits, SETTINGS, seed=0)
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "tpu", "", "cuda:-1"])
+def test_a_device_that_is_not_there_lists_those_that_are(name: str) -> None:
+    with pytest.raises(ValueError, match=f"device '{name}' is not there; allowed here: auto, cpu"):
+        TrainSettings(device=name)
+
+
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert find_device("auto") == CPU
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert (find_device("auto"), find_device("cuda:1")) == (torch.device("cuda:0"), torch.device("cuda:1"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert find_device("auto") == torch.device("mps")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 3),
+        ("threads", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("weight_decay", -1.0),
+        ("label_smoothing", 1.0),
+    ],
+)
+def test_a_setting_out_of_range_is_named(setting: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"train: {setting} is {value}; it must be"):
+        TrainSettings(**{setting: value})  # type: ignore[arg-type]
