@@ -22,13 +22,13 @@ class PPOSettings:
         learning_rate: of Adam. 3.5e-4 published (Zoph et al. 2018, appendix A.2).
         entropy: weight of the entropy bonus. 1e-5 published.
         clip: half-width of the trust interval on the ratio. 0.2 is ours, as in Schulman et al.
-        epochs: passes over a batch. 4 is ours.
+        epochs: passes over a batch. 3 is ours.
     """
 
     learning_rate: float = 3.5e-4
     entropy: float = 1e-5
     clip: float = 0.2
-    epochs: int = 4
+    epochs: int = 3
 
     def __post_init__(self) -> None:
         if not self.learning_rate > 0 or not self.entropy >= 0 or not 0 < self.clip < 1 or self.epochs < 1:

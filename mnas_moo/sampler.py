@@ -66,7 +66,7 @@ class MnasSampler(BaseSampler):
         baseline_decay: float = 0.95,
         hidden: int = 100,
         clip: float = 0.2,
-        epochs: int = 4,
+        epochs: int = 3,
         embedding: int = 32,
     ) -> MnasSampler:
         """The search as published: an LSTM controller, PPO, one scalar reward (Tan et al. 2019, sec. 3 and 4.2).
@@ -82,7 +82,7 @@ class MnasSampler(BaseSampler):
             baseline_decay: weight of the past in the moving average of rewards. Published: 0.95.
             hidden: LSTM units. Published: 100.
             clip: half-width of PPO's trust interval. Never published; 0.2 is ours, the value of PPO's own paper.
-            epochs: PPO's passes over a batch. Never published; 4 is ours.
+            epochs: PPO's passes over a batch. Never published; 3 is ours.
             embedding: size of a token's embedding. Never published; 32 is ours.
 
         Raises:

@@ -110,7 +110,7 @@ class Train(_Part):
     epochs: Count = 8
     holdout: Fraction = 0.2
     batch_size: Annotated[int, Field(ge=4)] = 64
-    learning_rate: Positive = 0.01
+    learning_rate: Positive = 0.1
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     device: str = "auto"

@@ -41,14 +41,17 @@ class Decision:
             return False
         return self.distribution == other.distribution
 
-    @property
+    def __deepcopy__(self, memo: object) -> Decision:
+        return self  # immutable, and copied with every policy
+
+    @cached_property
     def size(self) -> int:
         """Number of tokens, >= 1."""
         if isinstance(self.distribution, CategoricalDistribution):
             return len(self.distribution.choices)
         return len(self._edges) - 1
 
-    @property
+    @cached_property
     def exact(self) -> bool:
         """Whether each token stands for one value."""
         if isinstance(self.distribution, CategoricalDistribution):
@@ -58,7 +61,8 @@ class Decision:
     def token(self, value: Any) -> int:
         """The token that stands for a value of the parameter."""
         if isinstance(self.distribution, CategoricalDistribution):
-            return int(self.distribution.to_internal_repr(value))
+            token = self._tokens.get((type(value), value))
+            return int(self.distribution.to_internal_repr(value)) if token is None else token
         place = self._index(value) if self._grid else self._scale(value)
         return min(max(bisect.bisect_right(self._edges, place) - 1, 0), self.size - 1)
 
@@ -97,6 +101,12 @@ class Decision:
         d = self.distribution
         assert isinstance(d, IntDistribution | FloatDistribution)
         return math.log(value) if d.log else float(value)
+
+    @cached_property
+    def _tokens(self) -> dict[tuple[type, Any], int]:
+        """Token of each choice; Optuna's own search through them is slow."""
+        assert isinstance(self.distribution, CategoricalDistribution)
+        return {(type(choice), choice): token for token, choice in enumerate(self.distribution.choices)}
 
     @cached_property
     def _edges(self) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,18 @@ from mnas_moo.conditioned import ConditionedLearner, normal_scores, scalarise
 from mnas_moo.controller import Controller
 from mnas_moo.history import Record
 from mnas_moo.learner import Learner
+from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.paper import PaperLearner
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.tokens import Decision
 
 DECISIONS = [Decision(f"d{i}", CategoricalDistribution([0, 1, 2])) for i in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    with cpu_threads(1):
+        yield
 
 
 def records(n: int, seed: int = 0) -> list[Record]:
@@ -88,8 +96,8 @@ def test_the_baseline_is_a_moving_average_that_begins_at_the_first_batch() -> No
 
 def test_ppo_moves_towards_the_reward() -> None:
     learner = PaperLearner(0, lambda values: values[0], PPOSettings(learning_rate=5e-3), 0.95, 20, 100, 32)
-    learner.learn(records(200), 10)
-    policy = learner.policy(10)
+    learner.learn(records(400), 20)
+    policy = learner.policy(20)
     assert policy is not None
     tokens, _ = policy.rollout(DECISIONS, np.random.default_rng(0).random((200, 4)))
     assert tokens.mean() > 1.2  # 1.0 is chance

@@ -151,7 +151,7 @@ def test_cifar10_is_read_by_torchvisions_loader_which_checks_sums(
     assert load({"cifar10": tmp_path}, 16).images.shape == (20, 16, 16, 3)
 
     (base / "data_batch_1").write_bytes(b"something else")
-    with pytest.raises(ValueError, match="cifar-10-batches-py are not those of CIFAR-10 .*checksum"):
+    with pytest.raises(ValueError, match=r"cifar-10-batches-py are not those of CIFAR-10 .*checksum"):
         load({"cifar10": tmp_path}, 32)
 
 
@@ -223,7 +223,7 @@ def test_failed_decoding_leaves_nothing_in_the_cache(folder: Path, tmp_path: Pat
 
 def test_cache_without_room_says_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
-    with pytest.raises(ValueError, match="do not fit into .*cache"):
+    with pytest.raises(ValueError, match=r"do not fit into .*cache"):
         load(folder, 10, cache=tmp_path / "cache")
 
 
@@ -241,7 +241,7 @@ def test_unreadable_first_image_is_named_by_describe(folder: Path) -> None:
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="data: .*/nowhere is no folder; allowed: digits, a folder"):
+    with pytest.raises(ValueError, match=r"data: .*/nowhere is no folder; allowed: digits, a folder"):
         describe(str(tmp_path / "nowhere"))
 
 

@@ -59,7 +59,7 @@ def test_presets_leave_the_last_map_some_pixels(preset: str) -> None:
     space = MnasNetSpace(preset=preset)
     spec = space.random(np.random.default_rng(0))
     last = next(node for node in spec.nodes if node.name == "head")
-    assert last.shape[1:] == {"imagenet": (7, 7), "cifar": (4, 4), "digits": (4, 4)}[preset]
+    assert last.shape[1:] == {"imagenet": (7, 7), "cifar": (4, 4), "digits": (2, 2)}[preset]
 
 
 @pytest.mark.parametrize("kind", [MnasNetSpace, FlatMnasNetSpace])
@@ -136,9 +136,9 @@ def test_a_pooling_skip_holds_at_stride_two_where_channels_agree() -> None:
     space = MnasNetSpace(preset="digits")
     base = base_genome(space)
     pooled = space.spec({**base, "block2.skip": "pooling"})  # 8 to 8 channels, stride 2
-    assert [layer.effective_skip for layer in pooled.blocks[1]] == ["pooling", "pooling"]
+    assert [layer.effective_skip for layer in pooled.layers[1:3]] == ["pooling", "pooling"]
     identity = space.spec(base)
-    assert [layer.effective_skip for layer in identity.blocks[1]] == ["none", "identity"]
+    assert [layer.effective_skip for layer in identity.layers[1:3]] == ["none", "identity"]
 
 
 @pytest.mark.parametrize("kind", [MnasNetSpace, FlatMnasNetSpace])
