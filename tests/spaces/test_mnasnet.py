@@ -59,7 +59,7 @@ def test_presets_leave_the_last_map_some_pixels(preset: str) -> None:
     space = MnasNetSpace(preset=preset)
     spec = space.random(np.random.default_rng(0))
     last = next(node for node in spec.nodes if node.name == "head")
-    assert last.shape[1:] == {"imagenet": (7, 7), "cifar": (4, 4), "digits": (2, 2)}[preset]
+    assert last.shape[1:] == {"imagenet": (7, 7), "cifar": (4, 4), "digits": (4, 4)}[preset]
 
 
 @pytest.mark.parametrize("kind", [MnasNetSpace, FlatMnasNetSpace])
