@@ -181,8 +181,8 @@ PRESETS: dict[str, Settings] = {
     "cifar": Settings(resolution=32, classes=10, stem_stride=1, strides=(1, 1, 2, 2, 1, 2, 1)),
     # A small image needs few strides: maps of 8 and 4 pixels are left of 16, and the scikit-learn digits have but 8 to
     # begin with. A quarter of the width and of the head, and fewer layers, since so small a network's training time
-    # goes with their number. Ten random children, after 8 epochs on one thread: a median of 97.9 % in 5.7 s. With a stem
-    # of stride 1 and maps of 16, 8 and 4 it was 97.9 % in 6.8 s, with maps of 8, 4 and 2 97.1 % in 3.9 s.
+    # goes with their number. Ten random children had a median of 97.9 % after 8 epochs, 5.7 s on one thread; with a
+    # stem of stride 1 and maps of 16, 8 and 4 it was 97.9 % in 6.8 s, with maps of 8, 4 and 2 97.1 % in 3.9 s.
     "digits": Settings(
         resolution=16,
         channels=1,
