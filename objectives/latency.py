@@ -4,8 +4,8 @@ MnasNet's LAT(m) (Tan et al. 2019, sec. 3.1) is measured on a Pixel's big core, 
 is this machine's. It needs no trained weights, so it is measured while the child trains. What keeps the two apart:
 the timing process (``host_worker``) shares neither interpreter lock nor allocator with the training; it stays on one
 core, so that the system moves the training to the others; and with one thread, runs are timed by the thread's CPU
-clock, which stands still while the system gives the core to somebody else. On a quiet core that clock and the wall
-clock agree. Left is what all cores share: last-level cache, memory bandwidth, and the clock speed they can keep.
+clock, which stands still while the system gives the core to somebody else (``core_share`` tells how much of it there
+was). Left is what all cores share: last-level cache, memory bandwidth, and the clock speed they can keep.
 """
 
 from __future__ import annotations
