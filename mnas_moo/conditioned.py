@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mnas_moo.controller import Genomes
 from mnas_moo.history import Record, generator
 from mnas_moo.learner import Learner
 
@@ -46,7 +45,6 @@ class ConditionedLearner(Learner):
 
     def __init__(self, seed: int, signs: Sequence[float]) -> None:
         self.signs = np.array(signs)
-        self._table: Genomes | None = None
         condition = len(signs) if len(signs) > 1 else 0
         super().__init__(seed, self.BATCH, 100, 32, condition, self.LEARNING_RATE)
 
