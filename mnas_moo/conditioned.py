@@ -54,13 +54,13 @@ class ConditionedLearner(Learner):
 
     def update(self, records: Sequence[Record]) -> None:
         """Gradient steps on all trials up to the next version."""
-        version, steps = self.version, self.STEPS
-        if self._is_fresh(version):
+        steps = self.STEPS
+        if self._is_fresh(self.version):
             self.restart()
-            steps = min(self.STEPS * (version + 1), self.FRESH_STEPS)
-        records = records[: (version + 1) * self.batch]
+            steps = min(self.STEPS * (self.version + 1), self.FRESH_STEPS)
+        records = records[: (self.version + 1) * self.batch]
         self.grow(records)
-        rng = generator(self.seed, version, "imitation")
+        rng = generator(self.seed, self.version, "imitation")
         scores = normal_scores(np.array([record.values for record in records]) * self.signs, violations(records))
         genomes = self.controller.genomes([record.genome for record in records])
         for _ in range(steps):
@@ -75,7 +75,6 @@ class ConditionedLearner(Learner):
             self.optimiser.zero_grad()
             torch.autograd.backward(loss)
             self.optimiser.step()
-        self.version = version
 
     def _is_fresh(self, version: int) -> bool:
         """Whether the update after ``version`` starts afresh: version + 1 passes a power of ``FRESH_RATIO``."""

@@ -6,13 +6,26 @@ The geometry is moocore's (exact, any number of objectives); this module only tu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import moocore  # type: ignore[import-untyped]
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
 Floats = npt.NDArray[np.float64]
+
+
+def direction_names(directions: Sequence[Any]) -> list[str]:
+    """Directions, as names or Optuna's enum, in small letters."""
+    return [getattr(direction, "name", str(direction)).lower() for direction in directions]
+
+
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Whether a trial keeps all its constraints, as Optuna judges it."""
+    return all(value <= 0 for value in trial.constraints.values())
 
 
 def minimised(points: npt.ArrayLike, directions: Sequence[Any] | None) -> Floats:
@@ -31,7 +44,7 @@ def minimised(points: npt.ArrayLike, directions: Sequence[Any] | None) -> Floats
     values = np.array(points, dtype=float)
     if directions is None:
         return values
-    names = [getattr(direction, "name", str(direction)).lower() for direction in directions]
+    names = direction_names(directions)
     if len(names) != values.shape[-1] or not set(names) <= {"minimize", "maximize"}:
         raise ValueError(f"directions are {names} for {values.shape[-1]} objectives; one each of minimize, maximize")
     signs: Floats = np.array([1.0 if name == "minimize" else -1.0 for name in names])

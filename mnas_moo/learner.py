@@ -36,12 +36,12 @@ class Learner(abc.ABC):
     ) -> None:
         self.seed, self.batch, self.learning_rate = seed, batch, learning_rate
         self._shape = (hidden, embedding, condition)
+        self.version = 0
         self.restart()
         self._policies = {0: self._snapshot()}
 
     def restart(self) -> None:
-        """A fresh controller, version 0."""
-        self.version = 0
+        """A fresh controller, whatever the version."""
         self.controller = Controller(self.seed, *self._shape)
         self.optimiser = torch.optim.Adam(self.controller.parameters(), self.learning_rate, fused=True)
 
@@ -61,10 +61,7 @@ class Learner(abc.ABC):
             records: what there is to learn from, in the order it finished; at least ``version * batch``.
             version: the version wanted, newer than all there are.
         """
-        begin = self.begin(version)
-        if self.version < begin:
-            self.restart()
-            self.version = begin
+        self.version = max(self.version, self.begin(version))
         while self.version < version:
             self.update(records)
             self.version += 1

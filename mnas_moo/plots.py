@@ -20,7 +20,7 @@ import numpy.typing as npt
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo.front import Floats, hypervolume, minimised, pareto_mask
+from mnas_moo.front import Floats, direction_names, hypervolume, is_feasible, minimised, pareto_mask
 from mnas_moo.objectives.extras import require
 from mnas_moo.run import NETWORK
 
@@ -127,10 +127,10 @@ def history(
     finished.sort(key=lambda trial: trial.number)
     return History(
         names=tuple(names or (f"objective {i}" for i in range(len(directions)))),
-        directions=tuple(direction.name.lower() for direction in directions),
+        directions=tuple(direction_names(directions)),
         numbers=tuple(trial.number for trial in finished),
         values=np.array([trial.values for trial in finished], dtype=float).reshape(-1, len(directions)),
-        feasible=np.array([all(c <= 0 for c in trial.constraints.values()) for trial in finished], dtype=bool),
+        feasible=np.array([is_feasible(trial) for trial in finished], dtype=bool),
         networks=tuple(str(trial.user_attrs.get(NETWORK, "")) for trial in finished),
     )
 

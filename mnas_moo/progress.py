@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from mnas_moo.front import is_feasible
 from mnas_moo.report import figure, front_plot, front_table, front_trials, objective_names
 from mnas_moo.run import FAILURE, SAME_AS, Observer
 
@@ -187,7 +188,7 @@ def trial_line(study: optuna.Study, trial: FrozenTrial) -> str:
         return f"trial {trial.number} failed: {trial.user_attrs.get(FAILURE, 'no reason is stored')}"
     values = zip(objective_names(study), trial.values, strict=True)
     text = f"trial {trial.number}: " + ", ".join(f"{name} {figure(name, value)}" for name, value in values)
-    if trial.constraints and any(value > 0 for value in trial.constraints.values()):
+    if not is_feasible(trial):
         text += ", outside the constraints"
     return f"{text}, as trial {trial.user_attrs[SAME_AS]}" if SAME_AS in trial.user_attrs else text
 
@@ -204,7 +205,7 @@ def best_line(study: optuna.Study, completed: Sequence[FrozenTrial], reward: Rew
     accuracy, latency = reward.bind(names, study.directions)
     # The reward grows with accuracy and falls with latency, up to its target at most: its best is on the front,
     # unless latencies below the target are not rewarded (TuNAS's), so all trials are asked.
-    feasible = [trial for trial in completed if all(value <= 0 for value in trial.constraints.values())]
+    feasible = [trial for trial in completed if is_feasible(trial)]
     scores = [(reward(trial.values[accuracy], trial.values[latency]), -trial.number) for trial in feasible]
     best, number = max(scores)
     return text + f"best reward {best:.4f} (trial {-number})"

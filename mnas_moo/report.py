@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mnas_moo.front import pareto_mask
+from mnas_moo.front import is_feasible, pareto_mask
 from mnas_moo.run import NETWORK
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def front_trials(directions: Sequence[Any], completed: Sequence[FrozenTrial]) ->
         directions: of the study's objectives.
         completed: its completed trials.
     """
-    feasible = [trial for trial in completed if all(value <= 0 for value in trial.constraints.values())]
+    feasible = [trial for trial in completed if is_feasible(trial)]
     if not feasible:
         return []
     mask = pareto_mask([trial.values for trial in feasible], directions)

@@ -15,7 +15,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from mnas_moo.front import Floats, direction_names
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Reward(abc.ABC):
         Raises:
             ValueError: the study has no such objectives, a third that is not named away, or other directions.
         """
-        names = [getattr(direction, "name", str(direction)).lower() for direction in directions]
+        names = direction_names(directions)
         if len(names) > 2 and (self.accuracy, self.latency) == (0, 1):
             raise ValueError(
                 f"the study has {len(names)} objectives and the reward is of two: name them, for example "

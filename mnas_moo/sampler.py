@@ -25,10 +25,10 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.history import ordinal_of
+from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward
 from mnas_moo.study_state import Canonical, FrontState, PaperSettings, PaperState, StudyState
-from mnas_moo.tokens import Decision
 
 
 class MnasSampler(BaseSampler):
@@ -113,22 +113,24 @@ class MnasSampler(BaseSampler):
     ) -> dict[str, Any]:
         """One whole genome."""
         state = self._state(study)
-        state.learn(ordinal_of(trial))
         decisions = [
             state.history.decision(name, distribution)
             for name, distribution in search_space.items()
             if not distribution.single()
         ]
-        return state.propose(study, trial, decisions) if decisions else {}
+        with cpu_threads(1):
+            state.learn(ordinal_of(trial))
+            return state.propose(study, trial, decisions) if decisions else {}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """The next decision of a trial, given those it has made."""
         state = self._state(study)
-        if not trial.params:
-            state.learn(ordinal_of(trial))
-        return state.step(trial, Decision(param_name, param_distribution))
+        with cpu_threads(1):
+            if not trial.params:
+                state.learn(ordinal_of(trial))
+            return state.step(trial, state.history.decision(param_name, param_distribution))
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """Writes down what PPO needs of a trial that was sampled step by step."""

@@ -27,7 +27,6 @@ from mnas_moo.conditioned import ConditionedLearner
 from mnas_moo.controller import Controller, choose
 from mnas_moo.history import ATTRIBUTE, History, Record, generator, key_of, ordinal_of
 from mnas_moo.learner import Learner
-from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.paper import PaperLearner
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward
@@ -131,10 +130,9 @@ class StudyState:
         if self.learning.acquire(blocking=False):
             try:
                 with self.lock:
-                    version, records = self.wanted(ordinal), list(self.learnable)
+                    version = self.wanted(ordinal)
                 if version > self.learner.newest:
-                    with cpu_threads(1):
-                        self.learner.learn(records, version)
+                    self.learner.learn(list(self.learnable), version)
             finally:
                 self.learning.release()
 
@@ -163,7 +161,7 @@ class StudyState:
     @torch.no_grad()
     def step(self, trial: FrozenTrial, decision: Decision) -> Any:
         """A value for a trial's next parameter."""
-        with self.lock, cpu_threads(1):
+        with self.lock:
             walk = self.walk(trial)
             known = {made.name for made, _ in walk.genome}
             for made, token in self.history.genome(trial.params, trial.distributions):
@@ -293,8 +291,7 @@ class PaperState(StudyState):
                 uniforms = np.stack([generator(self.seed, o, "tokens").random(len(decisions)) for o in ordinals])
                 walk.policy.grow(decisions)
                 # The whole block even if one trial of it is wanted: other batch sizes differ in the last bits.
-                with cpu_threads(1):
-                    self.rollouts[key] = walk.policy.rollout(decisions, uniforms)
+                self.rollouts[key] = walk.policy.rollout(decisions, uniforms)
                 if len(self.rollouts) > self.ROLLOUTS:
                     self.rollouts.popitem(last=False)
             tokens, log_probs = self.rollouts[key]
@@ -395,8 +392,7 @@ class FrontState(StudyState):
         shape = (self.CANDIDATES, len(decisions))
         conditions = None if condition is None else condition.expand(self.CANDIDATES, -1)
         for _ in range(self.DRAWS if not self.complete else 1):
-            with cpu_threads(1):
-                tokens, _ = policy.rollout(decisions, rng.random(shape), conditions)
+            tokens, _ = policy.rollout(decisions, rng.random(shape), conditions)
             yield from (self.values(ordinal, decisions, row) for row in tokens)
         if not self.complete and all(decision.exact for decision in decisions):
             start = [int(rng.integers(decision.size)) for decision in decisions]
@@ -404,8 +400,7 @@ class FrontState(StudyState):
                 row = np.array([(a + b) % d.size for a, b, d in zip(start, steps, decisions, strict=True)])
                 yield self.values(ordinal, decisions, row)
             self.complete = True
-        with cpu_threads(1):
-            tokens, _ = policy.rollout(decisions, rng.random(shape), conditions)
+        tokens, _ = policy.rollout(decisions, rng.random(shape), conditions)
         yield self.values(ordinal, decisions, tokens[0])
 
     def _is_taken(self, name: str, number: int) -> bool:
