@@ -154,6 +154,7 @@ def one_line(text: str) -> str:
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """What to say of an unknown word: `; did you mean 'x'? allowed: x, y`."""
     names = {name.lower(): name for name in allowed}
-    close = difflib.get_close_matches(str(word).lower(), names, n=1, cutoff=0.5)
-    guess = f"; did you mean {names[close[0]]!r}?" if close else ";"
+    alike = {name: difflib.SequenceMatcher(None, name, str(word).lower()).ratio() for name in names}
+    best = max(alike, key=alike.__getitem__, default="")  # of equally near ones the first
+    guess = f"; did you mean {names[best]!r}?" if best and alike[best] >= 0.5 else ";"
     return f"{guess} allowed: {', '.join(names.values())}"

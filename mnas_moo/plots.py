@@ -70,6 +70,15 @@ class History:
     networks: tuple[str, ...]
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """M words for the objectives. An accuracy above 1, as a table of one's own may have it, is no fraction."""
+        in_percent: list[bool] = np.asarray((self.values > 1).any(axis=0)).tolist()
+        return tuple(
+            name if name == "accuracy" and percent else LABELS.get(name, name)
+            for name, percent in zip(self.names, in_percent, strict=True)
+        )
+
+    @property
     def front(self) -> Booleans:
         """(N,) whether the trial is feasible and no feasible one dominates it."""
         front = self.feasible.copy()
@@ -263,7 +272,7 @@ class _Panel:
 
 def _panels(past: History) -> list[_Panel]:
     """One panel for one or two objectives; for more, all pairs, as the upper triangle of a matrix."""
-    labels = [LABELS.get(name, name) for name in past.names]
+    labels = past.labels
     if len(labels) == 1:
         numbers = np.array(past.numbers, dtype=float)
         best = np.column_stack([numbers, past.best()])
@@ -345,7 +354,7 @@ def _title(past: History) -> str:
 
 def _values(past: History, values: Floats) -> list[str]:
     """One "label: value" an objective; accuracies are fractions and shown in percent."""
-    pairs = zip((LABELS.get(name, name) for name in past.names), values, strict=True)
+    pairs = zip(past.labels, values, strict=True)
     return [f"{label}: {value:.2%}" if label in _PERCENT else f"{label}: {value:.4g}" for label, value in pairs]
 
 

@@ -34,7 +34,7 @@ def front_trials(directions: Sequence[Any], completed: Sequence[FrozenTrial]) ->
         (trial for trial, on_front in zip(feasible, mask, strict=True) if on_front),
         key=lambda trial: (sign * trial.values[0], trial.values, trial.number),
     )
-    networks = [trial.user_attrs.get(NETWORK, trial.number) for trial in front]
+    networks = [trial.user_attrs.get(NETWORK, trial.params) for trial in front]
     return [trial for i, trial in enumerate(front) if networks[i] not in networks[:i]]
 
 
@@ -98,8 +98,8 @@ def front_plot(study: optuna.Study, completed: Sequence[FrozenTrial], front: Seq
 
 
 def figure(name: str, value: float) -> str:
-    """An objective's value for people: accuracy in percent, the others with three or more digits."""
-    if name == "accuracy":
+    """A value for people: an accuracy that is a fraction in percent, all else with three or more digits."""
+    if name == "accuracy" and value <= 1:
         return f"{100 * value:.2f} %"
     digits = 3 if abs(value) >= 100 else 4
     return f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:,.0f}"

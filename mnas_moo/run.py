@@ -3,10 +3,12 @@
 The loop is Optuna's own (`Study.optimize`). What is added: a network that the study has measured already is answered
 from its results (the paper's controller may propose it again), a study is never continued as another one, and a
 trial's objectives are measured side by side (Tan et al. 2019, sec. 3: accuracy from training, latency from a phone).
+What a trial is, a network to be measured or a table to be looked up in, is behind ``Subject``.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -17,18 +19,22 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from mnas_moo import samplers
 from mnas_moo.document import one_line, shown
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.storage import create_storage, find_study
-from mnas_moo.study_file import StudyError, StudyFile, load_study_file
+from mnas_moo.study_file import NetworkStudy, StudyError, StudyFile, load_study_file
+from mnas_moo.table_study import TableStudy, TableTrials
 
 if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
     from mnas_moo.objectives.data import DataInfo
     from mnas_moo.objectives.objective import Objective
     from mnas_moo.spaces.space import Space
@@ -119,7 +125,11 @@ class Observer:
 
 
 def run_study(
-    study_file: StudyFile | str | os.PathLike[str], *, trials: int | None = None, observer: Observer | None = None
+    study_file: StudyFile | str | os.PathLike[str],
+    *,
+    trials: int | None = None,
+    observer: Observer | None = None,
+    sampler: Callable[[Subject, int], optuna.samplers.BaseSampler] | None = None,
 ) -> optuna.Study:
     """Runs a study until it has the trials it wants, or goes on with it.
 
@@ -131,6 +141,7 @@ def run_study(
         study_file: the study, or its path or bundled name.
         trials: finished trials wanted in the study, instead of the file's.
         observer: told of the progress.
+        sampler: makes a sampler of the subject and the number of trials there are, instead of the file's.
 
     Returns:
         The study, as Optuna has it.
@@ -143,9 +154,9 @@ def run_study(
     study_file = study_file if isinstance(study_file, StudyFile) else load_study_file(study_file)
     wanted = study_file.trials if trials is None else trials
     observer = observer or Observer()
-    data = _describe(study_file)
-    space = _space(study_file, data)
-    identity = _identity(study_file, space, data)
+    make_sampler = sampler or functools.partial(_sampler, study_file)
+    subject = subject_of(study_file)
+    identity = identity_of(study_file, subject)
 
     study = find_study(study_file)
     if study is not None:
@@ -155,17 +166,18 @@ def run_study(
             observer.started(study, completed, wanted)
             return study
     with _Interrupts() as interrupts, ExitStack() as stack:
-        objectives = _objectives(study_file, space, stack, observer)
+        make_sampler(subject, 0)  # refuses what it cannot do while there is nothing in the storage
+        subject.prepare(stack, observer)
         if study is None:
             storage = create_storage(study_file)
             study = optuna.create_study(
                 study_name=study_file.name, storage=storage, directions=study_file.directions, load_if_exists=True
             )
             _check_identity(study_file, study, identity)  # another process may have been faster
-        study.sampler = _sampler(study_file, space, len(study.get_trials(deepcopy=False)))
+        study.sampler = make_sampler(subject, len(study.get_trials(deepcopy=False)))
         observer.started(study, completed_trials(study), wanted)
         interrupts.keep_back()
-        trial = _Trial(study_file, study, space, objectives, observer, interrupts, stack.close)
+        trial = _Trial(study_file, study, subject, observer, interrupts)
         after = _After(wanted, observer, interrupts)
         study.optimize(trial, callbacks=[after], catch=(_TrialFailedError,))
         if interrupts.pending:
@@ -204,26 +216,51 @@ class _After:
             study.stop()
 
 
+class Subject(Protocol):
+    """What the trials of a study are about."""
+
+    @property
+    def distributions(self) -> Mapping[str, BaseDistribution]:
+        """Every parameter there can be."""
+        ...
+
+    @property
+    def canonical(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]] | None:
+        """One representative of all parameters that mean the same; None: all differ."""
+        ...
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What two runs must share to be one study, by section of the study file, as plain data."""
+        ...
+
+    def prepare(self, stack: ExitStack, observer: Observer) -> None:
+        """Opens what trials need; it is closed with the stack."""
+        ...
+
+    def measure(
+        self, study: optuna.Study, trial: optuna.Trial, observer: Observer, interrupts: _Interrupts
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Suggests the parameters of a trial, tells the observer, and returns its measurements by name."""
+        ...
+
+
 class _Trial:
-    """One trial, as Optuna calls it: parameters, network, measurements, values."""
+    """One trial, as Optuna calls it: parameters, measurements, values."""
 
     def __init__(
         self,
         study_file: StudyFile,
         study: optuna.Study,
-        space: Space,
-        objectives: Mapping[str, Objective],
+        subject: Subject,
         observer: Observer,
         interrupts: _Interrupts,
-        close: Callable[[], None],
     ) -> None:
         self.study_file = study_file
         self.study = study
-        self.space = space
-        self.objectives = objectives
+        self.subject = subject
         self.observer = observer
         self.interrupts = interrupts
-        self.close = close
 
     def __call__(self, trial: optuna.Trial) -> list[float]:
         try:
@@ -247,38 +284,73 @@ class _Trial:
             raise _TrialFailedError(reason) from error
 
     def _values(self, trial: optuna.Trial) -> list[float]:
+        measurements = self.subject.measure(self.study, trial, self.observer, self.interrupts)
+        trial.set_user_attr(MEASUREMENTS, measurements)
+        self._store_constraints(trial, measurements)
+        return [measurements[name]["value"] for name in self.study_file.objective_names]
+
+    def _store_constraints(self, trial: optuna.Trial, measurements: Mapping[str, Mapping[str, Any]]) -> None:
+        """Writes how far each bound is exceeded; at or below 0 it is kept.
+
+        As the one list that Optuna read before 5.0, not with ``Trial.set_constraint``: the dashboard (0.21) draws as
+        infeasible only what stands in that list, and Optuna 5 reads either form, but as two constraints where both
+        are written, so that its samplers would count every violation twice.
+        """
+        exceeded = [
+            sign * (measurements[name]["value"] - limit)
+            for name, (low, high) in self.study_file.limits.items()
+            for sign, limit in ((1, high), (-1, low))
+            if limit is not None
+        ]
+        if exceeded:
+            trial.storage.set_trial_system_attr(trial._trial_id, "constraints", exceeded)
+
+
+class _Networks:
+    """Networks of a space that are built, trained and timed."""
+
+    def __init__(self, study_file: NetworkStudy) -> None:
+        self.study_file = study_file
+        data = _describe(study_file)
+        self.space = _space(study_file, data)
+        self.distributions = self.space.distributions
+        self.canonical = self.space.canonical
+        self.identity: dict[str, Any] = {
+            "space": {"name": study_file.space.name, "settings": study_file.space.settings},
+            "data": {"kind": study_file.data.chosen[0], "classes": len(data.classes), "channels": data.channels},
+            "objectives": {name: study_file.identity_of(name) for name in study_file.objective_names},
+        }
+        self.objectives: dict[str, Objective] = {}
+
+    def prepare(self, stack: ExitStack, observer: Observer) -> None:
+        self.objectives = _objectives(self.study_file, self.space, stack, observer)
+        self.close = stack.close
+
+    def measure(
+        self, study: optuna.Study, trial: optuna.Trial, observer: Observer, interrupts: _Interrupts
+    ) -> Mapping[str, Mapping[str, Any]]:
         from mnas_moo.spaces.text import to_text
 
         params = {name: trial._suggest(name, dist) for name, dist in self.space.distributions.items()}
         spec = self.space.spec(params).canonical()
         network = to_text(spec)
-        self.observer.trial_started(trial.number, network)
+        observer.trial_started(trial.number, network)
         trial.set_user_attr(NETWORK, network)
-        earlier = self._earlier(network)
-        if earlier is None:
-            # The seed follows the network: a trial that is tried again, anywhere, is the same trial.
-            measurements = self._measure(spec, zlib.crc32(network.encode()))
-        else:
-            measurements = earlier.user_attrs[MEASUREMENTS]
-            trial.set_user_attr(SAME_AS, earlier.number)
-        trial.set_user_attr(MEASUREMENTS, measurements)
-        self._store_constraints(trial, measurements)
-        return [measurements[name]["value"] for name in self.study_file.objective_names]
+        for earlier in completed_trials(study):  # by any process
+            if earlier.user_attrs.get(NETWORK) == network and MEASUREMENTS in earlier.user_attrs:
+                trial.set_user_attr(SAME_AS, earlier.number)
+                found: Mapping[str, Mapping[str, Any]] = earlier.user_attrs[MEASUREMENTS]
+                return found
+        # The seed follows the network: a trial that is tried again, anywhere, is the same trial.
+        return self._measure(spec, zlib.crc32(network.encode()), interrupts)
 
-    def _earlier(self, network: str) -> FrozenTrial | None:
-        """The first finished trial of this network, by any process."""
-        for trial in completed_trials(self.study):
-            if trial.user_attrs.get(NETWORK) == network and MEASUREMENTS in trial.user_attrs:
-                return trial
-        return None
-
-    def _measure(self, spec: Any, seed: int) -> dict[str, dict[str, Any]]:
+    def _measure(self, spec: Any, seed: int, interrupts: _Interrupts) -> dict[str, dict[str, Any]]:
         """All measurements of a network. The first runs in this thread, where Ctrl-C reaches it, the others beside."""
         first, *others = self.objectives
         with ThreadPoolExecutor(max(1, len(others))) as pool:
             futures = {name: pool.submit(self._measure_one, name, spec, seed) for name in others}
             try:
-                with self.interrupts.allowed():
+                with interrupts.allowed():
                     measurements = {first: self._measure_one(first, spec, seed)}
                     measurements.update({name: future.result() for name, future in futures.items()})
             except KeyboardInterrupt:
@@ -299,24 +371,8 @@ class _Trial:
             raise ValueError(f"{name} is {value}")
         return {"value": value, **measured.details}
 
-    def _store_constraints(self, trial: optuna.Trial, measurements: Mapping[str, Mapping[str, Any]]) -> None:
-        """Writes how far each bound is exceeded; at or below 0 it is kept.
 
-        As the one list that Optuna read before 5.0, not with ``Trial.set_constraint``: the dashboard (0.21) draws as
-        infeasible only what stands in that list, and Optuna 5 reads either form, but as two constraints where both
-        are written, so that its samplers would count every violation twice.
-        """
-        exceeded = [
-            sign * (measurements[name]["value"] - limit)
-            for name, bounds in self.study_file.constraints.items()
-            for sign, limit in ((1, bounds.max), (-1, bounds.min))
-            if limit is not None
-        ]
-        if exceeded:
-            trial.storage.set_trial_system_attr(trial._trial_id, "constraints", exceeded)
-
-
-def _describe(study_file: StudyFile) -> DataInfo:
+def _describe(study_file: NetworkStudy) -> DataInfo:
     from mnas_moo.objectives.data import describe
 
     try:
@@ -325,12 +381,12 @@ def _describe(study_file: StudyFile) -> DataInfo:
         raise _data_error(study_file, error) from error
 
 
-def _data_error(study_file: StudyFile, error: Exception) -> StudyError:
+def _data_error(study_file: NetworkStudy, error: Exception) -> StudyError:
     elsewhere = "" if study_file.data.source == "digits" else "; --data PATH reads images from elsewhere"
     return study_file.error(("data",), f": {str(error).removeprefix('data: ')}{elsewhere}")
 
 
-def _space(study_file: StudyFile, data: DataInfo) -> Space:
+def _space(study_file: NetworkStudy, data: DataInfo) -> Space:
     """The space for the data's images and classes."""
     space = study_file.make_space(data)
     spec = space.random(np.random.default_rng(0))
@@ -344,7 +400,7 @@ def _space(study_file: StudyFile, data: DataInfo) -> Space:
     return space
 
 
-def _objectives(study_file: StudyFile, space: Space, stack: ExitStack, observer: Observer) -> dict[str, Objective]:
+def _objectives(study_file: NetworkStudy, space: Space, stack: ExitStack, observer: Observer) -> dict[str, Objective]:
     """All that is to be measured, objectives and constrained numbers; closed with the stack."""
     objectives: dict[str, Objective] = {}
     for name in study_file.measured_names:
@@ -360,7 +416,7 @@ def _objectives(study_file: StudyFile, space: Space, stack: ExitStack, observer:
     return objectives
 
 
-def _objective(study_file: StudyFile, name: str, space: Space, observer: Observer) -> Objective:
+def _objective(study_file: NetworkStudy, name: str, space: Space, observer: Observer) -> Objective:
     settings = study_file.settings_of(name)
     if name == "accuracy":
         from mnas_moo.objectives.data import load
@@ -384,45 +440,50 @@ def _objective(study_file: StudyFile, name: str, space: Space, observer: Observe
     return Count(name)
 
 
-def _sampler(study_file: StudyFile, space: Space, n_trials: int) -> optuna.samplers.BaseSampler:
+def _sampler(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna.samplers.BaseSampler:
+    """The sampler of the study file; it refuses, before a trial is made, what it cannot do."""
     kind, settings = study_file.sampler.chosen
-    if kind == "mnas":
-        from mnas_moo.sampler import MnasSampler
-
-        return MnasSampler(seed=settings.seed, canonical=space.canonical)
-    if kind == "mnas-paper":
-        from mnas_moo.sampler import MnasSampler
-
-        return MnasSampler.paper(study_file.make_reward(), seed=settings.seed)
-    # Optuna's own begin their random numbers anew with every process: seeded alike, a study that goes on would try
-    # its first networks again.
-    seed = settings.seed
-    if seed is not None and n_trials:
-        seed = int(np.random.SeedSequence([seed, n_trials]).generate_state(1)[0])
-    shipped: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
-        "nsga2": optuna.samplers.NSGAIISampler,
-        "tpe": optuna.samplers.TPESampler,
-        "random": optuna.samplers.RandomSampler,
-    }
-    return shipped[kind](seed=seed)
+    reward = study_file.make_reward()
+    try:
+        return samplers.make(
+            kind,
+            settings.seed,
+            n_objectives=len(study_file.objective_names),
+            constrained=bool(study_file.limits),
+            distributions=subject.distributions.values(),
+            canonical=subject.canonical,
+            reward=reward,
+            n_trials=n_trials,
+        )
+    except ValueError as error:
+        raise study_file.error(("sampler", kind), f": {error}") from error
 
 
-def _identity(study_file: StudyFile, space: Space, data: DataInfo) -> dict[str, Any]:
+def identity_of(study_file: StudyFile, subject: Subject) -> dict[str, Any]:
     """What makes two runs the same study, as plain data; where the images lie and where they are trained does not."""
-    objectives = {name: study_file.identity_of(name) for name in study_file.objective_names}
-    constraints = {name: bounds.model_dump(exclude_none=True) for name, bounds in study_file.constraints.items()}
-    identity: dict[str, Any] = {
-        "format": _FORMAT,
-        "space": {"name": study_file.space.name, "settings": study_file.space.settings},
-        "parameters": {
-            name: json.loads(optuna.distributions.distribution_to_json(distribution))
-            for name, distribution in space.distributions.items()
-        },
-        "data": {"kind": study_file.data.chosen[0], "classes": len(data.classes), "channels": data.channels},
-        "objectives": objectives,
-        "constraints": constraints,
+    constraints = {
+        name: {end: limit for end, limit in (("max", high), ("min", low)) if limit is not None}
+        for name, (low, high) in study_file.limits.items()
     }
+    parameters = {
+        name: json.loads(optuna.distributions.distribution_to_json(distribution))
+        for name, distribution in subject.distributions.items()
+    }
+    identity = {"format": _FORMAT, **subject.identity, "constraints": constraints, "parameters": parameters}
     return dict(json.loads(json.dumps(identity)))
+
+
+def subject_of(study_file: StudyFile) -> Subject:
+    """What the trials of a study are about.
+
+    Raises:
+        StudyError: its table, data or space cannot be had as the file says.
+    """
+    if isinstance(study_file, TableStudy):
+        return TableTrials(study_file)
+    if isinstance(study_file, NetworkStudy):
+        return _Networks(study_file)
+    raise TypeError(f"no kind of study: {type(study_file).__name__}")
 
 
 def _check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[str, Any]) -> None:
@@ -450,8 +511,15 @@ def _check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[s
         return
     if held.get("format") != _FORMAT:
         raise study_file.error(("storage",), f": {where} was written by another version of mnas-moo; {advice}")
-    for section in ("space", "objectives", "constraints", "data"):
-        if identity[section] != held[section]:
+    if ("table" in identity) != ("table" in held):
+        ours, theirs = (
+            f"the table {asked['table']['name']}" if "table" in asked else f"networks of {asked['space']['name']}"
+            for asked in (identity, held)
+        )
+        problem = f": the file is a study of {ours}, but {where} holds one of {theirs}; {advice}"
+        raise study_file.error(("name",), problem)
+    for section in ("space", "table", "objectives", "constraints", "data"):
+        if section in identity and identity[section] != held[section]:
             ours, theirs = _words(identity[section]), _words(held[section])
             problem = f": the file asks for {ours}, but {where} holds {theirs}; {advice}"
             raise study_file.error((section,), problem)
@@ -459,7 +527,7 @@ def _check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[s
     if ours != theirs:
         name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
         problem = f"has parameter {name} otherwise than {where}, though it is the same by name; {advice}"
-        raise study_file.error(("space",), problem)
+        raise study_file.error(("table" if "table" in identity else "space",), problem)
 
 
 def _words(section: Mapping[str, Any]) -> str:

@@ -3,6 +3,8 @@
 The schema is pydantic's; what it cannot know (spaces and their settings, which objectives a reward joins) is checked
 by building the thing. Every complaint is one line, `file:line: dotted.key …`, and the first one found is the only one.
 Relative paths (of a storage, of data) start from the folder the program runs in.
+
+Here are what all studies have in common and the studies of networks; ``table_study.py`` has those of tables.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from mnas_moo.reward import Reward
     from mnas_moo.spaces.space import Space
 
-__all__ = ["StudyError", "StudyFile", "bundled", "load_study_file"]
+__all__ = ["NetworkStudy", "StudyError", "StudyFile", "bundled", "load_study_file"]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -38,13 +40,15 @@ Seed = Annotated[int, Field(ge=0)]
 Direction = Literal["maximize", "minimize"]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """A mapping whose keys are known: an unknown one is named with the nearest right one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     manner: ClassVar[frozenset[str]] = frozenset()
     """Keys that say how, not what: two runs that differ in them only are one study."""
+    elsewhere: ClassVar[tuple[str, ...]] = ()
+    """Keys that make it another kind of mapping; an unknown key may be meant as one of them."""
 
     @classmethod
     def allowed(cls) -> list[str]:
@@ -63,12 +67,14 @@ class _Part(BaseModel):
         for key in value:
             if key not in cls.allowed():
                 raise PydanticCustomError(
-                    "unknown", "{problem}", {"key": key, "problem": f"is unknown{nearest(key, cls.allowed())}"}
+                    "unknown",
+                    "{problem}",
+                    {"key": key, "problem": f"is unknown{nearest(key, [*cls.allowed(), *cls.elsewhere])}"},
                 )
         return value
 
 
-class _Parts(_Part):
+class _Parts(Part):
     """A mapping from names to their settings; one name alone stands for itself without settings."""
 
     @model_validator(mode="before")
@@ -104,7 +110,7 @@ class _OneOf(_Parts):
         return next(self.items())
 
 
-class Train(_Part):
+class Train(Part):
     """Settings of ``mnas_moo.objectives.train.TrainSettings``, and the share of the images that is held out."""
 
     epochs: Count = 8
@@ -125,7 +131,7 @@ class Accuracy(_OneOf):
     train: Train | None = None
 
 
-class Host(_Part):
+class Host(Part):
     """Settings of ``mnas_moo.objectives.latency.HostLatency``: LiteRT on this machine."""
 
     threads: Count = 1
@@ -141,7 +147,7 @@ class Latency(_OneOf):
     host: Host | None = None
 
 
-class NoSettings(_Part):
+class NoSettings(Part):
     """A count: it has none."""
 
     @model_validator(mode="before")
@@ -178,7 +184,7 @@ class Objectives(_Parts):
         return self
 
 
-class Bounds(_Part):
+class Bounds(Part):
     """What a feasible network's number is within."""
 
     max: Positive | None = None
@@ -204,7 +210,7 @@ class Constraints(_Parts):
     peak_memory_mb: Bounds | None = None
 
 
-class _RewardOf(_Part):
+class _RewardOf(Part):
     target: Positive
     accuracy: str = "accuracy"
     latency: str = "latency_ms"
@@ -230,7 +236,7 @@ class RewardChoice(_OneOf):
     absolute: AbsoluteRewardSettings | None = None
 
 
-class Seeded(_Part):
+class Seeded(Part):
     """A sampler's seed; without one (null) it draws its own."""
 
     seed: Seed | None = None
@@ -243,13 +249,17 @@ class Paper(Seeded):
 
 
 class Sampler(_OneOf):
-    """Who proposes networks; nsga2, tpe and random as Optuna ships them."""
+    """Who proposes parameters: a name that ``mnas_moo.samplers`` knows."""
 
     mnas: Seeded | None = None
     mnas_paper: Annotated[Paper | None, Field(alias="mnas-paper")] = None
     nsga2: Seeded | None = None
+    nsga3: Seeded | None = None
     tpe: Seeded | None = None
+    gp: Seeded | None = None
+    cmaes: Seeded | None = None
     random: Seeded | None = None
+    brute: Seeded | None = None
 
 
 class SpaceChoice(BaseModel):
@@ -295,30 +305,103 @@ class Data(_OneOf):
         return kind if kind == "digits" else {kind: path}
 
 
-class StudyFile(_Part):
-    """One study as its file describes it.
+class StudyFile(Part):
+    """One study as its file describes it: what all kinds of studies have.
 
     Attributes:
         name: of the study in its storage.
         storage: where trials are kept: an Optuna storage URL (sqlite, postgresql, mysql), or journal:///FILE.
-        space: what is searched.
-        data: what networks are trained on.
-        objectives: what is optimised.
-        constraints: what a feasible network's numbers are within.
-        sampler: who proposes networks.
+        sampler: who proposes parameters.
         trials: finished trials wanted in the study, over all processes and restarts.
     """
 
     name: Annotated[str, Field(min_length=1)]
     storage: Annotated[str, Field(min_length=1)]
-    space: SpaceChoice
-    data: Data
-    objectives: Objectives
-    constraints: Constraints = Constraints()
     sampler: Sampler
     trials: Count
 
     _document: Document = PrivateAttr()
+    _tables: str | None = PrivateAttr(default=None)
+
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        """Names of the objectives, in the order of a trial's values."""
+        raise NotImplementedError
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Their directions."""
+        raise NotImplementedError
+
+    @property
+    def limits(self) -> dict[str, tuple[float | None, float | None]]:
+        """Constrained number -> (min, max)."""
+        raise NotImplementedError
+
+    @property
+    def files(self) -> Path:
+        """Folder of what does not belong in a storage (artifacts, decoded images): beside it, where it is a file."""
+        scheme, _, path = self.storage.partition(":///")
+        if scheme.split("+")[0] in ("sqlite", "journal") and path:
+            return Path(path).with_name(f"{Path(path).stem}_files")
+        return Path(f"{self.name}_files")
+
+    def error(self, key: Key, problem: str) -> StudyError:
+        """The error for what turns out to be wrong with a key of this file: `file:line: dotted.key problem`."""
+        return self._document.error(key, problem)
+
+    def make_reward(self) -> Reward | None:
+        """The reward of the sampler, if it has one.
+
+        Raises:
+            StudyError: it names no such objectives, or one whose direction it cannot mean.
+        """
+        kind, sampler = self.sampler.chosen
+        where = ("sampler", kind, "reward")
+        if kind != "mnas-paper":
+            return None
+        if sampler.reward is None:
+            if len(self.objective_names) > 1:
+                problem = "is missing; several objectives need one: reward: {mnas: {target: 75}}"
+                raise self.error(where, problem)
+            return None
+        if len(self.objective_names) == 1:
+            raise self.error(where, f"joins two objectives, and there is only {self.objective_names[0]}; leave it out")
+        from mnas_moo.reward import AbsoluteReward, MnasReward
+
+        formula, settings = sampler.reward.chosen
+        formulas: dict[str, type[Reward]] = {"mnas": MnasReward, "absolute": AbsoluteReward}
+        reward = formulas[formula](**settings.model_dump())
+        try:
+            reward.bind(self.objective_names, self.directions)
+        except ValueError as error:
+            raise self.error((*where, formula), f": {error}") from error
+        return reward
+
+    def check(self) -> None:
+        """Checks what the schema cannot.
+
+        Raises:
+            StudyError: the first thing that is wrong.
+        """
+
+
+class NetworkStudy(StudyFile):
+    """A study of networks that are built, trained and timed.
+
+    Attributes:
+        space: what is searched.
+        data: what networks are trained on.
+        objectives: what is optimised.
+        constraints: what a feasible network's numbers are within.
+    """
+
+    space: SpaceChoice
+    data: Data
+    objectives: Objectives
+    constraints: Constraints = Constraints()
+
+    elsewhere: ClassVar[tuple[str, ...]] = ("table",)
 
     @property
     def objective_names(self) -> tuple[str, ...]:
@@ -329,6 +412,11 @@ class StudyFile(_Part):
     def directions(self) -> tuple[Direction, ...]:
         """Their directions: accuracy is maximised, all else minimised."""
         return tuple(Objectives.directions[name] for name in self.objective_names)
+
+    @property
+    def limits(self) -> dict[str, tuple[float | None, float | None]]:
+        """Constrained number -> (min, max)."""
+        return {name: (bounds.min, bounds.max) for name, bounds in self.constraints.items()}
 
     @property
     def measured_names(self) -> tuple[str, ...]:
@@ -345,24 +433,12 @@ class StudyFile(_Part):
         settings = self._measuring(name)
         return settings.model_dump(exclude=set(settings.manner))
 
-    def _measuring(self, name: str) -> _Part:
+    def _measuring(self, name: str) -> Part:
         objective = getattr(self.objectives, name)
         if isinstance(objective, _OneOf):
-            return cast("_Part", objective.chosen[1])
-        defaults: dict[str, _Part] = {"accuracy": Train(), "latency_ms": Host()}
+            return cast("Part", objective.chosen[1])
+        defaults: dict[str, Part] = {"accuracy": Train(), "latency_ms": Host()}
         return defaults.get(name, NoSettings())
-
-    @property
-    def files(self) -> Path:
-        """Folder of what does not belong in a storage (artifacts, decoded images): beside it, where it is a file."""
-        scheme, _, path = self.storage.partition(":///")
-        if scheme.split("+")[0] in ("sqlite", "journal") and path:
-            return Path(path).with_name(f"{Path(path).stem}_files")
-        return Path(f"{self.name}_files")
-
-    def error(self, key: Key, problem: str) -> StudyError:
-        """The error for what turns out to be wrong with a key of this file: `file:line: dotted.key problem`."""
-        return self._document.error(key, problem)
 
     def make_space(self, data: DataInfo | None = None) -> Space:
         """The space with the file's settings.
@@ -412,34 +488,6 @@ class StudyFile(_Part):
             raise self.error(where, f"is {unknown}" if self.space.settings else f"is {name!r}, which is {unknown}")
         return functools.partial(spaces.get, name)
 
-    def make_reward(self) -> Reward | None:
-        """The reward of the sampler, if it has one.
-
-        Raises:
-            StudyError: it names no such objectives, or one whose direction it cannot mean.
-        """
-        kind, sampler = self.sampler.chosen
-        where = ("sampler", kind, "reward")
-        if kind != "mnas-paper":
-            return None
-        if sampler.reward is None:
-            if len(self.objective_names) > 1:
-                problem = "is missing; several objectives need one: reward: {mnas: {target: 75}}"
-                raise self.error(where, problem)
-            return None
-        if len(self.objective_names) == 1:
-            raise self.error(where, f"joins two objectives, and there is only {self.objective_names[0]}; leave it out")
-        from mnas_moo.reward import AbsoluteReward, MnasReward
-
-        formula, settings = sampler.reward.chosen
-        formulas: dict[str, type[Reward]] = {"mnas": MnasReward, "absolute": AbsoluteReward}
-        reward = formulas[formula](**settings.model_dump())
-        try:
-            reward.bind(self.objective_names, self.directions)
-        except ValueError as error:
-            raise self.error((*where, formula), f": {error}") from error
-        return reward
-
     def check(self) -> None:
         """Checks what the schema cannot: space, settings and reward.
 
@@ -456,7 +504,7 @@ class StudyFile(_Part):
                 )
 
 
-def _imported(study: StudyFile, name: str, where: Key) -> Any:
+def _imported(study: NetworkStudy, name: str, where: Key) -> Any:
     """The object that `package.module:Class` names; modules beside the program's folder are found too."""
     module_name, _, attribute = name.partition(":")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
@@ -486,17 +534,20 @@ def load_study_file(
     storage: str | None = None,
     data: str | None = None,
     trials: int | None = None,
+    tables: str | None = None,
 ) -> StudyFile:
-    """Reads and checks a study file; data and storage are not touched.
+    """Reads and checks a study file; data, tables and storage are not touched.
 
     Args:
         name_or_path: a file, or the name of a bundled study; a file wins.
         storage: instead of the file's.
         data: path of the images instead of the file's; how they are laid out (imagenet, cifar10) stays.
         trials: instead of the file's.
+        tables: folder of the published tables, for a study of one of them; None: the environment variable
+            MNAS_MOO_TABLES names it.
 
     Returns:
-        The study.
+        The study: a ``NetworkStudy``, or where the file has a `table` a ``mnas_moo.table_study.TableStudy``.
 
     Raises:
         StudyError: in one line, what is wrong, where, and what is allowed.
@@ -511,13 +562,24 @@ def load_study_file(
     changes = {key: value for key, value in changes.items() if value is not None}
     values.update(changes)
     document = dataclasses.replace(document, overridden=frozenset(changes))
+    if tables is not None and "table" not in values:
+        raise StudyError(f"{document.path}: --tables is for the study of a table, and this is one of networks")
     try:
-        study = StudyFile.model_validate(values)
+        study = _kind(values).model_validate(values)
     except ValidationError as error:
         raise _first(document, error.errors()) from None
     study._document = document
+    study._tables = tables
     study.check()
     return study
+
+
+def _kind(values: Mapping[str, Any]) -> type[StudyFile]:
+    if "table" not in values:
+        return NetworkStudy
+    from mnas_moo.table_study import TableStudy  # it builds on this module
+
+    return TableStudy
 
 
 def _read(name: str) -> Document:

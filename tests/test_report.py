@@ -67,6 +67,7 @@ def test_records_and_csv_say_the_same() -> None:
     ("name", "value", "text"),
     [
         ("accuracy", 0.9567, "95.67 %"),
+        ("accuracy", 65.42, "65.42"),
         ("latency_ms", 0.087261, "0.08726"),
         ("latency_ms", 78.123, "78.12"),
         ("parameters_m", 311.57, "312"),

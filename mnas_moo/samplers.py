@@ -1,0 +1,96 @@
+"""Every sampler by its name, one way for study files and for comparisons: ours, and Optuna's as they ship.
+
+Of Optuna's samplers only the seed is set, all else is their makers' choice. What a sampler cannot do (several
+objectives, constraints, a kind of parameter) is refused here in one line, not found out after some trials.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+from mnas_moo.document import nearest
+from mnas_moo.objectives.extras import require
+
+if TYPE_CHECKING:
+    from mnas_moo.reward import Reward
+
+OPTUNA: Mapping[str, Callable[..., optuna.samplers.BaseSampler]] = {
+    "nsga2": optuna.samplers.NSGAIISampler,
+    "nsga3": optuna.samplers.NSGAIIISampler,
+    "tpe": optuna.samplers.TPESampler,
+    "gp": optuna.samplers.GPSampler,
+    "cmaes": optuna.samplers.CmaEsSampler,
+    "random": optuna.samplers.RandomSampler,
+    "brute": optuna.samplers.BruteForceSampler,
+}
+"""Optuna's samplers by our names for them."""
+
+SAMPLERS = ("mnas", "mnas-paper", *OPTUNA)
+"""Names that ``make`` knows."""
+
+NEEDS: Mapping[str, tuple[str, str]] = {"gp": ("scipy", "gp"), "cmaes": ("cmaes", "cmaes")}
+"""Samplers that need a package of their own: its module, and our extra that brings it."""
+
+
+def make(
+    name: str,
+    seed: int | None = None,
+    *,
+    n_objectives: int,
+    constrained: bool = False,
+    distributions: Iterable[BaseDistribution] = (),
+    canonical: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    reward: Reward | None = None,
+    n_trials: int = 0,
+) -> optuna.samplers.BaseSampler:
+    """The sampler of that name.
+
+    Args:
+        name: one of ``SAMPLERS``.
+        seed: of all its randomness; None: it draws its own.
+        n_objectives: of the study.
+        constrained: whether the study has constraints.
+        distributions: of all parameters there can be; empty: unknown, and then not checked.
+        canonical: for ``mnas``: ``Space.canonical``.
+        reward: for ``mnas-paper``: makes one number of several objectives.
+        n_trials: trials that the study holds already. Optuna's samplers begin their random numbers anew with every
+            process: seeded alike, a study that goes on would try its first points again, so the number goes into
+            their seed. Ours read the trials themselves.
+
+    Raises:
+        ValueError: there is no such sampler, or it cannot do what the study asks of it.
+        MissingExtraError: it needs a package that is not installed.
+    """
+    if name not in SAMPLERS:
+        raise ValueError(f"there is no sampler {name!r}{nearest(name, SAMPLERS)}")
+    distributions = list(distributions)
+    if name == "mnas-paper" and n_objectives > 1 and reward is None:
+        raise ValueError(f"mnas-paper needs a reward that makes one number of {n_objectives} objectives")
+    if name == "cmaes":
+        if n_objectives > 1:
+            raise ValueError(f"cmaes has one objective, not {n_objectives}; nsga2, tpe, gp and mnas take several")
+        if constrained:
+            raise ValueError("cmaes takes no constraints; nsga2, tpe, gp and mnas do")
+        if distributions and all(isinstance(each, CategoricalDistribution) for each in distributions):
+            raise ValueError("cmaes takes numbers, and every parameter here is categorical; tpe, gp and mnas take both")
+    if name == "brute" and any(isinstance(each, FloatDistribution) and each.step is None for each in distributions):
+        raise ValueError("brute tries every point, and a float without a step has no end of them; use random")
+    if name in NEEDS:
+        require(*NEEDS[name])
+    if name in OPTUNA:
+        if seed is not None and n_trials:
+            seed = int(np.random.SeedSequence([seed, n_trials]).generate_state(1)[0])
+        with warnings.catch_warnings():  # which of them are experimental is Optuna's word to its own callers
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return OPTUNA[name](seed=seed)
+    from mnas_moo.sampler import MnasSampler
+
+    if name == "mnas":
+        return MnasSampler(seed=seed, canonical=canonical)
+    return MnasSampler.paper(reward, seed=seed)

@@ -1,0 +1,197 @@
+"""Studies of tables: parameters whose results are known, so that a whole study runs in seconds.
+
+In a study file `table` stands in the place of `space`, `data` and `objectives`: a published table by its name
+(``mnas_moo.objectives.tables``), or a file of somebody's past trials. Every trial is a look-up.
+
+    table: anb-zcu102
+    table: {file: past.csv, parameters: [width, depth], objectives: {accuracy: maximize, latency_ms: minimize}}
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
+
+from mnas_moo.document import one_line, shown
+from mnas_moo.study_file import Direction, Part, StudyFile
+
+if TYPE_CHECKING:
+    import optuna
+
+    from mnas_moo.document import Key, StudyError
+    from mnas_moo.objectives.tables import TableProblem
+
+FOLDER_VARIABLE = "MNAS_MOO_TABLES"
+"""Environment variable: the folder of the published tables."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Table(Part):
+    """A published table by its name, or a file with its columns."""
+
+    bench: Annotated[str | None, Field(min_length=1)] = None
+    file: Annotated[str | None, Field(min_length=1)] = None
+    parameters: list[str] | None = None
+    objectives: dict[str, Direction] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"bench": value}
+        if isinstance(value, dict):
+            return value
+        allowed = "the name of a published table, or {file: …, parameters: […], objectives: {…}}"
+        problem = f"is {shown(value)}; it must be {allowed}"
+        raise PydanticCustomError("part", "{problem}", {"problem": problem})
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Table:
+        of_file = {"file": self.file, "parameters": self.parameters, "objectives": self.objectives}
+        given = [name for name, value in of_file.items() if value]
+        problem = ""
+        if self.bench is not None and given:
+            problem = f"has bench and {given[0]}; a published table needs nothing but its name"
+        elif self.bench is None and len(given) < len(of_file):
+            missing = next(name for name in of_file if name not in given)
+            problem = f"has no {missing}; a table of one's own needs file, parameters and objectives"
+        if problem:
+            raise PydanticCustomError("part", "{problem}", {"problem": problem})
+        return self
+
+
+class Limits(Part):
+    """What a feasible trial's number is within."""
+
+    max: Finite | None = None
+    min: Finite | None = None
+
+    @model_validator(mode="after")
+    def _any(self) -> Limits:
+        problem = ""
+        if self.max is None and self.min is None:
+            problem = "has no bound; give max, min or both"
+        elif self.max is not None and self.min is not None and self.min > self.max:
+            problem = f"asks for at least {self.min} and at most {self.max}; no trial can have both"
+        if problem:
+            raise PydanticCustomError("part", "{problem}", {"problem": problem})
+        return self
+
+
+class TableStudy(StudyFile):
+    """A study of a table.
+
+    Attributes:
+        table: where parameters and results are.
+        constraints: what a feasible trial's numbers are within: any quantity of the table.
+    """
+
+    table: Table
+    constraints: dict[str, Limits] = Field(default_factory=dict)
+
+    replaced: ClassVar[tuple[str, ...]] = ("space", "data", "objectives")
+    """Keys of other studies that `table` stands for."""
+
+    _problem: TableProblem | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _table_alone(cls, value: Any) -> Any:
+        for key in cls.replaced:
+            if key in value:
+                problem = "cannot stand beside table, which has its own parameters and objectives"
+                raise PydanticCustomError("unknown", "{problem}", {"key": key, "problem": problem})
+        return value
+
+    @property
+    def problem(self) -> TableProblem:
+        """The table as a problem; read once.
+
+        Raises:
+            StudyError: the table, a column or a file of it is not there, or holds what it must not.
+        """
+        if self._problem is None:
+            from mnas_moo.objectives.tables import bench_table, read_table
+
+            try:
+                if self.table.bench is not None:
+                    self._problem = bench_table(self.table.bench, self._folder(), bounds=self.limits)
+                else:
+                    self._problem = read_table(
+                        self.table.file or "",
+                        parameters=self.table.parameters or [],
+                        objectives=self.table.objectives or {},
+                        bounds=self.limits,
+                    )
+            except (ValueError, OSError) as error:
+                raise self._blame(error) from error
+        return self._problem
+
+    def _folder(self) -> str:
+        folder = self._tables or os.environ.get(FOLDER_VARIABLE)
+        if not folder:
+            raise ValueError(
+                f"{self.table.bench} is a published table; say where the tables are: --tables DIR, or in the "
+                f"environment variable {FOLDER_VARIABLE}"
+            )
+        return folder
+
+    def _blame(self, error: Exception) -> StudyError:
+        text = one_line(str(error))
+        guilty = [name for name in self.constraints if repr(name) in text]
+        where: Key = ("constraints", guilty[0]) if guilty else ("table",)
+        return self.error(where, f": {text}")
+
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        """Names of the objectives, in the order of a trial's values."""
+        return tuple(self.problem.directions)
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Their directions."""
+        return tuple(self.problem.directions.values())
+
+    @property
+    def limits(self) -> dict[str, tuple[float | None, float | None]]:
+        """Constrained quantity -> (min, max)."""
+        return {name: (limits.min, limits.max) for name, limits in self.constraints.items()}
+
+
+class TableTrials:
+    """What the trials of a table study do: look up."""
+
+    canonical = None
+
+    def __init__(self, study_file: TableStudy) -> None:
+        self.problem = study_file.problem
+        self.distributions = self.problem.distributions
+        self.seed = study_file.sampler.chosen[1].seed or 0
+        table = study_file.table
+        # Where the tables lie is no part of what is searched.
+        columns = {} if table.bench else {"parameters": table.parameters, "objectives": table.objectives}
+        self.identity: dict[str, Any] = {
+            "table": {"name": table.bench or Path(table.file or "").name, "settings": columns},
+            "objectives": dict(self.problem.directions),
+        }
+
+    def prepare(self, stack: ExitStack, observer: Any) -> None:
+        """Says how far points that have no row can be trusted."""
+        if self.problem.fits:
+            fits = (f"{name} R2 {fit.r2:.3f}, tau {fit.tau:.3f}" for name, fit in self.problem.fits.items())
+            observer.preparing(f"points without a row are answered by a forest; out of bag: {'; '.join(fits)}")
+
+    def measure(self, study: optuna.Study, trial: optuna.Trial, observer: Any, interrupts: object) -> Mapping[str, Any]:
+        """The measurements of a trial; noise is drawn anew for every trial, and by its number alone."""
+        params = self.problem.suggest(trial)
+        observer.trial_started(trial.number, ", ".join(f"{name}={value}" for name, value in params.items()))
+        found = self.problem.measure(params, np.random.default_rng([self.seed, trial.number]))
+        return {name: {"value": value} for name, value in found.items()}

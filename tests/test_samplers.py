@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pickle
+import re
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from mnas_moo import samplers
+from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.reward import MnasReward
+from mnas_moo.study_file import Sampler
+
+WORD, NUMBER, REAL = CategoricalDistribution(["a", "b", "c"]), IntDistribution(0, 5), FloatDistribution(0.0, 1.0)
+
+
+def asked(name: str, n_trials: int = 14, directions: tuple[str, ...] = ("minimize",), **settings: Any) -> list[Any]:
+    """Parameters of the trials of a study with that sampler."""
+    sampler = samplers.make(name, **({"seed": 0, "n_objectives": len(directions)} | settings))
+    study = optuna.create_study(directions=directions, sampler=sampler)
+
+    def objective(trial: optuna.Trial) -> Any:
+        x = trial.suggest_int("x", 0, 5)
+        values = [1.0 + x, *(1.0 + abs(x - 3) + trial.suggest_int("y", 0, 5) for _ in directions[1:])]
+        return values[0] if len(directions) == 1 else values
+
+    study.optimize(objective, n_trials=n_trials)
+    return [trial.params for trial in study.trials]
+
+
+def test_a_study_file_has_the_names_that_there_are() -> None:
+    assert sorted(Sampler.allowed()) == sorted(samplers.SAMPLERS)
+
+
+@pytest.mark.parametrize("name", samplers.SAMPLERS)
+def test_every_sampler_samples_one_objective_and_its_seed_decides(name: str) -> None:
+    n_trials = 4 if name == "brute" else 14
+    first = asked(name, n_trials)
+    assert len(first) == n_trials
+    assert asked(name, n_trials) == first
+    assert asked(name, n_trials, seed=1) != first
+
+
+@pytest.mark.parametrize("name", [name for name in samplers.SAMPLERS if name not in ("cmaes", "mnas-paper")])
+def test_every_other_sampler_samples_several_objectives(name: str) -> None:
+    assert len(asked(name, 12, ("minimize", "minimize"))) == 12
+
+
+def test_the_papers_sampler_takes_several_objectives_with_a_reward() -> None:
+    reward = MnasReward(target=3.0)
+    assert len(asked("mnas-paper", 12, ("maximize", "minimize"), reward=reward)) == 12
+
+
+def test_optunas_samplers_are_as_they_ship() -> None:
+    for name, kind in (("nsga2", optuna.samplers.NSGAIISampler), ("tpe", optuna.samplers.TPESampler)):
+        sampler = samplers.make(name, 0, n_objectives=2)
+        assert type(sampler) is kind
+        assert vars(pickle.loads(pickle.dumps(sampler))).keys() == vars(kind(seed=0)).keys()
+    assert [trial["x"] for trial in asked("random", 5)] == [
+        trial.params["x"] for trial in _random(optuna.samplers.RandomSampler(seed=0), 5).trials
+    ]
+
+
+def _random(sampler: optuna.samplers.BaseSampler, n_trials: int) -> optuna.Study:
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda trial: trial.suggest_int("x", 0, 5), n_trials=n_trials)
+    return study
+
+
+def test_a_study_that_goes_on_does_not_begin_with_its_first_points_again() -> None:
+    fresh = _random(samplers.make("random", 0, n_objectives=1), 14)
+    later = _random(samplers.make("random", 0, n_objectives=1, n_trials=14), 14)
+    again = _random(samplers.make("random", 0, n_objectives=1, n_trials=14), 14)
+    params = [[trial.params["x"] for trial in study.trials] for study in (fresh, later, again)]
+    assert params[0] != params[1] == params[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("nsga", {}, "there is no sampler 'nsga'; did you mean 'nsga2'? allowed: mnas, mnas-paper, nsga2, nsga3"),
+        ("mnas-paper", {}, "mnas-paper needs a reward that makes one number of 2 objectives"),
+        ("cmaes", {}, "cmaes has one objective, not 2"),
+        ("cmaes", {"n_objectives": 1, "constrained": True}, "cmaes takes no constraints"),
+        ("cmaes", {"n_objectives": 1, "distributions": [WORD]}, "cmaes takes numbers, and every parameter here is"),
+        ("brute", {"distributions": [WORD, REAL]}, "brute tries every point, and a float without a step has no end"),
+    ],
+)
+def test_what_a_sampler_cannot_do_is_refused_in_one_line(name: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        samplers.make(name, 0, **({"n_objectives": 2} | settings))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_sampler_can_do_is_not_refused() -> None:
+    samplers.make("cmaes", 0, n_objectives=1, distributions=[WORD, NUMBER])
+    samplers.make("brute", 0, n_objectives=3, constrained=True, distributions=[WORD, NUMBER])
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samplers, "NEEDS", {"gp": ("no_such_package", "gp")})
+    with pytest.raises(MissingExtraError, match=r"no_such_package is not installed .*mnas-moo\[gp\]"):
+        samplers.make("gp", 0, n_objectives=2)
