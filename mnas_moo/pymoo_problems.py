@@ -1,0 +1,326 @@
+"""Our spaces as problems of pymoo, so that its NSGA-II, and every other algorithm of pymoo, searches them.
+
+``ParameterProblem`` is made of parameters and a function, ``SpaceProblem`` of a space and objectives, and
+``study_problem`` makes one of a study file. pymoo minimises everything: a maximised objective is negated, and a bound
+becomes an inequality constraint G <= 0 (Blank & Deb 2020, "pymoo: Multi-Objective Optimization in Python").
+"""
+
+# ruff: noqa: E402 (nothing of pymoo is imported before it is known to be there)
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from mnas_moo.front import minimised
+from mnas_moo.objectives.extras import MissingExtraError, require
+
+require("pymoo", extra="pymoo")
+
+from pymoo.core.problem import ElementwiseProblem  # type: ignore[import-untyped]
+from pymoo.core.variable import Choice, Integer, Real, Variable  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    import os
+
+    from mnas_moo.objectives.objective import Objective
+    from mnas_moo.objectives.table import TableProblem
+    from mnas_moo.spaces.space import Space
+
+Floats = npt.NDArray[np.float64]
+Point = Any
+"""A point of a pymoo problem: a vector, or a dict from variable names to values."""
+
+FAILURE = "failure"
+"""What an individual's failed evaluation is stored under: ``res.pop.get("failure")`` is the reason, "" without one."""
+
+
+class ParameterProblem(ElementwiseProblem):  # type: ignore[misc]
+    """A pymoo problem of Optuna's parameters and a function that measures them.
+
+    Without continuous parameters a point is a vector of integers, one for each parameter that has more than one
+    value: the index of the value, numbers ascending. ``vtype`` is int, and pymoo's integer operators apply. With
+    continuous ones it is a dict: Real (the logarithm where the parameter is logarithmic), Integer (the index of a
+    number) and Choice (the index of a category), for pymoo's mixed-variable operators. ``params`` and ``x``
+    translate, whatever the kind of point; algorithms that move integers as floats are rounded.
+
+    An evaluation that raises or gives a value that is not finite does not end the run: F is inf, as are all G, the
+    reason is stored with the individual under ``failure``, and the first one is warned of. (NaN would break
+    non-dominated sorting.) A missing extra does end it.
+
+    >>> import numpy as np
+    >>> from optuna.distributions import CategoricalDistribution
+    >>> kernels = {f"kernel{i}": CategoricalDistribution([3, 5, 7]) for i in range(4)}
+    >>> def measure(params):
+    ...     return {"accuracy": sum(params.values()) / 25, "latency_ms": sum(k**2 for k in params.values())}
+    >>> problem = ParameterProblem(kernels, measure, {"accuracy": "maximize", "latency_ms": "minimize"})
+    >>> problem.params([0, 1, 2, 0])
+    {'kernel0': 3, 'kernel1': 5, 'kernel2': 7, 'kernel3': 3}
+    >>> problem.evaluate(np.array([0, 1, 2, 0])).tolist()
+    [-0.72, 92.0]
+
+    Args:
+        distributions: of every parameter there can be, in the order of decision.
+        measure: numbers by name, of the values of the parameters: all objectives and bounded quantities.
+        directions: objective's name -> "minimize" or "maximize", in order.
+        bounds: quantity's name -> (least, most) that is allowed, None: no such bound. Each gives one G, value -
+            most or least - value, in this order.
+        exists: of a conditional space: whether a parameter exists under the values of those before it. What does
+            not exist is not given to ``measure``, though the points keep a place for it.
+        canonical: one representative of all values that mean the same; for ``MnasAlgorithm``.
+        **settings: of pymoo's Problem, for example ``elementwise_runner``.
+
+    Raises:
+        ValueError: no parameter has more than one value, no objective, or an unknown direction.
+    """
+
+    def __init__(
+        self,
+        distributions: Mapping[str, BaseDistribution],
+        measure: Callable[[dict[str, Any]], Mapping[str, float]],
+        directions: Mapping[str, str],
+        bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+        *,
+        exists: Callable[[str, Mapping[str, Any]], bool] | None = None,
+        canonical: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.distributions = dict(distributions)
+        self.measure = measure
+        self.directions = dict(directions)
+        self.exists, self.canonical = exists, canonical
+        self.limits = [
+            (name, sign, limit)
+            for name, (least, most) in (bounds or {}).items()
+            for sign, limit in ((1.0, most), (-1.0, least))
+            if limit is not None
+        ]
+        self.stack = ExitStack()  # closed with the problem
+        self._warned = False
+        if not self.directions:
+            raise ValueError("directions is empty; it must name at least one objective, as minimize or maximize")
+        minimised(np.zeros(len(self.directions)), list(self.directions.values()))
+        free = {name: dist for name, dist in self.distributions.items() if not dist.single()}
+        if not free:
+            raise ValueError("no parameter has more than one value; there is nothing to search")
+        if any(n_values(dist) is None for dist in free.values()):
+            space: dict[str, Any] = {"vars": {name: _variable(dist) for name, dist in free.items()}}
+        else:
+            xu = np.array([float(cast(int, n_values(dist)) - 1) for dist in free.values()])
+            space = {"n_var": len(free), "xl": np.zeros(len(free)), "xu": xu, "vtype": int}
+        self._free = free
+        super().__init__(n_obj=len(self.directions), n_ieq_constr=len(self.limits), **space, **settings)
+
+    def params(self, x: Point) -> dict[str, Any]:
+        """The values of the parameters that exist at a point."""
+        place = x if isinstance(x, Mapping) else dict(zip(self._free, x, strict=True))
+        params: dict[str, Any] = {}
+        for name, dist in self.distributions.items():
+            if self.exists is None or self.exists(name, params):
+                params[name] = _value(dist, place.get(name, 0))
+        return params
+
+    def x(self, params: Mapping[str, Any]) -> Point:
+        """The point of some values; a parameter that is not among them has its first value there.
+
+        Raises:
+            ValueError: a value is not one of its parameter's.
+        """
+        place = {name: _place(name, dist, params[name]) if name in params else 0 for name, dist in self._free.items()}
+        return place if hasattr(self, "vars") else np.array(list(place.values()), dtype=int)
+
+    def values(self, F: npt.ArrayLike) -> Floats:  # noqa: N803
+        """Objective values (..., M) as the study has them: maximised ones are negated back."""
+        return minimised(F, list(self.directions.values())) + 0.0  # no negative zeros
+
+    def _evaluate(self, x: Point, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        params = self.params(x)
+        failure = ""
+        measured: Mapping[str, float] = {}
+        try:
+            measured = self.measure(params)
+        except MissingExtraError:
+            raise
+        except Exception as error:
+            failure = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            failure = failure or type(error).__name__
+        if not failure:
+            wanted = [*self.directions, *(name for name, _, _ in self.limits)]
+            missing = [name for name in wanted if name not in measured]
+            if missing:
+                raise ValueError(f"measure gave {', '.join(measured) or 'nothing'}, but not {', '.join(missing)}")
+            failure = ", ".join(f"{name} is {measured[name]}" for name in wanted if not math.isfinite(measured[name]))
+        if failure:
+            out["F"] = np.full(self.n_obj, np.inf)
+            exceeded = np.full(self.n_ieq_constr, np.inf)
+            if not self._warned:
+                self._warned = True
+                text = f"the evaluation of {params} failed and counts as inf: {failure}; further ones are not warned of"
+                warnings.warn(text, stacklevel=2)
+        else:
+            out["F"] = minimised([measured[name] for name in self.directions], list(self.directions.values()))
+            exceeded = np.array([sign * (measured[name] - limit) for name, sign, limit in self.limits])
+        out[FAILURE] = failure
+        if self.n_ieq_constr:
+            out["G"] = exceeded
+
+    def close(self) -> None:
+        """Frees what the objectives of a study file hold."""
+        self.stack.close()
+
+    def __enter__(self) -> ParameterProblem:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __deepcopy__(self, memo: object) -> ParameterProblem:
+        """Itself: pymoo copies the problem with every entry of a history, and this one may hold tables or devices."""
+        return self
+
+
+class SpaceProblem(ParameterProblem):
+    """A pymoo problem of a space of networks and the objectives to measure.
+
+    A network is measured once, however many points mean it, with the randomness that ``mnas-moo run`` gives it.
+
+    >>> from mnas_moo import spaces
+    >>> from mnas_moo.objectives.counts import Count
+    >>> space = spaces.get("mnasnet", width=0.25, resolution=32)
+    >>> problem = SpaceProblem(space, [Count("multiply_adds_m")], constraints=[(Count("parameters_m"), None, 0.2)])
+    >>> problem.n_obj, problem.n_ieq_constr, problem.n_var == len(space.distributions)
+    (1, 1, True)
+
+    Args:
+        space: of the networks.
+        objectives: what is measured of each, in order.
+        constraints: (what is measured, least, most), None: no such bound.
+        **settings: of pymoo's Problem, for example ``elementwise_runner``.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Iterable[Objective],
+        constraints: Iterable[tuple[Objective, float | None, float | None]] = (),
+        **settings: Any,
+    ) -> None:
+        objectives, constraints = list(objectives), list(constraints)
+        self.space = space
+        self._objectives = {each.name: each for each in (*(each for each, _, _ in constraints), *objectives)}
+        self._known: dict[str, dict[str, float]] = {}
+        super().__init__(
+            space.distributions,
+            self._measure,
+            {each.name: each.direction for each in objectives},
+            {each.name: (least, most) for each, least, most in constraints},
+            canonical=space.canonical,
+            **settings,
+        )
+
+    def _measure(self, params: Mapping[str, Any]) -> dict[str, float]:
+        from mnas_moo.spaces.text import to_text
+
+        spec = self.space.spec(params).canonical()
+        network = to_text(spec)
+        if network not in self._known:
+            seed = zlib.crc32(network.encode())  # follows the network, as in a run of a study file
+            self._known[network] = {name: each.measure(spec, seed).value for name, each in self._objectives.items()}
+        return self._known[network]
+
+
+def study_problem(study_file: str | os.PathLike[str], **settings: Any) -> ParameterProblem:
+    """The problem of a study file: its parameters, objectives and constraints; its storage is not touched.
+
+    Randomness of a measurement (of a training, of a noisy table) follows the parameters: the same ones measure the
+    same. To be used in a ``with`` statement, or closed, where objectives hold devices or processes.
+
+    Args:
+        study_file: its path, or the name of a bundled study.
+        **settings: of pymoo's Problem, for example ``elementwise_runner``.
+
+    Raises:
+        StudyError: the study cannot be run as it is written.
+        MissingExtraError: it needs a package that is not installed.
+    """
+    from mnas_moo.run import Observer, subject_of
+    from mnas_moo.study_file import load_study_file
+    from mnas_moo.table_study import TableStudy
+
+    study = load_study_file(study_file)
+    subject: Any = subject_of(study)
+    if isinstance(study, TableStudy):
+        table = study.problem
+        looked_up = functools.partial(_looked_up, table)
+        return ParameterProblem(
+            table.distributions, looked_up, table.directions, table.bounds, exists=table.exists, **settings
+        )
+    with ExitStack() as stack:
+        subject.prepare(stack, Observer())
+        measured = subject.objectives
+        limits = [(measured[name], *bounds) for name, bounds in study.limits.items()]
+        problem = SpaceProblem(subject.space, [measured[name] for name in study.objective_names], limits, **settings)
+        problem.stack = stack.pop_all()
+    return problem
+
+
+def _looked_up(table: TableProblem, params: Mapping[str, Any]) -> Mapping[str, float]:
+    return table.measure(params, np.random.default_rng(zlib.crc32(repr(params).encode())))
+
+
+def n_values(dist: BaseDistribution) -> int | None:
+    """How many values a parameter has; None: it is continuous."""
+    if isinstance(dist, CategoricalDistribution):
+        return len(dist.choices)
+    assert isinstance(dist, FloatDistribution | IntDistribution)
+    return None if dist.step is None else round((dist.high - dist.low) / dist.step) + 1
+
+
+def _variable(dist: BaseDistribution) -> Variable:
+    """A parameter as a variable of a mixed problem, see ``ParameterProblem``."""
+    count = n_values(dist)
+    if count is None:
+        assert isinstance(dist, FloatDistribution)
+        return Real(bounds=(math.log(dist.low), math.log(dist.high)) if dist.log else (dist.low, dist.high))
+    if isinstance(dist, CategoricalDistribution):
+        return Choice(options=list(range(count)))
+    return Integer(bounds=(0, count - 1))
+
+
+def _value(dist: BaseDistribution, place: float) -> Any:
+    """A parameter's value at its place in a point, rounded and clipped to what there is."""
+    count = n_values(dist)
+    if count is None:
+        assert isinstance(dist, FloatDistribution)
+        return float(min(max(math.exp(place) if dist.log else place, dist.low), dist.high))
+    index = min(max(round(place), 0), count - 1)
+    if isinstance(dist, CategoricalDistribution):
+        return dist.choices[index]
+    assert isinstance(dist, FloatDistribution | IntDistribution) and dist.step is not None
+    return min(dist.low + index * dist.step, dist.high)
+
+
+def _place(name: str, dist: BaseDistribution, value: Any) -> float:
+    """Where a point has a parameter's value."""
+    try:
+        contained = dist._contains(internal := dist.to_internal_repr(value))
+    except ValueError:
+        contained = False
+    if not contained:
+        raise ValueError(f"{name} is {value!r}; it must be one of {dist}")
+    if isinstance(dist, CategoricalDistribution):
+        return int(internal)
+    assert isinstance(dist, FloatDistribution | IntDistribution)
+    if dist.step is None:
+        return math.log(value) if dist.log else float(value)
+    index: int = round((value - dist.low) / dist.step)
+    return index
