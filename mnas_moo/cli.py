@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_study(run)
     run.add_argument("--trials", type=int, metavar="N", help="finished trials wanted, instead of the file's")
     run.add_argument("--data", metavar="PATH", help="where the images are, instead of the file's")
+    run.add_argument("--tables", metavar="DIR", help="where the published tables are (default: $MNAS_MOO_TABLES)")
     run.add_argument("--json", action="store_true", help="print the front as JSON at the end")
 
     front = verb(
@@ -90,6 +91,37 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", action="store_true", help="print CSV, with one column a parameter")
     form.add_argument("--json", action="store_true", help="print JSON: trial, params, network and the objectives")
     form.add_argument("--plot", metavar="FILE", help="draw it into a .png, .svg, .pdf or .html file")
+
+    compare = verb(
+        "compare",
+        _compare,
+        "compare samplers on the problem of a study",
+        "  mnas-moo compare past.yaml                          mnas, nsga2 and tpe, 10 seeds each\n"
+        "  mnas-moo compare macro.yaml --tables ~/tables --samplers mnas,nsga2,pymoo-nsga2 --seeds 20 --jobs 2\n"
+        "  mnas-moo compare digits --trials 60 --seeds 5 --samplers mnas,random   trains 600 networks\n"
+        "Ctrl-C stops, and the same command goes on; with more trials, seeds or samplers it does what is missing.",
+    )
+    compare.add_argument("study", metavar="STUDY", help="a study file, or the name of a bundled study")
+    compare.add_argument(
+        "--samplers",
+        metavar="A,B,…",
+        default="mnas,nsga2,tpe",
+        help="mnas, mnas-paper; Optuna's nsga2, nsga3, tpe, gp, cmaes, random, brute; pymoo-nsga2, pymoo-agemoea, "
+        "pymoo-smsemoa, pymoo-spea2; mnas, else the first, is tested against all others (default: %(default)s)",
+    )
+    compare.add_argument("--seeds", type=int, default=10, metavar="N", help="runs of each sampler (default: 10)")
+    compare.add_argument("--trials", type=int, metavar="N", help="trials of a run, instead of the file's")
+    compare.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time (default: 1)")
+    compare.add_argument(
+        "--time-limit", type=float, metavar="MINUTES", help="end a run when its sampler alone has taken so long"
+    )
+    compare.add_argument(
+        "--target-latency-ms", type=float, metavar="T", help="report the best MnasNet reward for this latency, too"
+    )
+    compare.add_argument("--tables", metavar="DIR", help="where the published tables are (default: $MNAS_MOO_TABLES)")
+    compare.add_argument("--data", metavar="PATH", help="where the images are, instead of the file's")
+    compare.add_argument("--output", metavar="DIR", help="folder of all results (default: NAME_comparison)")
+    compare.add_argument("--json", action="store_true", help="print the results as JSON")
 
     show = verb(
         "show",
@@ -149,9 +181,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from mnas_moo.progress import LiveProgress, PlainProgress
     from mnas_moo.run import TrialFailuresError, run_study
+    from mnas_moo.study_file import NetworkStudy
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study_file = _study_file(arguments, data=arguments.data, trials=arguments.trials)
+    study_file = _study_file(arguments, data=arguments.data, trials=arguments.trials, tables=arguments.tables)
     reward = study_file.make_reward()
     terminal = Console(stderr=True)
     with contextlib.ExitStack() as stack:
@@ -179,7 +212,8 @@ def _run(arguments: argparse.Namespace) -> int:
             f"To add some: {_command('run', arguments)} --trials {done + study_file.trials}",
             file=sys.stderr,
         )
-    for what, words in (("front", "--plot front.svg"), ("show", "--trial N"), ("dashboard", "")):
+    show = [("show", "--trial N")] if isinstance(study_file, NetworkStudy) else []
+    for what, words in (("front", "--plot front.svg"), *show, ("dashboard", "")):
         print(f"  {_command(what, arguments)} {words}".rstrip(), file=sys.stderr)
     return 0
 
@@ -192,7 +226,8 @@ def _study_file(arguments: argparse.Namespace, **changes: Any) -> StudyFile:
 
 def _command(verb: str, arguments: argparse.Namespace) -> str:
     """The command line for another verb on the same study."""
-    given = [(name, getattr(arguments, name, None)) for name in ("storage", *(["data"] if verb == "run" else []))]
+    names = ("storage", "data", "tables") if verb == "run" else ("storage",)
+    given = [(name, getattr(arguments, name, None)) for name in names]
     words = [
         "mnas-moo",
         verb,
@@ -237,6 +272,56 @@ def _print_front(study: optuna.Study, arguments: argparse.Namespace) -> None:
     else:
         what = "is feasible" if completed else "is finished"
         print(f"{study.study_name}: no trial {what} yet, so there is no front", file=sys.stderr)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    import optuna
+    from rich.console import Console
+
+    from mnas_moo.compare.comparison import JOURNAL, PAGE, ComparisonError, Lines, Order, compare
+    from mnas_moo.compare.report import tables
+    from mnas_moo.document import StudyError
+    from mnas_moo.study_file import load_study_file
+
+    for name, least in (("seeds", 1), ("jobs", 1)):
+        if getattr(arguments, name) < least:
+            raise StudyError(f"--{name} is {getattr(arguments, name)}; it must be at least {least}")
+    for name in ("time_limit", "target_latency_ms"):
+        value = getattr(arguments, name)
+        if value is not None and not value > 0:
+            raise StudyError(f"--{name.replace('_', '-')} is {value:g}; it must be above 0")
+    study_file = load_study_file(arguments.study, data=arguments.data, trials=arguments.trials, tables=arguments.tables)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    folder = Path(arguments.output or f"{study_file.name}_comparison")
+    if not arguments.samplers.replace(",", " ").split():
+        raise StudyError("--samplers names none; mnas,nsga2 for example")
+    order = Order(
+        study_file,
+        arguments.samplers.replace(",", " ").split(),
+        arguments.seeds,
+        study_file.trials,
+        folder,
+        arguments.jobs,
+        arguments.time_limit,
+        arguments.target_latency_ms,
+    )
+    try:
+        found = compare(order, Lines(sys.stderr))
+    except ComparisonError as error:
+        print(f"mnas-moo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what is finished is saved, and the same command goes on", file=sys.stderr)
+        raise
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+    else:
+        console = Console()
+        for table in tables(found):
+            console.print(table)
+    print(f"plots: {folder / PAGE}", file=sys.stderr)
+    print(f"all runs side by side: optuna-dashboard {folder / JOURNAL}", file=sys.stderr)
+    return 1 if found["failed"] else 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -290,12 +375,19 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, flo
     from mnas_moo.run import MEASUREMENTS, NETWORK
     from mnas_moo.spaces.text import from_text
     from mnas_moo.storage import open_study
-    from mnas_moo.study_file import load_study_file
+    from mnas_moo.study_file import NetworkStudy, load_study_file
 
     for name in ("width", "resolution", "classes"):
         if getattr(arguments, name) is not None:
             raise StudyError(f"--{name} is for published networks; that of a trial is what it is")
-    study = open_study(load_study_file(arguments.network, storage=arguments.storage))
+    study_file = load_study_file(arguments.network, storage=arguments.storage)
+    if not isinstance(study_file, NetworkStudy):
+        raise StudyError(
+            f"{study_file.name} is a study of a table, whose trials are no networks that could be shown; "
+            f"{_command('front', argparse.Namespace(study=arguments.network, storage=arguments.storage))} --json "
+            "prints their parameters"
+        )
+    study = open_study(study_file)
     trials = study.get_trials(deepcopy=False)
     if not 0 <= arguments.trial < len(trials):
         has = f"trials 0 to {len(trials) - 1}" if trials else "no trials yet"

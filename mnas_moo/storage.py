@@ -143,7 +143,10 @@ def _opened(url: str) -> BaseStorage:
     if url.startswith(JOURNAL):
         from optuna.storages.journal import JournalFileBackend
 
-        return optuna.storages.JournalStorage(JournalFileBackend(url.removeprefix(JOURNAL)))
+        # An absolute path: beside a relative one in another folder, Optuna's lock is a link to nowhere, and one that a
+        # killed process has left behind would be waited for without end.
+        path = Path(url.removeprefix(JOURNAL)).absolute()
+        return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.storages.RDBStorage(

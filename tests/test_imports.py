@@ -13,12 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = {
     "adbutils",
     "ai_edge_litert",
+    "cmaes",
     "flatbuffers",
     "litert_torch",
     "matplotlib",
     "optuna_dashboard",
     "PIL",
     "plotly",
+    "pyarrow",
     "pymoo",
     "ray",
     "sklearn",
@@ -27,7 +29,7 @@ EXTRAS = {
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path
     for folder in ("mnas_moo", "objectives", "spaces")
-    for path in sorted((ROOT / folder).glob("*.py"))
+    for path in sorted((ROOT / folder).rglob("*.py"))
 }
 every_module = pytest.mark.parametrize("path", MODULES.values(), ids=list(MODULES))
 

@@ -38,7 +38,8 @@ def test_the_wheel_leaks_no_top_level_name(wheel: list[str]) -> None:
 
 
 def test_the_wheel_holds_every_module_study_and_marker_and_no_benchmarks(wheel: list[str]) -> None:
-    expected = {f"mnas_moo/{path.name}" for path in (ROOT / "mnas_moo").glob("*.py")} | {"mnas_moo/py.typed"}
+    # rglob does not follow the links to the folders at the top
+    expected = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mnas_moo").rglob("*.py")} | {"mnas_moo/py.typed"}
     for folder in ("objectives", "spaces", "studies"):
         expected |= {f"mnas_moo/{folder}/{path.name}" for path in (ROOT / folder).glob("*.py")}
     expected |= {f"mnas_moo/studies/{path.name}" for path in (ROOT / "studies").glob("*.yaml")}

@@ -1,0 +1,237 @@
+"""The same problem with several samplers: equal budgets, the same seeds, in parallel, resumable.
+
+A comparison is a folder: the runs, one storage with all of them as studies, `results.json`, and `comparison.html`.
+Whatever is there is not done again, whenever and however the program ended.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from mnas_moo.compare import contenders, judgement
+from mnas_moo.compare.arenas import JOURNAL, Arena, Budget, Job, arena, do
+from mnas_moo.compare.page import page
+from mnas_moo.compare.record import Run
+from mnas_moo.compare.workers import in_processes
+from mnas_moo.document import StudyError, nearest, shown
+from mnas_moo.objectives.extras import require
+from mnas_moo.reward import MnasReward
+from mnas_moo.study_file import StudyFile
+
+__all__ = ["JOURNAL", "PAGE", "RESULTS", "ComparisonError", "Lines", "Order", "Progress", "compare"]
+
+IDENTITY = "comparison.json"
+RESULTS = "results.json"
+PAGE = "comparison.html"
+
+
+class ComparisonError(RuntimeError):
+    """No sampler could be run to its end; the message has the reasons."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be compared.
+
+    Attributes:
+        study_file: the problem; its sampler and storage are of no importance here.
+        samplers: names, in the order to show them; ``mnas``, or else the first, is tested against all others.
+        seeds: runs of each sampler, with the seeds 0, 1, ...
+        trials: of each run.
+        folder: where everything is written; what is there is gone on with.
+        jobs: runs at a time.
+        limit_minutes: time of the sampler itself after which a run ends; None: no limit.
+        target_ms: a target latency: the best MnasNet reward is reported, and ``mnas-paper`` gets it as its reward
+            unless the study file has one.
+    """
+
+    study_file: StudyFile
+    samplers: Sequence[str]
+    seeds: int
+    trials: int
+    folder: Path
+    jobs: int = 1
+    limit_minutes: float | None = None
+    target_ms: float | None = None
+
+
+class Progress(Protocol):
+    """Told of what happens."""
+
+    def left_out(self, sampler: str, why: str) -> None:
+        """A sampler cannot be compared; the others go on."""
+
+    def started(self, there: int, wanted: int) -> None:
+        """So many runs are there already, of so many."""
+
+    def run_finished(self, run: Run, done: int, wanted: int, seconds_left: float) -> None:
+        """One more run is there."""
+
+
+class Lines:
+    """Writes a line for everything that happens.
+
+    Args:
+        out: where to.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def left_out(self, sampler: str, why: str) -> None:
+        """See ``Progress``."""
+        print(f"{sampler} is left out: {why}", file=self._out, flush=True)
+
+    def started(self, there: int, wanted: int) -> None:
+        """See ``Progress``."""
+        if there:
+            print(f"{there} of {wanted} runs are there already", file=self._out, flush=True)
+
+    def run_finished(self, run: Run, done: int, wanted: int, seconds_left: float) -> None:
+        """See ``Progress``."""
+        ending = {"trials": "", "time": ", then its time was up", "exhausted": ", then it had nothing new to try"}
+        left = f", about {seconds_left / 60:.0f} min left" if seconds_left >= 90 else ""
+        print(
+            f"{run.sampler} seed {run.seed}: {len(run):,} trials{ending[run.ended]} ({done} of {wanted} runs{left})",
+            file=self._out,
+            flush=True,
+        )
+
+
+def compare(order: Order, progress: Progress) -> dict[str, Any]:
+    """Runs what is missing, and reports.
+
+    Args:
+        order: what is to be compared.
+        progress: told of what happens.
+
+    Returns:
+        What is written as `results.json`; see ``judgement.judge``.
+
+    Raises:
+        StudyError: what is asked for cannot be had: a sampler of that name, the study's table or data, or the folder,
+            which holds another comparison.
+        MissingExtraError: a package for statistics or plots is not installed.
+        ComparisonError: no sampler could be run to its end.
+    """
+    for package in ("scipy", "plotly"):
+        require(package, extra="compare")
+    names = list(dict.fromkeys(order.samplers))
+    for name in names:
+        if name not in contenders.NAMES:
+            raise StudyError(f"there is no sampler {name!r}{nearest(name, contenders.NAMES)}")
+    target = _target(order)
+    reward = order.study_file.make_reward() or (target and target[0])
+    limit_ms = math.inf if order.limit_minutes is None else 60_000 * order.limit_minutes
+    held_on = arena(order.study_file, order.folder, Budget(order.trials, limit_ms), reward)
+    left_out = {name: why for name in names if (why := contenders.refusal(name, held_on.task))}
+    if len(left_out) == len(names):
+        raise StudyError(f"there is no sampler left to compare: {'; '.join(left_out.values())}")
+    for name, why in left_out.items():
+        progress.left_out(name, why)
+    _check_folder(order, held_on)
+    able = [name for name in names if name not in left_out]
+    runs, failed = _runs(order, held_on, able, progress)
+    setting = judgement.Setting(
+        order.study_file.name,
+        dict(zip(order.study_file.objective_names, order.study_file.directions, strict=True)),
+        order.trials,
+        limit_ms,
+        held_on.reference_point,
+        held_on.best_hypervolume,
+        target,
+        held_on.fits,
+        {**left_out, **failed},
+        tuple(failed),
+    )
+    try:
+        found = judgement.judge(setting, runs)
+    except ValueError as error:
+        raise ComparisonError(str(error)) from error
+    _write(order.folder / RESULTS, json.dumps(found, indent=1) + "\n")
+    _write(order.folder / PAGE, page(found))
+    return found
+
+
+def _target(order: Order) -> tuple[MnasReward, int, int] | None:
+    """The reward for the target latency, with the positions of its objectives."""
+    if order.target_ms is None:
+        return None
+    names = order.study_file.objective_names
+    latencies = [name for name in names if name.startswith("latency_ms")]
+    if "accuracy" not in names or len(latencies) != 1:
+        raise StudyError(
+            f"a target latency is for the objectives accuracy and latency_ms, and {order.study_file.name} has "
+            f"{', '.join(names)}"
+        )
+    try:
+        reward = MnasReward(order.target_ms, accuracy="accuracy", latency=latencies[0])
+        return (reward, *reward.bind(names, order.study_file.directions))
+    except ValueError as error:
+        raise StudyError(str(error)) from error
+
+
+def _check_folder(order: Order, held_on: Arena) -> None:
+    """Refuses a folder that holds a comparison on something else; a new one becomes this comparison's."""
+    ours = json.loads(json.dumps({"study": order.study_file.name, **held_on.identity}))
+    file = order.folder / IDENTITY
+    try:
+        theirs = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if order.folder.exists() and (not order.folder.is_dir() or any(order.folder.iterdir())):
+            raise StudyError(f"{order.folder} is there and holds no comparison; name another folder") from None
+        order.folder.mkdir(parents=True, exist_ok=True)
+        _write(file, json.dumps(ours, indent=1) + "\n")
+        return
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{file} cannot be read: {error}") from error
+    for key in {**ours, **theirs}:
+        if ours.get(key) != theirs.get(key):
+            what = f"{key} was {shown(theirs.get(key))} and is {shown(ours.get(key))}"
+            if key == "values":
+                what = "the table has other values"
+            raise StudyError(f"{order.folder} holds a comparison on another problem: {what}; name another folder")
+
+
+def _runs(
+    order: Order, held_on: Arena, names: Sequence[str], progress: Progress
+) -> tuple[dict[str, list[Run]], dict[str, str]]:
+    """All runs, those that were there and those that are done now; and the samplers that failed, with the reasons."""
+    # seed by seed, so that all samplers come on alike
+    wanted = [(name, seed) for seed in range(order.seeds) for name in names]
+    there = {key: run for key in wanted if (run := held_on.run(*key, ended=False))}
+    failed: dict[str, str] = {}
+    progress.started(len(there), len(wanted))
+    began, before = time.monotonic(), len(there)
+
+    def ended(job: Job, failure: str | None) -> Callable[[Job], bool]:
+        run = None if failure else held_on.run(job.sampler, job.seed, ended=True)
+        if run is None:
+            failed[job.sampler] = f"seed {job.seed}: {failure or 'its run left nothing behind'}"
+            progress.left_out(job.sampler, failed[job.sampler])
+        else:
+            there[job.sampler, job.seed] = run
+            seconds = (time.monotonic() - began) / (len(there) - before)
+            progress.run_finished(run, len(there), len(wanted), seconds * (len(wanted) - len(there)))
+        return lambda other: other.sampler not in failed
+
+    jobs = [held_on.job(*key) for key in wanted if key not in there]
+    imports = [do.__module__, *contenders.modules(names)]
+    in_processes(jobs, do, ended, at_once=order.jobs, imports=imports)
+    kept = [name for name in names if name not in failed]
+    if not kept:
+        raise ComparisonError("; ".join(f"{name}: {why}" for name, why in failed.items()))
+    return {name: [there[name, seed] for seed in range(order.seeds)] for name in kept}, failed
+
+
+def _write(file: Path, text: str) -> None:
+    unfinished = file.with_suffix(f".{os.getpid()}.tmp")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(file)

@@ -1,0 +1,284 @@
+"""A comparison as one HTML page: tables and plotly's interactive plots, with nothing to be loaded from elsewhere.
+
+Made of the results' JSON alone. Colours are those of Okabe & Ito 2008, which colour-blind readers tell apart; lines
+differ in their dashes as well.
+"""
+
+from __future__ import annotations
+
+import bisect
+import html
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mnas_moo.compare import report
+from mnas_moo.objectives.extras import require
+from mnas_moo.plots import LABELS
+
+COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES = ("solid", "dash", "dot", "dashdot")
+SYMBOLS = ("diamond", "circle", "square", "triangle-up", "cross", "star", "x")
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; background: #fff; max-width: 1080px; margin: 2rem auto;
+       padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .3rem; }
+p { margin: .3rem 0; } .note { color: #52606d; font-size: .9rem; white-space: pre-line; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #e4e7eb; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; } th { border-bottom: 2px solid #9aa5b1; }
+td.best { font-weight: 700; }
+"""
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """The page of ``judgement.judge``.
+
+    Raises:
+        MissingExtraError: plotly is not installed.
+    """
+    offline = require("plotly.offline", extra="compare")
+    sections = [_summary(found), _regrets(found)]
+    sections += [_plot(found, _over_trials(found, "regret", "mean hypervolume regret", log=True))]
+    sections += [_plot(found, _over_trials(found, "hypervolume", "mean hypervolume", log=False))]
+    sections += [_tests(found), _fronts(found), _rewards(found), _times(found), _left_out(found)]
+    return (
+        "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{html.escape(found['problem'])}: samplers compared</title><style>{_STYLE}</style>"
+        f"<script>{offline.get_plotlyjs()}</script></head><body>\n"
+        + "\n".join(filter(None, sections))
+        + "\n</body></html>\n"
+    )
+
+
+def _summary(found: Mapping[str, Any]) -> str:
+    goals = ", ".join(f"{LABELS.get(name, name)} ({way}d)" for name, way in found["objectives"].items())
+    limit = found["time_limit_minutes"]
+    seeds = len(found["seeds"])
+    budget = f"{found['trials']:,} trials a run, {seeds} run{'s' if seeds != 1 else ''} a sampler with the same seeds"
+    budget += f", at most {limit:g} minutes of the sampler's own time a run" if limit else ""
+    return (
+        f"<h1>{html.escape(found['problem'])}: {len(found['samplers'])} samplers compared</h1>"
+        f"<p>Objectives: {html.escape(goals)}. {budget}.</p>"
+    )
+
+
+def _regrets(found: Mapping[str, Any]) -> str:
+    heads = [f"{mark:,}" for mark in found["marks"]] + (["to goal"] if "goal" in found else []) + ["ms a trial"]
+    rows = [(name, report.cells(found, figures)) for name, figures in found["samplers"].items()]
+    marks = len(found["marks"])
+    best = [
+        min((cells[k] for _, cells in rows if cells[k] != report.EMPTY), key=float, default="") for k in range(marks)
+    ]
+    title = "Mean hypervolume regret after so many trials (smaller is better)"
+    return f"<h2>{title}</h2>{_table(heads, rows, best)}<p class='note'>{html.escape(report.caption(found))}</p>"
+
+
+def _tests(found: Mapping[str, Any]) -> str:
+    if not found["tests"]:
+        return ""
+    title = f"{found['tests'][0]['sampler']} against each other sampler, seed by seed: seeds won : lost, and p"
+    table = _table([f"{mark:,}" for mark in found["marks"]], report.versus_rows(found))
+    return f"<h2>{html.escape(title)}</h2>{table}<p class='note'>{html.escape(report.versus_caption(found))}</p>"
+
+
+def _left_out(found: Mapping[str, Any]) -> str:
+    if not found["left_out"]:
+        return ""
+    rows = "".join(f"<p>{html.escape(name)}: {html.escape(why)}</p>" for name, why in found["left_out"].items())
+    return f"<h2>Left out</h2>{rows}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], best: Sequence[str] = ()) -> str:
+    """An HTML table; in the k-th column, cells equal to ``best[k]`` are set bold."""
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in ("sampler", *heads))
+    body = ""
+    for name, cells in rows:
+        marked = [
+            f"<td{' class=best' if k < len(best) and text == best[k] else ''}>{html.escape(text)}</td>"
+            for k, text in enumerate(cells)
+        ]
+        body += f"<tr><td>{html.escape(name)}</td>{''.join(marked)}</tr>"
+    return f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>"
+
+
+def _look(found: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:
+    """Colour, dash and symbol of every sampler."""
+    names = list(found["samplers"])
+    return {
+        name: (COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)], SYMBOLS[i % len(SYMBOLS)])
+        for i, name in enumerate(names)
+    }
+
+
+def _over_trials(found: Mapping[str, Any], what: str, title: str, *, log: bool) -> Any:
+    """Mean and band of regret or hypervolume over trials."""
+    go = require("plotly.graph_objects", extra="compare")
+    figure = go.Figure()
+    for name, (color, dash, _) in _look(found).items():
+        curve = found["samplers"][name]["curve"]
+        begin = bisect.bisect_left(curve["trials"], _first(found))
+        drawn = {end: values[begin:] for end, values in curve[what].items()}
+        _add_band(go, figure, name, color, dash, curve["trials"][begin:], drawn)
+        _mark_end(go, figure, name, color, found, curve["trials"][-1], curve[what]["mean"][-1])
+    if what == "hypervolume" and "goal" in found:
+        goal = found["goal"]
+        figure.add_hline(
+            goal["hypervolume"],
+            line={"color": "#52606d", "width": 1, "dash": "dot"},
+            annotation={"text": f"goal: {goal['of']} after {goal['trials']:,} trials", "font": {"color": "#52606d"}},
+            annotation_position="top left",
+        )
+    percent = f"{100 * found['confidence']:.0f} %"
+    _log_axis(figure.update_xaxes, "trials")
+    if log:
+        _log_axis(figure.update_yaxes, title)
+    else:
+        figure.update_yaxes(title_text=title)
+    figure.update_layout(title=f"{title[0].upper()}{title[1:]} over trials, with {percent} confidence bands")
+    return figure
+
+
+def _add_band(
+    go: Any, figure: Any, name: str, color: str, dash: str, x: Sequence[float], y: Mapping[str, Sequence[float]]
+) -> None:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    band = {"x": [*x, *reversed(x)], "y": [*y["high"], *reversed(y["low"])], "fill": "toself", "line": {"width": 0}}
+    fill = f"rgba({red},{green},{blue},0.15)"
+    figure.add_trace(
+        go.Scatter(**band, fillcolor=fill, mode="lines", legendgroup=name, showlegend=False, hoverinfo="skip")
+    )
+    line = {"color": color, "dash": dash, "width": 2}
+    hover = f"{html.escape(name)}, %{{x}} trials: %{{y:.4g}}<extra></extra>"
+    figure.add_trace(
+        go.Scatter(x=x, y=y["mean"], mode="lines", line=line, name=name, legendgroup=name, hovertemplate=hover)
+    )
+
+
+def _mark_end(go: Any, figure: Any, name: str, color: str, found: Mapping[str, Any], x: float, y: float) -> None:
+    """A cross where the time of a sampler's runs was up."""
+    if x < found["trials"]:
+        text = f"{html.escape(name)}: its time was up after {x:,} trials<extra></extra>"
+        marker = {"color": color, "symbol": "x", "size": 11}
+        figure.add_trace(
+            go.Scatter(
+                x=[x], y=[y], mode="markers", marker=marker, legendgroup=name, showlegend=False, hovertemplate=text
+            )
+        )
+
+
+def _fronts(found: Mapping[str, Any]) -> str:
+    """The fronts in each pair of objectives: points of all seeds together, and the line that half of them attain."""
+    names = list(found["objectives"])
+    if len(names) == 1:
+        return ""
+    go = require("plotly.graph_objects", extra="compare")
+    figures = []
+    for first, second in itertools.combinations(range(len(names)), 2):
+        figure = go.Figure()
+        for name, (color, dash, symbol) in _look(found).items():
+            figures_of = found["samplers"][name]
+            line = figures_of.get("median_front")
+            if line:
+                # what a point dominates lies to its right if less is better, and there its border goes on
+                turns = "hv" if found["objectives"][names[second]] == "minimize" else "vh"
+                line = sorted(line, key=lambda point: point[1])
+                steps = {"x": [point[1] for point in line], "y": [point[0] for point in line]}
+                style = {"color": color, "dash": dash, "width": 2, "shape": turns}
+                figure.add_trace(
+                    go.Scatter(**steps, mode="lines", line=style, legendgroup=name, showlegend=False, hoverinfo="skip")
+                )
+            points = figures_of["front"]
+            figure.add_trace(
+                go.Scatter(
+                    x=[point[second] for point in points],
+                    y=[point[first] for point in points],
+                    mode="markers",
+                    marker={"color": color, "symbol": symbol, "size": 7, "opacity": 0.8},
+                    name=name,
+                    legendgroup=name,
+                )
+            )
+        labels = [LABELS.get(name, name) for name in (names[first], names[second])]
+        for update, label, of in ((figure.update_yaxes, labels[0], first), (figure.update_xaxes, labels[1], second)):
+            percent = ".3~%" if label == LABELS["accuracy"] else None
+            update(title_text=label, tickformat=percent, range=_view(found, of))
+        figure.update_layout(title=f"{labels[0]} against {labels[1]}")
+        figures.append(_plot(found, figure))
+    what = "Points: the front of all seeds together."
+    what += " Line: what half of the seeds attain." if len(names) == 2 else " Each plot shows two objectives of it."
+    return f"<h2>The fronts they found</h2><p class='note'>{what}</p>{''.join(figures)}"
+
+
+def _view(found: Mapping[str, Any], objective: int) -> list[float]:
+    """The span of an objective's axis: from its best value to the reference point, beyond which nothing counts."""
+    name, corner = list(found["objectives"])[objective], found["reference_point"][objective]
+    values = [point[objective] for figures in found["samplers"].values() for point in figures["front"]]
+    best = min(values) if found["objectives"][name] == "minimize" else max(values)
+    if not min(values) < corner < max(values):
+        corner = max(values) if found["objectives"][name] == "minimize" else min(values)
+    room = 0.04 * abs(corner - best) or 1.0
+    return [min(best, corner) - room, max(best, corner) + room]
+
+
+def _rewards(found: Mapping[str, Any]) -> str:
+    if "reward" not in found:
+        return ""
+    go = require("plotly.graph_objects", extra="compare")
+    figure = go.Figure()
+    for name, (color, dash, _) in _look(found).items():
+        best = found["samplers"][name]["best_reward"]
+        if best["trials"]:
+            _add_band(go, figure, name, color, dash, best["trials"], best)
+    target = found["reward"]["target_ms"]
+    _log_axis(figure.update_xaxes, "trials")
+    figure.update_yaxes(title_text="best reward so far, mean over seeds")
+    figure.update_layout(title=f"Accuracy x (latency / {target:g} ms) ^ -0.07 of the best trial so far")
+    table = _table([f"{mark:,}" for mark in found["marks"]], report.reward_rows(found))
+    return f"<h2>Best MnasNet reward for {target:g} ms (more is better)</h2>{table}{_plot(found, figure)}"
+
+
+def _times(found: Mapping[str, Any]) -> str:
+    go = require("plotly.graph_objects", extra="compare")
+    figure = go.Figure()
+    for name, (color, dash, _) in _look(found).items():
+        curve = found["samplers"][name]["sampler_ms"]["curve"]
+        begin = bisect.bisect_left(curve["trials"], _first(found))
+        line = {"color": color, "dash": dash, "width": 2}
+        figure.add_trace(
+            go.Scatter(x=curve["trials"][begin:], y=curve["ms"][begin:], mode="lines", line=line, name=name)
+        )
+    _log_axis(figure.update_xaxes, "trials")
+    _log_axis(figure.update_yaxes, "sampler's time for a trial (ms)")
+    figure.update_layout(title="Time of the sampler for each trial, mean over seeds")
+    note = "To propose a trial and to be told of it; neither the objective nor the storage."
+    return f"<h2>What the samplers cost</h2><p class='note'>{note}</p>{_plot(found, figure)}"
+
+
+def _first(found: Mapping[str, Any]) -> int:
+    """Trials that a curve begins with: the first few, which are random, are not drawn where there are many."""
+    return 10 if found["trials"] >= 100 else 1
+
+
+def _log_axis(update: Any, title: str) -> None:
+    """A logarithmic axis with ticks at 1, 1.5, 2, 3, 5, 7, 10, 15, ... in plain figures."""
+    ticks = [digit * 10.0**power for power in range(-7, 8) for digit in (1, 1.5, 2, 3, 5, 7)]
+    update(title_text=title, type="log", tickmode="array", tickvals=ticks, ticktext=[f"{tick:.15g}" for tick in ticks])
+
+
+def _plot(found: Mapping[str, Any], figure: Any) -> str:
+    axis = {"gridcolor": "#e4e7eb", "linecolor": "#9aa5b1", "showline": True, "zeroline": False, "automargin": True}
+    figure.update_xaxes(**axis, exponentformat="power")
+    figure.update_yaxes(**axis, exponentformat="power")
+    figure.update_layout(
+        template="none",
+        height=460,
+        font={"size": 13, "color": "#1f2933"},
+        title={"font": {"size": 15}, "x": 0.01, "xanchor": "left"},
+        legend={"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
+        margin={"l": 70, "r": 20, "t": 50, "b": 60},
+        hoverlabel={"align": "left"},
+    )
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False}))

@@ -1,0 +1,151 @@
+"""One run as numbers: what a sampler tried with one seed, what came of it, and how long the sampler took.
+
+A finished run on a table is one file, written whole or not at all; it holds plain arrays and nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from mnas_moo.compare.contenders import Task
+from mnas_moo.compare.timed_sampler import SAMPLER_MS
+from mnas_moo.front import Floats, is_feasible
+
+Ended = Literal["trials", "time", "exhausted"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """The N trials of one sampler and seed, in order, of a problem of D parameters, M objectives and C bounds.
+
+    Attributes:
+        sampler: its name.
+        seed: its seed.
+        ended: why there are not more: all wanted are done, its time was up, or it had nothing more to propose.
+        limit_ms: the sampler's time that the run had, inf: no limit.
+        genomes: (N, D) parameters as numbers (Optuna's internal representation); NaN: the parameter does not exist.
+        told: (N, M) objective values as the sampler was told them; NaN: the trial failed.
+        values: (N, M) the values it is judged by: the means, where a measurement has noise.
+        violations: (N, C) how far each bound was exceeded, as the sampler was told.
+        feasible: (N,) whether it keeps all bounds, by the means.
+        sampler_ms: (N,) milliseconds the sampler took.
+    """
+
+    sampler: str
+    seed: int
+    ended: Ended
+    limit_ms: float
+    genomes: Floats
+    told: Floats
+    values: Floats
+    violations: Floats
+    feasible: npt.NDArray[np.bool_]
+    sampler_ms: Floats
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def within(self, trials: int, limit_ms: float) -> Run | None:
+        """This run as it would have been with another budget; None if that was larger."""
+        spent = np.cumsum(np.nan_to_num(self.sampler_ms))
+        n = min(trials, 1 + int(np.searchsorted(spent, limit_ms)))
+        if n <= len(self):
+            ended: Ended = "trials" if n == trials else "time"
+            parts = {key: getattr(self, key)[:n] for key in _ARRAYS}
+            return dataclasses.replace(self, ended=ended, limit_ms=limit_ms, **parts)
+        return self if self.ended == "exhausted" else None
+
+
+_ARRAYS = ("genomes", "told", "values", "violations", "feasible", "sampler_ms")
+_WORDS = ("sampler", "seed", "ended", "limit_ms")
+
+
+def save(run: Run, file: Path) -> None:
+    """Writes a run; the file is there whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(f".{os.getpid()}.tmp")
+    words = json.dumps({"format": _FORMAT, **{key: getattr(run, key) for key in _WORDS}})
+    with unfinished.open("wb") as out:
+        np.savez_compressed(out, words=np.array(words), **{key: getattr(run, key) for key in _ARRAYS})
+    unfinished.replace(file)
+
+
+def load(file: Path) -> Run | None:
+    """Reads a run; None if there is none, or one that another version wrote."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            words = json.loads(str(archive["words"]))
+            if words.pop("format") != _FORMAT:
+                return None
+            return Run(**words, **{key: archive[key] for key in _ARRAYS})
+    except (FileNotFoundError, KeyError, ValueError, TypeError, zipfile.BadZipFile):
+        return None
+
+
+def of_trials(trials: Sequence[FrozenTrial], task: Task, sampler: str, seed: int, ended: Ended) -> Run:
+    """The run of a study's completed trials, judged by the values that were measured."""
+    completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    n = len(completed)
+    values = np.array([trial.values for trial in completed], dtype=float).reshape(n, task.n_objectives)
+    return Run(
+        sampler,
+        seed,
+        ended,
+        math.inf,
+        genomes_of([trial.params for trial in completed], task.distributions),
+        values,
+        values,
+        np.array([list(trial.constraints.values()) for trial in completed], float).reshape(n, task.n_constraints),
+        np.array([is_feasible(trial) for trial in completed], dtype=bool),
+        np.array([trial.user_attrs.get(SAMPLER_MS, math.nan) for trial in completed], dtype=float),
+    )
+
+
+def genomes_of(params: Sequence[Mapping[str, object]], distributions: Mapping[str, BaseDistribution]) -> Floats:
+    """(N, D) parameters as numbers; NaN where one does not exist."""
+    rows = [
+        [dist.to_internal_repr(each[name]) if name in each else math.nan for name, dist in distributions.items()]
+        for each in params
+    ]
+    return np.array(rows, dtype=float).reshape(len(params), len(distributions))
+
+
+def trials_of(run: Run, distributions: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
+    """The run as trials for a storage."""
+    trials = []
+    for i in range(len(run)):
+        there = {
+            name: dist
+            for (name, dist), place in zip(distributions.items(), run.genomes[i], strict=True)
+            if not math.isnan(place)
+        }
+        places = dict(zip(distributions, run.genomes[i], strict=True))
+        failed = bool(np.isnan(run.told[i]).any())
+        trials.append(
+            optuna.trial.create_trial(
+                state=TrialState.FAIL if failed else TrialState.COMPLETE,
+                values=None if failed else run.told[i].tolist(),
+                params={name: dist.to_external_repr(places[name]) for name, dist in there.items()},
+                distributions=there,
+                user_attrs={SAMPLER_MS: float(run.sampler_ms[i])},
+                # the form that the dashboard reads; see mnas_moo/run.py
+                system_attrs={"constraints": run.violations[i].tolist()} if run.violations.shape[1] else None,
+            )
+        )
+    return trials

@@ -1,0 +1,166 @@
+"""What a comparison found, in words: the rows of its tables, and the tables on a terminal.
+
+Made of the results' JSON alone (``judgement.judge``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SIGNIFICANT = 0.01
+"""A p-value below it gets a star."""
+
+EMPTY = "-"
+"""Stands in a table where there is no figure."""
+
+
+def tables(found: Mapping[str, Any]) -> list[Any]:
+    """All that is printed, as rich tables."""
+    return [table for table in (regret_table(found), versus_table(found), reward_table(found)) if table is not None]
+
+
+def regret_table(found: Mapping[str, Any]) -> Any:
+    """Mean regret at the marks, trials to the goal, and the sampler's time, as a rich table."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("sampler", no_wrap=True)
+    for mark in found["marks"]:
+        table.add_column(f"{mark:,}", justify="right")
+    if "goal" in found:
+        table.add_column("to goal", justify="right")
+    table.add_column("ms a trial", justify="right")
+    for name, figures in found["samplers"].items():
+        table.add_row(name, *cells(found, figures))
+    return _framed(headline(found), table, caption(found))
+
+
+def _framed(title: str, table: Any, caption: str = "") -> Any:
+    """A table between its title and what its columns mean, neither of which is broken to the table's width."""
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(Text(title, style="bold"), table, Text(f"{caption}\n" if caption else "", style="dim"))
+
+
+def cells(found: Mapping[str, Any], figures: Mapping[str, Any]) -> list[str]:
+    """One sampler's row in words: regret at each mark, trials to the goal, milliseconds a trial."""
+    at = figures["at_marks"]
+    regrets = dict(zip(at["trials"], at["regret"]["mean"], strict=True)) if at["trials"] else {}
+    row = [f"{regrets[mark]:.4f}" if mark in regrets else EMPTY for mark in found["marks"]]
+    if "goal" in found:
+        row.append(reached(figures["to_goal"], len(found["seeds"])))
+    mean = figures["sampler_ms"]["mean"]
+    return [*row, EMPTY if mean is None else f"{mean:.3g}"]
+
+
+def reached(to_goal: Mapping[str, Any], seeds: int) -> str:
+    """Trials to the goal, and the seeds that reach it."""
+    mean = "not" if to_goal["mean"] is None else f"{to_goal['mean']:,}"
+    return f"{mean} ({to_goal['seeds']}/{seeds})"
+
+
+def headline(found: Mapping[str, Any]) -> str:
+    """What the table shows."""
+    return (
+        f"{found['problem']}: mean hypervolume regret after so many trials, {len(found['seeds'])} "
+        f"seed{'s' if len(found['seeds']) != 1 else ''} (smaller is better)"
+    )
+
+
+def caption(found: Mapping[str, Any]) -> str:
+    """What its columns mean."""
+    names = list(found["objectives"])
+    corner = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, found["reference_point"], strict=True))
+    best = (
+        "the best known front" if found["best_hypervolume_of"] == "problem" else "the front of all runs here together"
+    )
+    placed = "" if found["reference_point_of"] == "problem" else ", placed by the runs here"
+    lines = [f"regret = 1 - hypervolume / that of {best}; reference point: {corner}{placed}"]
+    if "goal" in found:
+        goal = found["goal"]
+        lines.append(
+            f"to goal: trials until the mean reaches that of {goal['of']} after {goal['trials']:,} "
+            f"(in brackets: seeds that reach it)"
+        )
+    if found["modelled"]:
+        fits = (f"{name} R2 {fit['r2']:.2f}, tau {fit['tau']:.2f}" for name, fit in found["modelled"].items())
+        lines.append(f"points without a row are answered by a forest, as good out of bag as {'; '.join(fits)}")
+    if any(figures["ended"]["time"] for figures in found["samplers"].values()):
+        lines.append(f"{EMPTY}: the sampler's {found['time_limit_minutes']:g} minutes were up before")
+    return "\n".join(lines)
+
+
+def versus_table(found: Mapping[str, Any]) -> Any:
+    """The paired tests as a rich table; None where there are none."""
+    from rich import box
+    from rich.table import Table
+
+    if not found["tests"]:
+        return None
+    ours = found["tests"][0]["sampler"]
+    title = f"{ours} against each other sampler, seed by seed: seeds won : lost, and p"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("sampler", no_wrap=True)
+    for mark in found["marks"]:
+        table.add_column(f"{mark:,}", justify="right")
+    for name, row in versus_rows(found):
+        table.add_row(name, *row)
+    return _framed(title, table, versus_caption(found))
+
+
+def versus_caption(found: Mapping[str, Any]) -> str:
+    """Which test it is."""
+    count = len(found["tests"])
+    return (
+        f"Wilcoxon's signed-rank test, two-sided; p corrected (Holm) for all {count} comparisons; *: p < {SIGNIFICANT}"
+    )
+
+
+def versus_rows(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """A row of words for each other sampler."""
+    by = {(test["versus"], test["trials"]): test for test in found["tests"]}
+    rows = []
+    for name in dict.fromkeys(test["versus"] for test in found["tests"]):
+        words = []
+        for mark in found["marks"]:
+            test = by.get((name, mark))
+            words.append(EMPTY if test is None else f"{test['wins']}:{test['losses']} {p_value(test['p_holm'])}")
+        rows.append((name, words))
+    return rows
+
+
+def p_value(p: float) -> str:
+    """A p-value in words, starred if significant."""
+    text = "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+    return f"{text}{'*' if p < SIGNIFICANT else ' '}"
+
+
+def reward_table(found: Mapping[str, Any]) -> Any:
+    """The best MnasNet reward at the marks as a rich table; None where no target was given."""
+    from rich import box
+    from rich.table import Table
+
+    if "reward" not in found:
+        return None
+    target = found["reward"]["target_ms"]
+    title = f"best reward so far, accuracy x (latency / {target:g} ms) ^ -0.07, mean over seeds (more is better)"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("sampler", no_wrap=True)
+    for mark in found["marks"]:
+        table.add_column(f"{mark:,}", justify="right")
+    for name, row in reward_rows(found):
+        table.add_row(name, *row)
+    return _framed(title, table)
+
+
+def reward_rows(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """A row of words for each sampler."""
+    rows = []
+    for name, figures in found["samplers"].items():
+        best = figures["best_reward"]
+        there = dict(zip(best["trials"], best.get("mean", []), strict=True))
+        rows.append((name, [f"{there[mark]:.4f}" if mark in there else EMPTY for mark in found["marks"]]))
+    return rows
