@@ -34,18 +34,27 @@ class Record:
     Attributes:
         number: its number in the study.
         genome: its decisions in the order they were made, without parameters of a single value.
+        places: where the value of each decision stands (``Decision.place``).
         values: objective values in the study's units; None unless the trial completed with finite ones.
-        violation: sum of its constraint values above 0; 0 where it is feasible.
+        constraints: its constraint values, kept where <= 0; those of Optuna's one list or of its names, sorted.
+        failed: whether it failed, or had a value that is no number.
         whole: whether the genome is all there is: the trial was not cut short in the middle of its decisions.
         note: what the sampler that proposed it wrote down; empty for a foreign or enqueued trial.
     """
 
     number: int
     genome: Genome
+    places: tuple[float, ...]
     values: tuple[float, ...] | None
-    violation: float
+    constraints: tuple[float, ...]
+    failed: bool
     whole: bool
     note: Mapping[str, Any]
+
+    @property
+    def violation(self) -> float:
+        """Sum of its constraint values above 0; 0 where it is feasible."""
+        return sum(max(value, 0.0) for value in self.constraints)
 
 
 @dataclass
@@ -148,10 +157,12 @@ class History:
         values = None
         if trial.state == TrialState.COMPLETE and all(map(math.isfinite, trial.values)):
             values = tuple(trial.values)
-        violation = sum(max(value, 0.0) for value in trial.constraints.values())
+        constraints = tuple(float(trial.constraints[name]) for name in sorted(trial.constraints))
+        places = tuple(decision.place(trial.params[decision.name]) for decision, _ in genome)
+        failed = trial.state == TrialState.FAIL or (trial.state == TrialState.COMPLETE and values is None)
         note = {} if "fixed_params" in trial.system_attrs else trial.system_attrs.get(ATTRIBUTE, {})
         whole = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        self.finished.append(Record(trial.number, genome, values, violation, whole, note))
+        self.finished.append(Record(trial.number, genome, places, values, constraints, failed, whole, note))
         if trial.state == TrialState.COMPLETE and genome:
             decisions = {decision for decision, _ in genome}
             if not self.space:

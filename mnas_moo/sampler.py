@@ -24,11 +24,12 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo.history import ordinal_of
+from mnas_moo.beliefs import Transfer
+from mnas_moo.history import History, ordinal_of
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward
-from mnas_moo.study_state import Canonical, FrontState, PaperSettings, PaperState, StudyState
+from mnas_moo.study_state import Canonical, FrontSettings, FrontState, PaperSettings, PaperState, StudyState
 
 
 class MnasSampler(BaseSampler):
@@ -45,13 +46,43 @@ class MnasSampler(BaseSampler):
         canonical: maps the parameters of a genome to those of one representative of all that mean the same
             network (``Space.canonical``), so that they count as one; None: all genomes differ. To be pickled with
             the sampler it must be a picklable function.
+        reference_point: one value an objective, in the study's units: the worst that is of interest, None where there
+            is no such limit. Trials go where all objectives may be better.
+        source: another study on the same space whose trials are learnt from.
+        shared: positions of the objectives that are the same there and here, such as the accuracy when only the
+            phone is new.
+        model_trials: trials the model is fitted to at most, the best and a random part of the others. Time a trial
+            grows with its square.
+
+    Raises:
+        ValueError: a value is out of its range.
     """
 
-    def __init__(self, *, seed: int | None = None, canonical: Canonical | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int | None = None,
+        canonical: Canonical | None = None,
+        reference_point: Sequence[float | None] | None = None,
+        source: Study | None = None,
+        shared: Sequence[int] = (),
+        model_trials: int = 1000,
+    ) -> None:
         if seed is not None and seed < 0:
             raise ValueError(f"seed is {seed}; it must be 0 or above, or None to draw one")
-        self._seed, self._canonical = seed, canonical
-        self._paper: PaperSettings | None = None
+        if model_trials < 50:
+            raise ValueError(f"model_trials is {model_trials}; it must be at least 50")
+        if (source is None) != (not shared):
+            raise ValueError(
+                "source and shared need each other: the other study, and which of its objectives are shared"
+            )
+        self._seed = seed
+        self._settings: FrontSettings | PaperSettings = FrontSettings(
+            canonical,
+            None if reference_point is None else tuple(reference_point),
+            Transfer() if source is None else _transfer(source, shared),
+            model_trials,
+        )
         self._reset()
 
     @classmethod
@@ -95,7 +126,7 @@ class MnasSampler(BaseSampler):
             raise ValueError(f"baseline_decay is {baseline_decay}; it must be in [0, 1)")
         sampler = cls(seed=seed)
         settings = PPOSettings(learning_rate, entropy, clip, epochs)
-        sampler._paper = PaperSettings(reward, settings, baseline_decay, batch, hidden, embedding)
+        sampler._settings = PaperSettings(reward, settings, baseline_decay, batch, hidden, embedding)
         return sampler
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
@@ -103,10 +134,10 @@ class MnasSampler(BaseSampler):
         self._state(study).check(study)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All parameters of the completed trials if they all had the same, else none."""
+        """All parameters of the completed trials; in a conditional space, those a plan may name."""
         state = self._state(study)
         state.read(study)
-        return dict(state.history.space) if state.history.static else {}
+        return state.search_space()
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -120,7 +151,9 @@ class MnasSampler(BaseSampler):
         ]
         with cpu_threads(1):
             state.learn(ordinal_of(trial))
-            return state.propose(study, trial, decisions) if decisions else {}
+            params = state.propose(study, trial, decisions) if decisions else {}
+        # A plan made meanwhile may name more.
+        return {name: value for name, value in params.items() if name in search_space}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -147,16 +180,28 @@ class MnasSampler(BaseSampler):
         with self._lock:
             states = self._states.setdefault(study._storage, {})
             if study._study_id not in states:
+                settings = self._settings
                 states[study._study_id] = (
-                    PaperState(study, self._seed, self._paper)
-                    if self._paper
-                    else FrontState(study, self._seed, self._canonical)
+                    PaperState(study, self._seed, settings)
+                    if isinstance(settings, PaperSettings)
+                    else FrontState(study, self._seed, settings)
                 )
             return states[study._study_id]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"seed": self._seed, "canonical": self._canonical, "paper": self._paper}
+        return {"seed": self._seed, "settings": self._settings}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._seed, self._canonical, self._paper = state["seed"], state["canonical"], state["paper"]
+        self._seed, self._settings = state["seed"], state["settings"]
         self._reset()
+
+
+def _transfer(source: Study, shared: Sequence[int]) -> Transfer:
+    """The completed trials of another study."""
+    for objective in shared:
+        if not 0 <= objective < len(source.directions):
+            raise ValueError(f"shared names objective {objective}; the source has {len(source.directions)}, from 0 on")
+    history = History()
+    history.read(source.get_trials(deepcopy=False))
+    records = [record for record in history.finished if record.values is not None]
+    return Transfer(records, {objective: objective for objective in shared})

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 BINS = 32
@@ -86,6 +87,74 @@ class Decision:
         assert isinstance(d, FloatDistribution)
         place = low + u * (high - low)
         return float(min(max(math.exp(place) if d.log else place, d.low), d.high))
+
+    @cached_property
+    def ordered(self) -> bool:
+        """Whether it is a number: its values have an order."""
+        return not isinstance(self.distribution, CategoricalDistribution)
+
+    def place(self, value: Any) -> float:
+        """Where a value stands: of a number in [0, 1] on its own scale, of a category its token."""
+        if not self.ordered:
+            return float(self.token(value))
+        if self._grid:
+            return float(self._places[min(max(self._index(value), 0), len(self._places) - 1)])
+        low, high = self._edges[0], self._edges[-1]
+        return float(min(max((self._scale(value) - low) / (high - low), 0.0), 1.0))
+
+    def at(self, place: float) -> Any:
+        """The value (nearest) to a place."""
+        d = self.distribution
+        if isinstance(d, CategoricalDistribution):
+            return d.choices[int(place)]
+        if self._grid:
+            index = int(np.abs(self._places - place).argmin())
+            if isinstance(d, IntDistribution):
+                return d.low + index * d.step
+            assert isinstance(d, FloatDistribution) and d.step is not None
+            return min(d.low + index * d.step, d.high)
+        assert isinstance(d, FloatDistribution)
+        low, high = self._edges[0], self._edges[-1]
+        scaled = low + place * (high - low)
+        return float(min(max(math.exp(scaled) if d.log else scaled, d.low), d.high))
+
+    def snap(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The nearest places (any shape) at which there is a value."""
+        if not self.ordered or not self._grid:
+            return places
+        edges = (self._places[1:] + self._places[:-1]) / 2
+        return np.asarray(self._places[np.searchsorted(edges, places)])
+
+    def steps(self, place: float) -> npt.NDArray[np.float64]:
+        """Places one decision away: every other category, and of a number those next to it on either side."""
+        if not self.ordered:
+            return np.array([token for token in range(self.size) if token != int(place)], dtype=float)
+        if not self._grid:
+            return np.clip([place - 0.02, place + 0.02], 0.0, 1.0)
+        index = int(np.abs(self._places - place).argmin())
+        return np.asarray(self._places[[i for i in (index - 1, index + 1) if 0 <= i < len(self._places)]])
+
+    @cached_property
+    def spans(self) -> npt.NDArray[np.float64]:
+        """(size, 2): the places between which each token's values stand."""
+        if not self.ordered:
+            return np.repeat(np.arange(self.size, dtype=float)[:, None], 2, axis=1)
+        if self._grid:
+            edges = np.array(self._edges, dtype=int)
+            return np.stack([self._places[edges[:-1]], self._places[edges[1:] - 1]], axis=1)
+        edges = np.linspace(0.0, 1.0, self.size + 1)
+        return np.stack([edges[:-1], edges[1:]], axis=1)
+
+    @cached_property
+    def _places(self) -> npt.NDArray[np.float64]:
+        """Places of all values of a grid: the middles of equal shares of the scale."""
+        d = self.distribution
+        assert isinstance(d, IntDistribution | FloatDistribution)
+        count = self._index(d.high) + 1
+        if not d.log:
+            return np.asarray((np.arange(count) + 0.5) / count)
+        low, high = math.log(d.low - 0.5), math.log(d.high + 0.5)
+        return np.asarray((np.log(np.arange(d.low, d.high + 1)) - low) / (high - low))
 
     @property
     def _grid(self) -> bool:

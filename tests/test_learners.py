@@ -11,7 +11,8 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution
 
-from mnas_moo.conditioned import ConditionedLearner, normal_scores, scalarise
+from mnas_moo.beliefs import Transfer
+from mnas_moo.conditioned import FrontLearner, normal_scores, scalarise
 from mnas_moo.controller import Controller
 from mnas_moo.history import Record
 from mnas_moo.learner import Learner
@@ -37,7 +38,9 @@ def records(n: int, seed: int = 0) -> list[Record]:
         tokens = rng.integers(0, 3, 4).tolist()
         note: dict[str, Any] = {"log_probs": {d.name: -math.log(3) for d in DECISIONS}}
         genome = tuple(zip(DECISIONS, tokens, strict=True))
-        made.append(Record(number, genome, (float(sum(tokens)), float(sum(tokens))), 0.0, True, note))
+        places = tuple(map(float, tokens))
+        values = (float(sum(tokens)), float(sum(tokens)))
+        made.append(Record(number, genome, places, values, (), False, True, note))
     return made
 
 
@@ -45,8 +48,8 @@ def paper() -> PaperLearner:
     return PaperLearner(3, lambda values: values[0], PPOSettings(), 0.95, 20, 100, 32)
 
 
-def default() -> ConditionedLearner:
-    return ConditionedLearner(3, [-1.0, 1.0])
+def default() -> FrontLearner:
+    return FrontLearner(3, [-1.0, 1.0], Transfer(), np.full(2, np.nan), 1000)
 
 
 def weights(controller: Controller | None) -> list[Any]:
@@ -58,22 +61,26 @@ def weights(controller: Controller | None) -> list[Any]:
 def test_a_replay_gives_the_same_policy_to_the_last_digit(make: Any) -> None:
     history = records(100)
     unbroken: Learner = make()
+    batch = unbroken.batch
     for version in range(6):
-        unbroken.learn(history[: version * 20], version)
+        unbroken.learn(history[: version * batch], version)
     replayed: Learner = make()
     replayed.learn(history, 5)
     assert weights(unbroken.policy(5)) == weights(replayed.policy(5))
+    if isinstance(unbroken, FrontLearner) and isinstance(replayed, FrontLearner):
+        assert unbroken.generation is not None and replayed.generation is not None
+        assert np.array_equal(unbroken.generation.pool, replayed.generation.pool)
 
 
 @pytest.mark.parametrize("make", [paper, default])
 def test_a_policy_stays_as_it_was_while_learning_goes_on(make: Any) -> None:
     learner: Learner = make()
-    learner.learn(records(20), 1)
-    before = weights(learner.policy(1))
     learner.learn(records(40), 2)
-    assert weights(learner.policy(1)) == before
-    assert weights(learner.policy(2)) != before
-    assert learner.newest == 2
+    before = weights(learner.policy(2))
+    learner.learn(records(60), 3)
+    assert weights(learner.policy(2)) == before
+    assert weights(learner.policy(3)) != before
+    assert learner.newest == 3
 
 
 def test_only_recent_versions_are_kept() -> None:
@@ -105,8 +112,8 @@ def test_ppo_moves_towards_the_reward() -> None:
 
 def test_the_default_policy_follows_its_preference() -> None:
     learner = default()
-    learner.learn(records(200), 10)
-    policy = learner.policy(10)
+    learner.learn(records(200), 20)
+    policy = learner.policy(20)
     assert policy is not None
     uniforms = np.random.default_rng(0).random((200, 4))
     accurate, _ = policy.rollout(DECISIONS, uniforms, torch.tensor([[1.0, 0.0]]).expand(200, -1))

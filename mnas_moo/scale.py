@@ -1,0 +1,49 @@
+"""The scale on which an objective is modelled: linear where most of the history lies, logarithmic beyond.
+
+Expected gains in hypervolume need a scale on which differences mean something. Raw values are stretched by a few
+broken networks (chance accuracy, no latency), ranks squeeze the ends where the front lies. Here the middle half of
+the history has the spread of a standard normal, and from two deviations on distances count by their logarithm: any
+unit, sign and tail ends up between about -6 and 6, and every value is told from every other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+LINEAR = 2.0
+"""Deviations from the median from which on the scale is logarithmic."""
+NORMAL_QUARTILE = 0.6745
+"""Upper quartile of the standard normal."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A monotone map of one objective.
+
+    Attributes:
+        median: what becomes 0.
+        deviation: what becomes 1, in the objective's unit, > 0.
+    """
+
+    median: float
+    deviation: float
+
+    @classmethod
+    def of(cls, values: Floats) -> Scale:
+        """The scale of a history: values (N,), N >= 1."""
+        low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
+        deviation = (high - low) / (2 * NORMAL_QUARTILE)
+        if not deviation > 0:  # more than half are ties: what spread there is
+            deviation = float(values.std()) or 1.0
+        return cls(float(median), float(deviation))
+
+    def __call__(self, values: npt.ArrayLike) -> Floats:
+        """Values of any shape on this scale."""
+        distance = (np.asarray(values, dtype=float) - self.median) / self.deviation
+        far = np.maximum(np.abs(distance) - LINEAR, 0.0)
+        return np.asarray(np.where(far > 0, np.sign(distance) * (LINEAR + np.log1p(far)), distance))

@@ -1,0 +1,37 @@
+"""The scale on which objectives are modelled."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mnas_moo.scale import LINEAR, Scale
+
+
+def test_a_normal_history_is_its_own_scale() -> None:
+    values = np.random.default_rng(0).standard_normal(100_000)
+    scale = Scale.of(values)
+    assert scale(0.0) == pytest.approx(0.0, abs=0.02)
+    assert scale(LINEAR * 0.9) == pytest.approx(LINEAR * 0.9, abs=0.05)
+
+
+@pytest.mark.parametrize(("unit", "offset"), [(1e-9, 0.0), (1e12, -5.0), (3.0, 1e6)])
+def test_units_and_offsets_do_not_matter(unit: float, offset: float) -> None:
+    values = np.random.default_rng(1).lognormal(size=200)
+    moved = values * unit + offset
+    assert Scale.of(moved)(moved) == pytest.approx(Scale.of(values)(values), abs=1e-3)
+
+
+def test_an_outlier_neither_stretches_the_others_nor_loses_its_place() -> None:
+    values = np.append(np.linspace(10, 20, 99), 1e6)
+    scaled = Scale.of(values)(values)
+    assert scaled[:99].max() - scaled[:99].min() > 2.0
+    assert scaled[-1] > scaled[:99].max()
+    assert scaled[-1] < 15
+    assert (np.diff(scaled) > 0).all()
+
+
+def test_ties_and_constants_have_a_scale() -> None:
+    assert Scale.of(np.full(5, 7.0))(7.0) == 0.0
+    mostly = np.array([3.0] * 9 + [4.0])
+    assert Scale.of(mostly)(4.0) > 0
