@@ -26,10 +26,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo import samplers
-from mnas_moo.document import one_line, shown
+from mnas_moo.document import nearest, one_line, shown
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.storage import create_storage, find_study
-from mnas_moo.study_file import NetworkStudy, StudyError, StudyFile, load_study_file
+from mnas_moo.study_file import Mnas, NetworkStudy, StudyError, StudyFile, load_study_file
 from mnas_moo.table_study import TableStudy, TableTrials
 
 if TYPE_CHECKING:
@@ -454,9 +454,41 @@ def _sampler(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna.s
             canonical=subject.canonical,
             reward=reward,
             n_trials=n_trials,
+            options=_options(study_file, settings) if isinstance(settings, Mnas) else None,
         )
+    except StudyError:
+        raise
     except ValueError as error:
         raise study_file.error(("sampler", kind), f": {error}") from error
+
+
+def _options(study_file: StudyFile, settings: Mnas) -> dict[str, Any]:
+    """Arguments of ``MnasSampler`` from a study file's settings, which name objectives."""
+    names = list(study_file.objective_names)
+
+    def known(key: str, name: str, allowed: Sequence[str]) -> int:
+        if name not in allowed:
+            problem = f"names {name!r}, which is no objective{nearest(name, allowed)}"
+            raise study_file.error(("sampler", "mnas", key), problem)
+        return list(allowed).index(name)
+
+    options: dict[str, Any] = {"model_trials": settings.model_trials}
+    if settings.reference_point:
+        wanted = {known("reference_point", name, names): value for name, value in settings.reference_point.items()}
+        options["reference_point"] = [wanted.get(m) for m in range(len(names))]
+    if settings.source is None and settings.shared is None:
+        return options
+    if settings.source is None or not settings.shared:
+        problem = "and shared need each other: another study's file, and the objectives that are the same in both"
+        raise study_file.error(("sampler", "mnas", "source" if settings.source else "shared"), problem)
+    other = load_study_file(settings.source)
+    source = find_study(other)
+    if source is None:
+        raise study_file.error(("sampler", "mnas", "source"), f": {settings.source} has no trials yet; run it first")
+    there = list(other.objective_names)
+    options["source"] = source
+    options["shared"] = {known("shared", name, names): known("shared", name, there) for name in settings.shared}
+    return options
 
 
 def identity_of(study_file: StudyFile, subject: Subject) -> dict[str, Any]:

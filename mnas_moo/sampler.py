@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -25,7 +25,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.beliefs import Transfer
-from mnas_moo.history import History, ordinal_of
+from mnas_moo.history import History, Record, ordinal_of
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward
@@ -49,8 +49,8 @@ class MnasSampler(BaseSampler):
         reference_point: one value an objective, in the study's units: the worst that is of interest, None where there
             is no such limit. Trials go where all objectives may be better.
         source: another study on the same space whose trials are learnt from.
-        shared: positions of the objectives that are the same there and here, such as the accuracy when only the
-            phone is new.
+        shared: the objectives that are the same, such as the accuracy when only the phone is new: position here ->
+            position there.
         model_trials: trials the model is fitted to at most, the best and a random part of the others. Time a trial
             grows with its square.
 
@@ -65,7 +65,7 @@ class MnasSampler(BaseSampler):
         canonical: Canonical | None = None,
         reference_point: Sequence[float | None] | None = None,
         source: Study | None = None,
-        shared: Sequence[int] = (),
+        shared: Mapping[int, int] | None = None,
         model_trials: int = 1000,
     ) -> None:
         if seed is not None and seed < 0:
@@ -76,11 +76,13 @@ class MnasSampler(BaseSampler):
             raise ValueError(
                 "source and shared need each other: the other study, and which of its objectives are shared"
             )
+        if source is not None and not set((shared or {}).values()) <= set(range(len(source.directions))):
+            raise ValueError(f"shared is {shared}; the source has {len(source.directions)} objectives, from 0 on")
         self._seed = seed
         self._settings: FrontSettings | PaperSettings = FrontSettings(
             canonical,
             None if reference_point is None else tuple(reference_point),
-            Transfer() if source is None else _transfer(source, shared),
+            Transfer() if source is None else Transfer(_results(source), dict(shared or {})),
             model_trials,
         )
         self._reset()
@@ -134,10 +136,10 @@ class MnasSampler(BaseSampler):
         self._state(study).check(study)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All parameters of the completed trials; in a conditional space, those a plan may name."""
+        """All parameters of the completed trials if they all had the same, else none."""
         state = self._state(study)
         state.read(study)
-        return state.search_space()
+        return dict(state.history.space) if state.history.static else {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -151,9 +153,10 @@ class MnasSampler(BaseSampler):
         ]
         with cpu_threads(1):
             state.learn(ordinal_of(trial))
-            params = state.propose(study, trial, decisions) if decisions else {}
-        # A plan made meanwhile may name more.
-        return {name: value for name, value in params.items() if name in search_space}
+            if decisions:
+                return state.propose(study, trial, decisions)
+            state.plan(study, trial)
+            return {}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -196,12 +199,8 @@ class MnasSampler(BaseSampler):
         self._reset()
 
 
-def _transfer(source: Study, shared: Sequence[int]) -> Transfer:
+def _results(source: Study) -> list[Record]:
     """The completed trials of another study."""
-    for objective in shared:
-        if not 0 <= objective < len(source.directions):
-            raise ValueError(f"shared names objective {objective}; the source has {len(source.directions)}, from 0 on")
     history = History()
     history.read(source.get_trials(deepcopy=False))
-    records = [record for record in history.finished if record.values is not None]
-    return Transfer(records, {objective: objective for objective in shared})
+    return [record for record in history.finished if record.values is not None]

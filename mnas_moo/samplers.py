@@ -48,6 +48,7 @@ def make(
     canonical: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     reward: Reward | None = None,
     n_trials: int = 0,
+    options: Mapping[str, Any] | None = None,
 ) -> optuna.samplers.BaseSampler:
     """The sampler of that name.
 
@@ -62,6 +63,7 @@ def make(
         n_trials: trials that the study holds already. Optuna's samplers begin their random numbers anew with every
             process: seeded alike, a study that goes on would try its first points again, so the number goes into
             their seed. Ours read the trials themselves.
+        options: for ``mnas``: further arguments of ``MnasSampler``.
 
     Raises:
         ValueError: there is no such sampler, or it cannot do what the study asks of it.
@@ -92,5 +94,5 @@ def make(
     from mnas_moo.sampler import MnasSampler
 
     if name == "mnas":
-        return MnasSampler(seed=seed, canonical=canonical)
+        return MnasSampler(seed=seed, canonical=canonical, **(options or {}))
     return MnasSampler.paper(reward, seed=seed)

@@ -242,6 +242,15 @@ class Seeded(Part):
     seed: Seed | None = None
 
 
+class Mnas(Seeded):
+    """The default sampler: what is of interest, what is learnt from besides, and what it may cost."""
+
+    reference_point: dict[str, float] | None = None
+    source: str | None = None
+    shared: list[str] | None = None
+    model_trials: Annotated[int, Field(ge=50)] = 1000
+
+
 class Paper(Seeded):
     """The sampler as published, and the reward it needs where there are several objectives."""
 
@@ -251,7 +260,7 @@ class Paper(Seeded):
 class Sampler(_OneOf):
     """Who proposes parameters: a name that ``mnas_moo.samplers`` knows."""
 
-    mnas: Seeded | None = None
+    mnas: Mnas | None = None
     mnas_paper: Annotated[Paper | None, Field(alias="mnas-paper")] = None
     nsga2: Seeded | None = None
     nsga3: Seeded | None = None

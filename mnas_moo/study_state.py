@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from optuna.distributions import BaseDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
@@ -120,9 +119,8 @@ class StudyState:
             self.learnable += filter(self.can_learn, self.history.finished[before:])
             self.took(done)
 
-    def search_space(self) -> dict[str, BaseDistribution]:
-        """What may be sampled at once, before a trial's first ``suggest``."""
-        return dict(self.history.space) if self.history.static else {}
+    def plan(self, study: Study, trial: FrozenTrial) -> None:
+        """Called before the first parameter of a trial of a conditional space."""
 
     def took(self, done: list[FrozenTrial]) -> None:
         """Called with the trials that finished since the last time."""
@@ -358,6 +356,9 @@ class FrontState(StudyState):
         wanted = s.reference_point or (None,) * len(signs)
         if len(wanted) != len(signs):
             raise ValueError(f"reference_point has {len(wanted)} values for a study of {len(signs)} objectives")
+        foreign = [m for m in s.transfer.objectives if not 0 <= m < len(signs)]
+        if foreign:
+            raise ValueError(f"shared names objective {foreign[0]} of a study of {len(signs)}, from 0 on")
         region = np.array([np.nan if value is None else value for value in wanted])
         self.front_learner = FrontLearner(self.seed, signs, s.transfer, region, s.model_trials)
         return self.front_learner
@@ -370,12 +371,22 @@ class FrontState(StudyState):
         """A version for each batch of completed trials."""
         return sum(record.values is not None for record in self.learnable) // self.learner.batch
 
-    def search_space(self) -> dict[str, BaseDistribution]:
-        """The parameters of a static space, or all of the generation's that a conditional trial may meet."""
-        generation = self.front_learner.generation
-        if self.history.static or generation is None:
-            return super().search_space()
-        return {decision.name: decision.distribution for decision in generation.encoding.decisions}
+    def plan(self, study: Study, trial: FrozenTrial) -> None:
+        """Chooses the whole genome beforehand; ``step`` follows it as far as the trial does."""
+        if not self.history.static:
+            self.propose(study, trial, [])
+
+    def step(self, trial: FrozenTrial, decision: Decision) -> Any:
+        """The plan's value, or the policy's where the plan has none or would end in a network that was tried."""
+        with self.lock:
+            plan = self.proposed.get(trial.number, {})
+            if decision.name in plan:
+                value = plan[decision.name]
+                made = (*self.history.genome(trial.params, trial.distributions), (decision, decision.token(value)))
+                # A range may have changed since the plan was made.
+                if decision.at(decision.place(value)) == value and not self.history.tree.follow(made).exhausted:
+                    return value
+            return super().step(trial, decision)
 
     def condition(self, ordinal: int) -> torch.Tensor | None:
         """The trial's preference."""

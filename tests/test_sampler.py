@@ -496,3 +496,124 @@ def test_the_float_distribution_of_a_dynamic_range_is_followed() -> None:
     study.optimize(lambda t: (t.suggest_float("x", 5, 6), 1.0), n_trials=3)
     assert all(5 <= trial.params["x"] <= 6 for trial in study.trials[3:])
     assert study.trials[-1].distributions["x"] == FloatDistribution(5, 6)
+
+
+def test_a_reference_point_keeps_the_search_where_it_is_of_interest() -> None:
+    def share(sampler: MnasSampler) -> float:
+        study = create(sampler)
+        study.optimize(objective, n_trials=100)
+        return float(np.mean([trial.values[1] < 7.0 for trial in study.trials[30:]]))
+
+    free, kept = share(default()), share(MnasSampler(seed=0, reference_point=[None, 7.0]))
+    assert kept > 1.5 * free
+
+
+def test_a_reference_point_that_nothing_reaches_is_headed_for() -> None:
+    study = create(MnasSampler(seed=0, reference_point=[0.99, 20.0]))  # accuracy 1 has a latency of 25
+    study.optimize(objective, n_trials=80)
+    assert max(trial.values[0] for trial in study.trials) >= 0.9
+
+
+def test_accuracy_is_transferred_from_another_phone() -> None:
+    """Accuracy of a trial is known to depend on p0 to p2 before the first one here; latency is all new."""
+
+    def phone(weights: list[float]) -> Callable[[optuna.Trial], tuple[float, float]]:
+        def on_it(trial: optuna.Trial) -> tuple[float, float]:
+            values = [trial.suggest_categorical(name, d.choices) for name, d in SPACE.items()]
+            # Only one combination in 27 is accurate.
+            return float(values[:3] == [2, 0, 1]), 1.0 + float(np.dot(weights, values))
+
+        return on_it
+
+    old = create(default())
+    old.optimize(phone([1, 1, 1, 1, 1, 1]), n_trials=120)
+    accurate = []
+    for sampler in (default(), MnasSampler(seed=0, source=old, shared={0: 0})):
+        study = create(sampler)
+        study.optimize(phone([3, 1, 4, 1, 5, 9]), n_trials=40)
+        accurate.append(np.mean([trial.values[0] for trial in study.trials[20:]]))
+    assert accurate[1] > accurate[0]
+    assert accurate[1] > 0.25
+
+
+@pytest.mark.parametrize("n_objectives", [1, 3, 4])
+def test_any_number_of_objectives(n_objectives: int) -> None:
+    def several(trial: optuna.Trial) -> list[float]:
+        values = [trial.suggest_categorical(name, d.choices) for name, d in SPACE.items()]
+        return [float(sum((value - target) ** 2 for value in values)) for target in (0, 1, 2, 0.5)][:n_objectives]
+
+    def volume(sampler: optuna.samplers.BaseSampler) -> float:
+        study = optuna.create_study(directions=["minimize"] * n_objectives, sampler=sampler)
+        study.optimize(several, n_trials=60)
+        return hypervolume([trial.values for trial in study.trials], [25.0] * n_objectives)
+
+    assert volume(default()) > volume(optuna.samplers.RandomSampler(seed=0))
+
+
+def test_a_conditional_space_is_learnt_jointly() -> None:
+    """Six layers of which the first parameter says how many exist; each layer has its own choice."""
+
+    def layers(trial: optuna.Trial) -> tuple[float, float]:
+        count = trial.suggest_int("layers", 1, 6)
+        kernels = [trial.suggest_categorical(f"kernel{i}", [0, 1, 2, 3]) for i in range(count)]
+        good = sum(kernel == i % 4 for i, kernel in enumerate(kernels))
+        return good / 6, count + 0.3 * sum(kernel > 1 for kernel in kernels)
+
+    def volume(sampler: optuna.samplers.BaseSampler) -> float:
+        study = create(sampler)  # type: ignore[arg-type]
+        study.optimize(layers, n_trials=90)
+        return hypervolume([trial.values for trial in study.trials], [0.0, 10.0], DIRECTIONS)
+
+    ours, theirs = volume(default()), volume(optuna.samplers.NSGAIISampler(seed=0))
+    assert ours > 1.05 * theirs
+    study = create(default())
+    study.optimize(layers, n_trials=90)
+    assert len(set(genomes(study))) == 90
+
+
+def test_workers_that_ask_at_once_get_different_networks() -> None:
+    study = create(default())
+    study.optimize(objective, n_trials=40)
+    asked = [study.ask() for _ in range(10)]
+    for trial in asked:
+        objective(trial)
+    assert len({tuple(trial.params.values()) for trial in asked}) == 10
+
+
+def test_a_lucky_result_does_not_pin_the_search() -> None:
+    """One trial in twenty reports far too much, and is not believed as far as it is reported."""
+
+    def noisy(trial: optuna.Trial) -> tuple[float, float]:
+        accuracy, latency = objective(trial)
+        luck = np.random.default_rng(trial.number)
+        return accuracy + 0.05 * luck.standard_normal() + 0.5 * (trial.number % 20 == 7), latency
+
+    study = create(default())
+    study.optimize(noisy, n_trials=100)
+    state = study.sampler._state(study)  # type: ignore[attr-defined]
+    beliefs = state.front_learner.generation.beliefs
+    lucky = np.array([record.number % 20 == 7 for record in state.learnable if record.number in beliefs.numbers])
+    surprise = beliefs.fitted[:, 0] - beliefs.values[:, 0]  # minimised: what is believed is worse than the report
+    assert surprise[lucky].mean() > 4 * abs(surprise[~lucky].mean())
+    assert surprise[lucky].min() > 0
+
+
+def test_the_models_size_is_bounded() -> None:
+    study = create(MnasSampler(seed=0, model_trials=50))
+    study.optimize(objective, n_trials=90)
+    generation = study.sampler._state(study).front_learner.generation  # type: ignore[attr-defined]
+    assert len(generation.beliefs.rows) == 50
+    assert generation.beliefs.front.any()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"reference_point": [1.0]}, "reference_point has 1 values for a study of 2 objectives"),
+        ({"model_trials": 3}, "model_trials is 3; it must be at least 50"),
+        ({"shared": {0: 0}}, "source and shared need each other"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        create(MnasSampler(seed=0, **wrong)).ask()
