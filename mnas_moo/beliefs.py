@@ -16,7 +16,7 @@ import torch
 
 from mnas_moo.encoding import Encoding
 from mnas_moo.front import pareto_mask
-from mnas_moo.gaussian_process import GaussianProcess, Kernel, fit
+from mnas_moo.gaussian_process import Fit, GaussianProcess, fit
 from mnas_moo.history import Record
 from mnas_moo.scale import Scale
 
@@ -64,7 +64,7 @@ class Beliefs:
     Args:
         records: its trials, at least two of them completed, failed ones among them.
         signs: (M,) 1 where an objective is minimised, -1 where it is maximised.
-        kernels: fitted hyperparameters by quantity; filled where missing.
+        fits: fitted hyperparameters by quantity; filled where missing.
         transfer: of another study.
         limit: completed trials that are modelled at most.
         rng: of which trials are left out beyond that.
@@ -74,7 +74,7 @@ class Beliefs:
         self,
         records: Sequence[Record],
         signs: Floats,
-        kernels: dict[str, Kernel],
+        fits: dict[str, Fit],
         transfer: Transfer,
         limit: int,
         rng: np.random.Generator,
@@ -108,17 +108,17 @@ class Beliefs:
                 f"objective {m}",
                 torch.cat([x, outside[: len(more)]]),
                 np.concatenate([self.values[:, m], scale(more)]),
-                kernels,
+                fits,
                 rng,
             )
             fitted.append(process.fitted[: len(x)])
             self.quantities.append(Quantity(process, scale))
         self.fitted: Floats = np.stack(fitted, axis=1)
         """(N, M) what is believed of the trials themselves: a lucky result among poor ones is not taken at its word."""
-        self._add_constraints([done[i] for i in kept], x, kernels, rng)
-        self._add_failures(records, kernels, rng)
-        trusts = [quantity.process.trust for quantity in self.quantities[: len(signs)]]
-        self.trust = float(np.mean(trusts))
+        self._add_constraints([done[i] for i in kept], x, fits, rng)
+        self._add_failures(records, fits, rng)
+        self.trust = float(np.mean([fits[f"objective {m}"].trust for m in range(len(signs))]))
+        """In [0, 1]: how well objectives were predicted of trials left out, when the model was last fitted."""
 
     @property
     def front(self) -> Booleans:
@@ -148,17 +148,17 @@ class Beliefs:
         return torch.from_numpy(self.encoding.features(rows))
 
     def _process(
-        self, name: str, x: torch.Tensor, y: Floats, kernels: dict[str, Kernel], rng: np.random.Generator
+        self, name: str, x: torch.Tensor, y: Floats, fits: dict[str, Fit], rng: np.random.Generator
     ) -> GaussianProcess:
         target = torch.from_numpy(y)
-        kernel = kernels.get(name)
-        if kernel is None or len(kernel.additive) != x.shape[1]:  # new, or a parameter was met since
+        found = fits.get(name)
+        if found is None or len(found.kernel.additive) != x.shape[1]:  # new, or a parameter was met since
             some = torch.from_numpy(rng.permutation(len(x))[:FITTED])
-            kernel = kernels[name] = fit(x[some], target[some], len(self.encoding.decisions), FIT_STEPS)
-        return GaussianProcess(kernel, x, target)
+            found = fits[name] = fit(x[some], target[some], len(self.encoding.decisions), FIT_STEPS)
+        return GaussianProcess(found.kernel, x, target, found.caution)
 
     def _add_constraints(
-        self, records: Sequence[Record], x: torch.Tensor, kernels: dict[str, Kernel], rng: np.random.Generator
+        self, records: Sequence[Record], x: torch.Tensor, fits: dict[str, Fit], rng: np.random.Generator
     ) -> None:
         counts = [len(record.constraints) for record in records]
         count = max(counts)
@@ -168,15 +168,15 @@ class Beliefs:
         )
         for k in np.flatnonzero((values > 0).any(axis=0)):
             scale = Scale.of(values[:, k])
-            process = self._process(f"constraint {k}", x[have], scale(values[:, k]), kernels, rng)
+            process = self._process(f"constraint {k}", x[have], scale(values[:, k]), fits, rng)
             self.quantities.append(Quantity(process, scale, float(scale(0.0)), int(k)))
 
-    def _add_failures(self, records: Sequence[Record], kernels: dict[str, Kernel], rng: np.random.Generator) -> None:
+    def _add_failures(self, records: Sequence[Record], fits: dict[str, Fit], rng: np.random.Generator) -> None:
         failed = [record for record in records if record.failed and record.whole]
         if failed:
             rows = np.concatenate([self.rows, self.encoding.encode(failed)])
             y = np.repeat([-1.0, 1.0], [len(self.rows), len(failed)])
-            process = self._process("failure", self._features(rows), y, kernels, rng)
+            process = self._process("failure", self._features(rows), y, fits, rng)
             self.quantities.append(Quantity(process, Scale(0.0, 1.0), 0.0))
 
 

@@ -21,7 +21,7 @@ from mnas_moo import ppo
 from mnas_moo.beliefs import Beliefs, Transfer
 from mnas_moo.controller import choose
 from mnas_moo.encoding import ABSENT, Encoding
-from mnas_moo.gaussian_process import Kernel
+from mnas_moo.gaussian_process import Fit
 from mnas_moo.generation import Generation
 from mnas_moo.history import Record, generator
 from mnas_moo.learner import Learner
@@ -50,7 +50,7 @@ class FrontLearner(Learner):
     MINIBATCH = 32  # preferences a step
     FRESH_RATIO = 2.0  # a fresh start whenever the history has grown by this: what a restart must replay at most
     FRESH_STEPS = 100  # gradient steps of a fresh start, or what an unbroken run had by then
-    KERNEL_RATIO = 1.25  # the model's hyperparameters are fitted whenever the history has grown by this
+    FIT_RATIO = 1.25  # the model's hyperparameters are fitted whenever the history has grown by this
     ELITE = 0.15  # typical rank of an imitated network, times the square root of the history's length
     ROUNDS = 2  # of practice a version
     ROLLOUTS = 64  # networks a round
@@ -61,7 +61,8 @@ class FrontLearner(Learner):
         self.signs = np.array(signs, dtype=float)
         self.transfer, self.region, self.limit = transfer, region, limit
         self.generation: Generation | None = None
-        self._kernels: tuple[int, dict[str, Kernel]] = (0, {})
+        self._fits: tuple[int, dict[str, Fit]] = (0, {})
+        self._believed: tuple[int, Beliefs] | None = None
         condition = len(signs) if len(signs) > 1 else 0
         super().__init__(seed, self.BATCH, 64, 24, condition, self.PPO.learning_rate)
 
@@ -107,18 +108,21 @@ class FrontLearner(Learner):
 
     def _beliefs(self, records: Sequence[Record], version: int) -> Beliefs:
         """The model of a version; its hyperparameters are those of the last version at which they are fitted."""
+        if self._believed is not None and self._believed[0] == version:
+            return self._believed[1]
         first = math.ceil(self.INITIAL / self.batch)
-        at = max(v for v in range(first, version + 1) if v == first or _passes(v, self.KERNEL_RATIO))
+        at = max(v for v in range(first, version + 1) if v == first or _passes(v, self.FIT_RATIO))
 
-        def believe(past: Sequence[Record], kernels: dict[str, Kernel]) -> Beliefs:
+        def believe(past: Sequence[Record], fits: dict[str, Fit]) -> Beliefs:
             rng = generator(self.seed, at, "model")
-            return Beliefs(past, self.signs, kernels, self.transfer, self.limit, rng)
+            return Beliefs(past, self.signs, fits, self.transfer, self.limit, rng)
 
-        if self._kernels[0] != at:
-            self._kernels = (at, {})
-            believe(self._past(records, at), self._kernels[1])
+        if self._fits[0] != at:
+            self._fits = (at, {})
+            believe(self._past(records, at), self._fits[1])
         # A copy: what is new since then (a first failure) is fitted anew each time, as a replay would.
-        return believe(records, dict(self._kernels[1]))
+        self._believed = version, believe(records, dict(self._fits[1]))
+        return self._believed[1]
 
     def _imitate(self, records: Sequence[Record], steps: int) -> None:
         """Gradient steps towards the networks that are best under random preferences."""

@@ -69,11 +69,14 @@ class Encoding:
     def encode(self, records: Sequence[Record]) -> Floats:
         """(N, D) rows; decisions that are no columns are left out."""
         rows = np.full((len(records), len(self.decisions)), ABSENT)
+        indices: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}  # most records have the same decisions
         for row, record in zip(rows, records, strict=True):
-            for (decision, _), place in zip(record.genome, record.places, strict=True):
-                j = self.column.get(decision.name)
-                if j is not None:
-                    row[j] = place
+            names = tuple(decision.name for decision, _ in record.genome)
+            if names not in indices:
+                known = [t for t, name in enumerate(names) if name in self.column]
+                indices[names] = known, [self.column[names[t]] for t in known]
+            source, target = indices[names]
+            row[target] = record.places if len(source) == len(names) else [record.places[t] for t in source]
         return rows
 
     def params(self, row: Floats) -> dict[str, Any]:

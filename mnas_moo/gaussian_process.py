@@ -63,8 +63,65 @@ class Kernel:
         return s[0] * ((a * self.additive.exp()) @ b.T) + s[1] * torch.exp(-distance) + 1.0
 
 
-def fit(x: Tensor, y: Tensor, decisions: int, steps: int) -> Kernel:
-    """Maximum a posteriori hyperparameters by Adam.
+@dataclass(frozen=True)
+class Fit:
+    """A fitted kernel, and how it did when each result was predicted from all others.
+
+    Attributes:
+        kernel: the hyperparameters.
+        trust: in [0, 1]: share of the variance that was explained.
+        caution: >= 1: how far the errors went beyond what the model said of itself; widens its deviations.
+    """
+
+    kernel: Kernel
+    trust: float
+    caution: float
+
+
+class GaussianProcess:
+    """The posterior of one objective given its history.
+
+    Args:
+        kernel: hyperparameters.
+        x: (N, S) features.
+        y: (N,) targets.
+        caution: factor of all standard deviations.
+
+    Attributes:
+        noise: variance of the noise.
+        fitted: (N,) what is believed of the targets themselves, without their noise.
+    """
+
+    def __init__(self, kernel: Kernel, x: Tensor, y: Tensor, caution: float = 1.0) -> None:
+        self.kernel, self.x, self.caution = kernel, x, caution
+        self.noise = float(kernel.noise.exp()) + JITTER
+        covariance = kernel(x, x) + self.noise * torch.eye(len(x), dtype=torch.double)
+        self._root = torch.linalg.cholesky(covariance)
+        self._weights = torch.cholesky_solve(y[:, None], self._root)[:, 0]
+        self.fitted: Floats = (y - self.noise * self._weights).numpy()
+
+    def leave_one_out(self) -> tuple[Floats, Floats]:
+        """(N,) errors when each target is predicted from all others, and (N,) the variances expected of them.
+
+        In closed form (Rasmussen & Williams 2006, eq. 5.12).
+        """
+        variance = 1.0 / torch.cholesky_inverse(self._root).diagonal()
+        return (self._weights * variance).numpy(), variance.numpy()
+
+    def mean(self, x: Tensor) -> Floats:
+        """(P,) expected values at features x (P, S)."""
+        return np.asarray((self.kernel(x, self.x) @ self._weights).numpy())
+
+    def posterior(self, x: Tensor) -> tuple[Floats, Floats]:
+        """(P,) expected values and (P, P) covariances, without noise, at features x (P, S)."""
+        cross = self.kernel(x, self.x)
+        white = torch.linalg.solve_triangular(self._root, cross.T, upper=False)
+        covariance = self.kernel(x, x) - white.T @ white
+        return (cross @ self._weights).numpy(), (covariance * self.caution**2).numpy()
+
+
+def fit(x: Tensor, y: Tensor, decisions: int, steps: int) -> Fit:
+    """Maximum a posteriori hyperparameters by Adam, and what they are worth.
 
     Args:
         x: (N, S) features.
@@ -91,46 +148,11 @@ def fit(x: Tensor, y: Tensor, decisions: int, steps: int) -> Kernel:
         with torch.no_grad():
             for value in p.values():
                 value.clamp_(-9.0, 5.0)
-    return Kernel(**{name: value.detach() for name, value in p.items()})
-
-
-class GaussianProcess:
-    """The posterior of one objective given its history.
-
-    Args:
-        kernel: hyperparameters.
-        x: (N, S) features.
-        y: (N,) targets.
-
-    Attributes:
-        noise: variance of the noise.
-        trust: in [0, 1]: share of the variance that is explained when each result is predicted from all others.
-        caution: >= 1: how far those predictions fall outside what the model says of itself; widens its deviations.
-    """
-
-    def __init__(self, kernel: Kernel, x: Tensor, y: Tensor) -> None:
-        self.kernel, self.x = kernel, x
-        self.noise = float(kernel.noise.exp()) + JITTER
-        covariance = kernel(x, x) + self.noise * torch.eye(len(x), dtype=torch.double)
-        self._root = torch.linalg.cholesky(covariance)
-        self._weights = torch.cholesky_solve(y[:, None], self._root)[:, 0]
-        # Leave-one-out predictions in closed form (Rasmussen & Williams 2006, eq. 5.12).
-        variance = 1.0 / torch.cholesky_inverse(self._root).diagonal()
-        error = self._weights * variance
-        self.trust = float((1.0 - (error**2).mean() / y.var().clamp(min=1e-12)).clamp(0.0, 1.0))
-        self.caution = float((error**2 / variance).mean().sqrt().clamp(1.0, 3.0))
-        self.fitted = (y - self.noise * self._weights).numpy()
-
-    def mean(self, x: Tensor) -> Floats:
-        """(P,) expected values at features x (P, S)."""
-        return np.asarray((self.kernel(x, self.x) @ self._weights).numpy())
-
-    def posterior(self, x: Tensor) -> tuple[Floats, Floats]:
-        """(P,) expected values and (P, P) covariances, without noise, at features x (P, S)."""
-        cross = self.kernel(x, self.x)
-        white = torch.linalg.solve_triangular(self._root, cross.T, upper=False)
-        covariance = self.kernel(x, x) - white.T @ white
-        return (cross @ self._weights).numpy(), (covariance * self.caution**2).numpy()
+    kernel = Kernel(**{name: value.detach() for name, value in p.items()})
+    error, variance = GaussianProcess(kernel, x, y).leave_one_out()
+    trust = 1.0 - (error**2).mean() / max(float(y.var()), 1e-12)
+    caution = math.sqrt((error**2 / variance).mean())
+    return Fit(kernel, min(max(trust, 0.0), 1.0), min(max(caution, 1.0), 3.0))
 
 
 def condition(

@@ -100,15 +100,15 @@ def refine(
     pool = distinct(pool, tried)
     values = expected(pool) if len(pool) else np.empty((0, len(reference)))
     for _ in range(rounds):
-        order = np.argsort(-reach(values, reference, u), axis=0, kind="stable")
-        elite = pool[np.unique(order[:ELITE])]
+        best = np.argpartition(-reach(values, reference, u), min(ELITE, len(values) - 1), axis=0)[:ELITE]
+        elite = pool[np.unique(best)]
         new = children(encoding, np.concatenate([elite, parents]), size // 2, rng)
         new = distinct(new, tried | {row.tobytes() for row in pool})
         if len(new):
             pool, values = np.concatenate([pool, new]), np.concatenate([values, expected(new)])
     if len(pool) > size:
-        u = directions(rng, 4 * DIRECTIONS, len(reference))
         order = np.argsort(-reach(values, reference, u), axis=0, kind="stable")
-        rank = np.argsort(order, axis=0, kind="stable").min(axis=1)
+        rank = np.empty(len(pool), dtype=int)
+        rank[order[::-1]] = np.arange(len(pool))[::-1, None]  # the last to be written is the best rank of each
         pool = pool[np.argsort(rank, kind="stable")[:size]]
     return pool
