@@ -16,7 +16,7 @@ import torch
 
 from mnas_moo.encoding import Encoding
 from mnas_moo.front import pareto_mask
-from mnas_moo.gaussian_process import Fit, GaussianProcess, fit
+from mnas_moo.gaussian_process import GaussianProcess, Kernel, fit
 from mnas_moo.history import Record
 from mnas_moo.scale import Scale
 
@@ -74,7 +74,7 @@ class Beliefs:
         self,
         records: Sequence[Record],
         signs: Floats,
-        fits: dict[str, Fit],
+        fits: dict[str, Kernel],
         transfer: Transfer,
         limit: int,
         rng: np.random.Generator,
@@ -117,8 +117,8 @@ class Beliefs:
         """(N, M) what is believed of the trials themselves: a lucky result among poor ones is not taken at its word."""
         self._add_constraints([done[i] for i in kept], x, fits, rng)
         self._add_failures(records, fits, rng)
-        self.trust = float(np.mean([fits[f"objective {m}"].trust for m in range(len(signs))]))
-        """In [0, 1]: how well objectives were predicted of trials left out, when the model was last fitted."""
+        self.trust = float(np.mean([quantity.process.trust for quantity in self.quantities[: len(signs)]]))
+        """In [0, 1]: how well each trial's objectives are predicted from the others."""
 
     @property
     def front(self) -> Booleans:
@@ -148,17 +148,17 @@ class Beliefs:
         return torch.from_numpy(self.encoding.features(rows))
 
     def _process(
-        self, name: str, x: torch.Tensor, y: Floats, fits: dict[str, Fit], rng: np.random.Generator
+        self, name: str, x: torch.Tensor, y: Floats, fits: dict[str, Kernel], rng: np.random.Generator
     ) -> GaussianProcess:
         target = torch.from_numpy(y)
-        found = fits.get(name)
-        if found is None or len(found.kernel.additive) != x.shape[1]:  # new, or a parameter was met since
+        kernel = fits.get(name)
+        if kernel is None or len(kernel.additive) != x.shape[1]:  # new, or a parameter was met since
             some = torch.from_numpy(rng.permutation(len(x))[:FITTED])
-            found = fits[name] = fit(x[some], target[some], len(self.encoding.decisions), FIT_STEPS)
-        return GaussianProcess(found.kernel, x, target, found.caution)
+            kernel = fits[name] = fit(x[some], target[some], len(self.encoding.decisions), FIT_STEPS)
+        return GaussianProcess(kernel, x, target)
 
     def _add_constraints(
-        self, records: Sequence[Record], x: torch.Tensor, fits: dict[str, Fit], rng: np.random.Generator
+        self, records: Sequence[Record], x: torch.Tensor, fits: dict[str, Kernel], rng: np.random.Generator
     ) -> None:
         counts = [len(record.constraints) for record in records]
         count = max(counts)
@@ -171,7 +171,7 @@ class Beliefs:
             process = self._process(f"constraint {k}", x[have], scale(values[:, k]), fits, rng)
             self.quantities.append(Quantity(process, scale, float(scale(0.0)), int(k)))
 
-    def _add_failures(self, records: Sequence[Record], fits: dict[str, Fit], rng: np.random.Generator) -> None:
+    def _add_failures(self, records: Sequence[Record], fits: dict[str, Kernel], rng: np.random.Generator) -> None:
         failed = [record for record in records if record.failed and record.whole]
         if failed:
             rows = np.concatenate([self.rows, self.encoding.encode(failed)])

@@ -21,7 +21,7 @@ from mnas_moo import ppo
 from mnas_moo.beliefs import Beliefs, Transfer
 from mnas_moo.controller import choose
 from mnas_moo.encoding import ABSENT, Encoding
-from mnas_moo.gaussian_process import Fit
+from mnas_moo.gaussian_process import Kernel
 from mnas_moo.generation import Generation
 from mnas_moo.history import Record, generator
 from mnas_moo.learner import Learner
@@ -61,7 +61,7 @@ class FrontLearner(Learner):
         self.signs = np.array(signs, dtype=float)
         self.transfer, self.region, self.limit = transfer, region, limit
         self.generation: Generation | None = None
-        self._fits: tuple[int, dict[str, Fit]] = (0, {})
+        self._fits: tuple[int, dict[str, Kernel]] = (0, {})
         self._believed: tuple[int, Beliefs] | None = None
         condition = len(signs) if len(signs) > 1 else 0
         super().__init__(seed, self.BATCH, 64, 24, condition, self.PPO.learning_rate)
@@ -113,7 +113,7 @@ class FrontLearner(Learner):
         first = math.ceil(self.INITIAL / self.batch)
         at = max(v for v in range(first, version + 1) if v == first or _passes(v, self.FIT_RATIO))
 
-        def believe(past: Sequence[Record], fits: dict[str, Fit]) -> Beliefs:
+        def believe(past: Sequence[Record], fits: dict[str, Kernel]) -> Beliefs:
             rng = generator(self.seed, at, "model")
             return Beliefs(past, self.signs, fits, self.transfer, self.limit, rng)
 

@@ -63,21 +63,6 @@ class Kernel:
         return s[0] * ((a * self.additive.exp()) @ b.T) + s[1] * torch.exp(-distance) + 1.0
 
 
-@dataclass(frozen=True)
-class Fit:
-    """A fitted kernel, and how it did when each result was predicted from all others.
-
-    Attributes:
-        kernel: the hyperparameters.
-        trust: in [0, 1]: share of the variance that was explained.
-        caution: >= 1: how far the errors went beyond what the model said of itself; widens its deviations.
-    """
-
-    kernel: Kernel
-    trust: float
-    caution: float
-
-
 class GaussianProcess:
     """The posterior of one objective given its history.
 
@@ -85,20 +70,24 @@ class GaussianProcess:
         kernel: hyperparameters.
         x: (N, S) features.
         y: (N,) targets.
-        caution: factor of all standard deviations.
 
     Attributes:
         noise: variance of the noise.
+        trust: in [0, 1]: share of the variance that is explained when each result is predicted from all others.
+        caution: in [1, 3]: how far those errors go beyond what the model says of itself; widens its deviations.
         fitted: (N,) what is believed of the targets themselves, without their noise.
     """
 
-    def __init__(self, kernel: Kernel, x: Tensor, y: Tensor, caution: float = 1.0) -> None:
-        self.kernel, self.x, self.caution = kernel, x, caution
+    def __init__(self, kernel: Kernel, x: Tensor, y: Tensor) -> None:
+        self.kernel, self.x = kernel, x
         self.noise = float(kernel.noise.exp()) + JITTER
         covariance = kernel(x, x) + self.noise * torch.eye(len(x), dtype=torch.double)
         self._root = torch.linalg.cholesky(covariance)
         self._weights = torch.cholesky_solve(y[:, None], self._root)[:, 0]
         self.fitted: Floats = (y - self.noise * self._weights).numpy()
+        error, variance = self.leave_one_out()
+        self.trust = float(np.clip(1.0 - (error**2).mean() / max(float(y.var()), 1e-12), 0.0, 1.0))
+        self.caution = float(np.clip(np.sqrt((error**2 / variance).mean()), 1.0, 3.0))
 
     def leave_one_out(self) -> tuple[Floats, Floats]:
         """(N,) errors when each target is predicted from all others, and (N,) the variances expected of them.
@@ -120,8 +109,8 @@ class GaussianProcess:
         return (cross @ self._weights).numpy(), (covariance * self.caution**2).numpy()
 
 
-def fit(x: Tensor, y: Tensor, decisions: int, steps: int) -> Fit:
-    """Maximum a posteriori hyperparameters by Adam, and what they are worth.
+def fit(x: Tensor, y: Tensor, decisions: int, steps: int) -> Kernel:
+    """Maximum a posteriori hyperparameters by Adam.
 
     Args:
         x: (N, S) features.
@@ -148,11 +137,7 @@ def fit(x: Tensor, y: Tensor, decisions: int, steps: int) -> Fit:
         with torch.no_grad():
             for value in p.values():
                 value.clamp_(-9.0, 5.0)
-    kernel = Kernel(**{name: value.detach() for name, value in p.items()})
-    error, variance = GaussianProcess(kernel, x, y).leave_one_out()
-    trust = 1.0 - (error**2).mean() / max(float(y.var()), 1e-12)
-    caution = math.sqrt((error**2 / variance).mean())
-    return Fit(kernel, min(max(trust, 0.0), 1.0), min(max(caution, 1.0), 3.0))
+    return Kernel(**{name: value.detach() for name, value in p.items()})
 
 
 def condition(

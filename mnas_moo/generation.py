@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 POOL = 500  # networks
 ROUNDS = 3  # of the evolutionary search on the model
-DIRECTIONS = 32  # a trial looks along
+DIRECTIONS = 64  # a trial looks along
 MARGIN = 1.0  # of the reference point behind the front's worst, in deviations of the history
 
 

@@ -107,8 +107,10 @@ def refine(
         if len(new):
             pool, values = np.concatenate([pool, new]), np.concatenate([values, expected(new)])
     if len(pool) > size:
+        u = directions(rng, 4 * DIRECTIONS, len(reference))
         order = np.argsort(-reach(values, reference, u), axis=0, kind="stable")
-        rank = np.empty(len(pool), dtype=int)
-        rank[order[::-1]] = np.arange(len(pool))[::-1, None]  # the last to be written is the best rank of each
+        ranks = np.empty_like(order)
+        np.put_along_axis(ranks, order, np.arange(len(pool))[:, None], axis=0)
+        rank = ranks.min(axis=1)
         pool = pool[np.argsort(rank, kind="stable")[:size]]
     return pool
