@@ -98,7 +98,7 @@ class Decision:
         if not self.ordered:
             return float(self.token(value))
         if self._grid:
-            return float(self._places[min(max(self._index(value), 0), len(self._places) - 1)])
+            return float(self._place_of(np.clip(self._index(value), 0, self._count - 1)))
         low, high = self._edges[0], self._edges[-1]
         return float(min(max((self._scale(value) - low) / (high - low), 0.0), 1.0))
 
@@ -108,7 +108,7 @@ class Decision:
         if isinstance(d, CategoricalDistribution):
             return d.choices[int(place)]
         if self._grid:
-            index = int(np.abs(self._places - place).argmin())
+            index = int(self._nearest(np.asarray(place)))
             if isinstance(d, IntDistribution):
                 return d.low + index * d.step
             assert isinstance(d, FloatDistribution) and d.step is not None
@@ -122,8 +122,7 @@ class Decision:
         """The nearest places (any shape) at which there is a value."""
         if not self.ordered or not self._grid:
             return places
-        edges = (self._places[1:] + self._places[:-1]) / 2
-        return np.asarray(self._places[np.searchsorted(edges, places)])
+        return self._place_of(self._nearest(places))
 
     def steps(self, place: float) -> npt.NDArray[np.float64]:
         """Places one decision away: every other category, and of a number those next to it on either side."""
@@ -131,8 +130,8 @@ class Decision:
             return np.array([token for token in range(self.size) if token != int(place)], dtype=float)
         if not self._grid:
             return np.clip([place - 0.02, place + 0.02], 0.0, 1.0)
-        index = int(np.abs(self._places - place).argmin())
-        return np.asarray(self._places[[i for i in (index - 1, index + 1) if 0 <= i < len(self._places)]])
+        index = int(self._nearest(np.asarray(place)))
+        return self._place_of(np.array([i for i in (index - 1, index + 1) if 0 <= i < self._count]))
 
     @cached_property
     def spans(self) -> npt.NDArray[np.float64]:
@@ -141,20 +140,36 @@ class Decision:
             return np.repeat(np.arange(self.size, dtype=float)[:, None], 2, axis=1)
         if self._grid:
             edges = np.array(self._edges, dtype=int)
-            return np.stack([self._places[edges[:-1]], self._places[edges[1:] - 1]], axis=1)
+            return np.stack([self._place_of(edges[:-1]), self._place_of(edges[1:] - 1)], axis=1)
         edges = np.linspace(0.0, 1.0, self.size + 1)
         return np.stack([edges[:-1], edges[1:]], axis=1)
 
     @cached_property
-    def _places(self) -> npt.NDArray[np.float64]:
-        """Places of all values of a grid: the middles of equal shares of the scale."""
+    def _count(self) -> int:
+        """Values of a grid."""
         d = self.distribution
         assert isinstance(d, IntDistribution | FloatDistribution)
-        count = self._index(d.high) + 1
+        return self._index(d.high) + 1
+
+    def _place_of(self, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Places of a grid's values: the middles of their shares of the scale."""
+        d = self.distribution
+        assert isinstance(d, IntDistribution | FloatDistribution)
         if not d.log:
-            return np.asarray((np.arange(count) + 0.5) / count)
+            return np.asarray((np.asarray(index) + 0.5) / self._count)
         low, high = math.log(d.low - 0.5), math.log(d.high + 0.5)
-        return np.asarray((np.log(np.arange(d.low, d.high + 1)) - low) / (high - low))
+        return np.asarray((np.log(d.low + np.asarray(index)) - low) / (high - low))
+
+    def _nearest(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """Indices of the grid's values whose shares hold these places."""
+        d = self.distribution
+        assert isinstance(d, IntDistribution | FloatDistribution)
+        if d.log:
+            low, high = math.log(d.low - 0.5), math.log(d.high + 0.5)
+            index = np.round(np.exp(low + places * (high - low))) - d.low
+        else:
+            index = np.floor(places * self._count)
+        return np.clip(index, 0, self._count - 1).astype(np.int64)
 
     @property
     def _grid(self) -> bool:

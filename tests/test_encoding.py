@@ -90,6 +90,7 @@ def test_neighbouring_numbers_are_similar_and_categories_are_not() -> None:
         (CategoricalDistribution(["a", "b"]), ["a", "b"]),
         (IntDistribution(3, 11, step=2), [3, 7, 11]),
         (IntDistribution(1, 1000, log=True), [1, 2, 500, 1000]),
+        (IntDistribution(0, 10**12), [0, 5 * 10**11, 10**12]),
         (FloatDistribution(0.0, 1.0, step=0.25), [0.0, 0.5, 1.0]),
         (FloatDistribution(1e-5, 1.0, log=True), [1e-5, 1e-2, 1.0]),
     ],
