@@ -283,3 +283,40 @@ def test_the_dashboards_note_says_what_a_table_study_is() -> None:
     assert "This study searches the table `past.csv` (2 parameters)" in note
     assert "- constraint: memory at most 50" in note
     assert "network" not in note
+
+
+SAMPLER = "sampler: {random: {seed: 0}}"
+
+
+def test_the_default_samplers_settings_reach_it() -> None:
+    load(SAMPLER, "sampler: {mnas: {seed: 0, reference_point: {latency_ms: 3}, model_trials: 60}}")
+    study = run_study("past.yaml", trials=3)
+    state = study.sampler._state(study)  # type: ignore[attr-defined]
+    assert state.settings.reference_point == (None, 3)
+    assert state.settings.model_trials == 60
+
+
+def test_a_study_learns_from_another_ones_storage() -> None:
+    load()
+    run_study("past.yaml", trials=5)
+    Path("old.yaml").write_text(Path("past.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    load("name: past", "name: new", SAMPLER, "sampler: {mnas: {seed: 0, source: old.yaml, shared: [accuracy]}}")
+    study = run_study("past.yaml", trials=2)
+    transfer = study.sampler._state(study).settings.transfer  # type: ignore[attr-defined]
+    assert len(transfer.records) == 5
+    assert transfer.objectives == {0: 0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("reference_point: {latency: 3}", "sampler.mnas.reference_point names 'latency', which is no objective"),
+        ("source: old.yaml", "sampler.mnas.source and shared need each other"),
+        ("source: past.yaml, shared: [accuracy]", "past.yaml has no trials yet; run it first"),
+        ("model_trials: 3", "sampler.mnas.model_trials"),
+    ],
+)
+def test_wrong_settings_of_the_default_sampler_are_one_line(settings: str, message: str) -> None:
+    with pytest.raises(StudyError, match=re.escape(message)):
+        load(SAMPLER, f"sampler: {{mnas: {{{settings}}}}}")
+        run_study("past.yaml", trials=1)

@@ -51,6 +51,8 @@ CASES: dict[str, tuple[Callable[[], optuna.samplers.BaseSampler], Callable[[optu
     "mnas-paper, conditional space": (paper, conditional),
     "nsga2, conditional space": (lambda: optuna.samplers.NSGAIISampler(seed=0), conditional),
     "mnas": (lambda: mnas_moo.MnasSampler(seed=0), static),
+    "mnas, 50 trials modelled": (lambda: mnas_moo.MnasSampler(seed=0, model_trials=50), static),
+    "tpe": (lambda: optuna.samplers.TPESampler(seed=0), static),
 }
 
 
@@ -78,7 +80,7 @@ def main() -> None:
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-    windows = [(a, b) for a, b in ((0, 500), (500, 1000), (1000, 4000), (4000, 8000)) if b <= arguments.trials]
+    windows = [(a, b) for a, b in ((0, 500), (500, 1000), (1000, 2000), (2000, 4000), (4000, 8000)) if b <= arguments.trials]
     runs = [run(arguments.trials, arguments.cases) for _ in range(arguments.repeats)]
     result = {
         case: {
