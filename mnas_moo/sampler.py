@@ -4,11 +4,13 @@ The sampler is a thin edge: it reads a study's trials into a ``History``, has a 
 and lets the policy propose. All that it knows is a function of (seed, configuration, trials in the storage), so any
 number of processes can sample one study, a killed one loses nothing, and 10 + 10 trials equal 20 in one go.
 
-- ``MnasSampler()``: one policy for a whole Pareto front; no network is tried twice while others remain.
+- ``MnasSampler()``: the whole Pareto front; a model of the objectives chooses among what the policy and others propose
+  (``generation.py``), and no network is tried twice while others remain.
 - ``MnasSampler.paper(reward=...)``: as published, one reward; may propose a network again, as published.
 
-A space whose completed trials all had the same parameters is sampled at once, before the first ``suggest``; any
-other (conditional) space is sampled step by step, as the trial asks, the LSTM following its decisions.
+A space whose completed trials all had the same parameters is sampled at once, before the first ``suggest``. Any other
+(conditional) space is sampled as the trial asks: after a plan, and where the trial leaves it step by step, the LSTM
+following its decisions.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class MnasSampler(BaseSampler):
     """Samples networks, or anything else with parameters, by a policy that learns from the trials.
 
     Works on single- and multi-objective studies with any of Optuna's parameter types, conditional ones too.
-    Each trial draws a preference among the objectives and the policy is conditioned on it (``conditioned.py``).
+    The first 20 trials are spread over the space; from then on each tries what is expected to gain most hypervolume.
 
     >>> import optuna
     >>> study = optuna.create_study(directions=["maximize", "minimize"], sampler=MnasSampler(seed=0))

@@ -169,7 +169,7 @@ class Decision:
             index = np.round(np.exp(low + places * (high - low))) - d.low
         else:
             index = np.floor(places * self._count)
-        return np.clip(index, 0, self._count - 1).astype(np.int64)
+        return np.asarray(np.clip(index, 0, self._count - 1), dtype=np.int64)
 
     @property
     def _grid(self) -> bool:

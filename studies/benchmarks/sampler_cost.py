@@ -80,7 +80,9 @@ def main() -> None:
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-    windows = [(a, b) for a, b in ((0, 500), (500, 1000), (1000, 2000), (2000, 4000), (4000, 8000)) if b <= arguments.trials]
+    windows = [
+        (a, b) for a, b in ((0, 500), (500, 1000), (1000, 2000), (2000, 4000), (4000, 8000)) if b <= arguments.trials
+    ]
     runs = [run(arguments.trials, arguments.cases) for _ in range(arguments.repeats)]
     result = {
         case: {
