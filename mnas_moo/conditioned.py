@@ -129,13 +129,20 @@ class FrontLearner(Learner):
         rng = generator(self.seed, self.version, "imitation")
         values = np.array([record.values for record in records]) * self.signs
         scores = normal_scores(values, np.array([record.violation for record in records]))
-        genomes = self.controller.genomes([record.genome for record in records])
+        lessons = []
         for _ in range(steps):
             weights = preferences(rng, self.MINIBATCH, len(self.signs))
-            order = np.argsort(scalarise(scores, weights), axis=1, kind="stable")
             rank = rng.exponential(self.ELITE * math.sqrt(len(records)), self.MINIBATCH).astype(int)
-            chosen = order[np.arange(self.MINIBATCH), np.minimum(rank, len(records) - 1)]
-            batch = genomes[torch.from_numpy(chosen)]
+            rank = np.minimum(rank, len(records) - 1)
+            merit = scalarise(scores, weights)
+            best = np.argpartition(merit, rank.max(), axis=1)[:, : rank.max() + 1]  # a whole sort would cost more
+            order = np.argsort(np.take_along_axis(merit, best, axis=1), axis=1, kind="stable")
+            each = np.arange(self.MINIBATCH)
+            lessons.append((weights, best[each, order[each, rank]]))
+        wanted = np.unique([chosen for _, chosen in lessons])
+        genomes = self.controller.genomes([records[i].genome for i in wanted.tolist()])
+        for weights, chosen in lessons:
+            batch = genomes[torch.from_numpy(np.searchsorted(wanted, chosen))]
             log_prob, entropy = self.controller.evaluate(batch, self._condition(weights))
             loss = -(log_prob.sum() + self.PPO.entropy * entropy.sum()) / (batch.size > 0).sum()
             self.optimiser.zero_grad()
