@@ -19,14 +19,13 @@ import torch
 
 from mnas_moo import ppo
 from mnas_moo.beliefs import Beliefs, Transfer
-from mnas_moo.controller import choose
+from mnas_moo.controller import Genomes, choose
 from mnas_moo.encoding import ABSENT, Encoding
 from mnas_moo.gaussian_process import Kernel
 from mnas_moo.generation import Generation
 from mnas_moo.history import Record, generator
 from mnas_moo.learner import Learner
 from mnas_moo.ppo import PPOSettings
-from mnas_moo.tokens import Decision
 
 Floats = npt.NDArray[np.float64]
 
@@ -158,42 +157,32 @@ class FrontLearner(Learner):
         ideal = beliefs.values.min(axis=0)
         for _ in range(self.ROUNDS):
             weights = preferences(rng, self.ROLLOUTS, len(self.signs))
-            rows, sequences, log_probs = self._rollout(beliefs.encoding, weights, rng)
+            rows, genomes, log_probs = self._rollout(beliefs.encoding, weights, rng)
             expected = beliefs.expected(rows) - ideal
             history = beliefs.values - ideal
             usual = chebyshev(history[None], weights[:, None]).mean(axis=1)
             advantage = usual - chebyshev(expected, weights)
             advantage = beliefs.trust * (advantage - advantage.mean()) / (advantage.std() + 1e-6)
-            old = torch.zeros(len(sequences), max(map(len, sequences)))
-            for b, made in enumerate(log_probs):
-                old[b, : len(made)] = torch.tensor(made)
-            ppo.update(
-                self.controller,
-                self.optimiser,
-                self.PPO,
-                self.controller.genomes(sequences),
-                old,
-                torch.from_numpy(advantage.astype(np.float32)),
-                self._condition(weights),
-            )
+            gain = torch.from_numpy(advantage.astype(np.float32))
+            condition = self._condition(weights)
+            ppo.update(self.controller, self.optimiser, self.PPO, genomes, log_probs, gain, condition)
 
     @torch.no_grad()
     def _rollout(
         self, encoding: Encoding, weights: Floats, rng: np.random.Generator
-    ) -> tuple[Floats, list[list[tuple[Decision, int]]], list[list[float]]]:
-        """Samples of the policy: rows (B, D), and for each its decisions and their log-probabilities."""
+    ) -> tuple[Floats, Genomes, torch.Tensor]:
+        """Samples of the policy: rows (B, D), the same as genomes, and (B, D) the log-probabilities of the tokens."""
         n = len(weights)
         condition = self._condition(weights)
         rows = np.full((n, len(encoding.decisions)), ABSENT)
-        sequences: list[list[tuple[Decision, int]]] = [[] for _ in range(n)]
-        log_probs: list[list[float]] = [[] for _ in range(n)]
+        sizes, tokens = torch.zeros(rows.shape, dtype=torch.long), torch.zeros(rows.shape, dtype=torch.long)
+        log_probs = torch.zeros(rows.shape)
         last, state = self.controller.start(n)
         for j, decision in enumerate(encoding.decisions):
             exists = encoding.exists(rows, j)
             uniform, within = rng.random(n), rng.random(n)
             log_prob, next_state = self.controller.step(last, state, decision, condition)
             token = choose(log_prob, torch.from_numpy(uniform))
-            made = log_prob.gather(1, token[:, None])[:, 0].tolist()
             there = torch.from_numpy(exists)
             last = torch.where(there, token + self.controller.rows[decision], last)
             hidden, cell = (torch.where(there[:, None], a, b) for a, b in zip(next_state, state, strict=True))
@@ -201,10 +190,13 @@ class FrontLearner(Learner):
             span = decision.spans[token.numpy()]
             places = decision.snap(span[:, 0] + within * (span[:, 1] - span[:, 0]))
             rows[exists, j] = places[exists]
-            for b in np.flatnonzero(exists):
-                sequences[b].append((decision, int(token[b])))
-                log_probs[b].append(made[b])
-        return rows, sequences, log_probs
+            sizes[:, j], tokens[:, j] = there * decision.size, there * token
+            log_probs[:, j] = torch.where(there, log_prob.gather(1, token[:, None])[:, 0], 0.0)
+        # A genome has no gaps: what does not exist goes to its end.
+        order = torch.sort((sizes == 0).int(), dim=1, stable=True).indices
+        first = torch.tensor([self.controller.rows[decision] for decision in encoding.decisions])
+        genomes = Genomes(*(table.gather(1, order) for table in (first.expand(n, -1), sizes, tokens)))
+        return rows, genomes, log_probs.gather(1, order)
 
     def _condition(self, weights: Floats) -> torch.Tensor | None:
         return torch.from_numpy(weights.astype(np.float32)) if len(self.signs) > 1 else None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mnas_moo.gaussian_process import Fit, GaussianProcess, Kernel, condition, fit
+from mnas_moo.gaussian_process import GaussianProcess, Kernel, condition, fit
 
 
 def features(tokens: np.ndarray) -> torch.Tensor:
@@ -22,34 +22,33 @@ def quantity(t: np.ndarray) -> np.ndarray:
     return (t @ np.array([0.5, 0.3, 0.2, 0.1, 0.0, 0.0])) + 0.5 * (t[:, 0] == t[:, 1])
 
 
-def model(n: int, noise: float = 0.0) -> tuple[Fit, GaussianProcess]:
+def fitted(n: int, noise: float = 0.0) -> GaussianProcess:
     t = tokens(n, 0)
     y = torch.from_numpy(quantity(t) - 1.0 + noise * np.random.default_rng(1).standard_normal(n))
-    found = fit(features(t), y, 6, 40)
-    return found, GaussianProcess(found.kernel, features(t), y, found.caution)
+    return GaussianProcess(fit(features(t), y, 6, 40), features(t), y)
 
 
 def test_predictions_become_exact_and_say_so() -> None:
     unseen = tokens(300, 5)
     errors = []
     for n in (20, 150):
-        found, process = model(n)
+        process = fitted(n)
         errors.append(np.abs(process.mean(features(unseen)) - (quantity(unseen) - 1.0)).mean())
     assert errors[1] < 0.05 < errors[0]
-    assert found.trust > 0.98
+    assert process.trust > 0.98
 
 
 def test_deviations_cover_the_errors() -> None:
-    process, unseen = model(60)[1], tokens(400, 5)
+    process, unseen = fitted(60), tokens(400, 5)
     mean, covariance = process.posterior(features(unseen))
     z = (quantity(unseen) - 1.0 - mean) / np.sqrt(np.diagonal(covariance))
     assert np.mean(np.abs(z) < 2) > 0.9
 
 
 def test_noise_is_recognised_and_smoothed_away() -> None:
-    _, process = model(200, noise=0.5)
+    process = fitted(200, noise=0.5)
     assert 0.08 < process.noise < 0.4  # it is 0.25
-    assert model(200)[1].noise < 0.02
+    assert fitted(200).noise < 0.02
     truth = quantity(tokens(200, 0)) - 1.0
     noisy = truth + 0.5 * np.random.default_rng(1).standard_normal(200)
     assert np.abs(process.fitted - truth).mean() < 0.6 * np.abs(noisy - truth).mean()
@@ -60,16 +59,18 @@ def test_conditioning_a_posterior_equals_fitting_with_one_more_result() -> None:
     y, new = quantity(t), quantity(more)
     kernel = Kernel.prior(18, 6)
     small = GaussianProcess(kernel, features(t), torch.from_numpy(y))
+    small.caution = 1.0
     mean, covariance = small.posterior(features(np.concatenate([more, unseen])))
     moved, variance = condition(mean, covariance, small.noise, np.arange(3), new)
     large = GaussianProcess(kernel, features(np.concatenate([t, more])), torch.from_numpy(np.append(y, new)))
+    large.caution = 1.0
     expected, exact = large.posterior(features(unseen))
     assert moved[3:] == pytest.approx(expected, abs=1e-6)
     assert variance[3:] == pytest.approx(np.diagonal(exact), abs=1e-6)
 
 
 def test_what_is_running_narrows_the_belief_and_does_not_move_it() -> None:
-    mean, covariance = model(30)[1].posterior(features(tokens(40, 9)))
+    mean, covariance = fitted(30).posterior(features(tokens(40, 9)))
     moved, variance = condition(mean, covariance, 1e-6, np.array([4]), np.array([np.nan]))
     assert np.array_equal(moved, mean)
     assert variance[4] < 1e-3
@@ -79,9 +80,9 @@ def test_what_is_running_narrows_the_belief_and_does_not_move_it() -> None:
 def test_nothing_is_trusted_where_nothing_is_to_be_learnt() -> None:
     t = tokens(80, 0)
     y = torch.from_numpy(np.random.default_rng(2).standard_normal(80))
-    found = fit(features(t), y, 6, 40)
-    assert found.trust < 0.2
-    assert 1.0 <= found.caution <= 3.0
+    process = GaussianProcess(fit(features(t), y, 6, 40), features(t), y)
+    assert process.trust < 0.2
+    assert 1.0 <= process.caution <= 3.0
 
 
 def test_leaving_one_out_equals_fitting_without_it() -> None:

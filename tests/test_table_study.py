@@ -317,6 +317,9 @@ def test_a_study_learns_from_another_ones_storage() -> None:
     ],
 )
 def test_wrong_settings_of_the_default_sampler_are_one_line(settings: str, message: str) -> None:
-    with pytest.raises(StudyError, match=re.escape(message)):
+    def attempt() -> None:
         load(SAMPLER, f"sampler: {{mnas: {{{settings}}}}}")
         run_study("past.yaml", trials=1)
+
+    with pytest.raises(StudyError, match=re.escape(message)):
+        attempt()
