@@ -86,7 +86,7 @@ class GaussianProcess:
         self.kernel, self.x = kernel, x
         self.noise = float(kernel.noise.exp()) + JITTER
         covariance = kernel(x, x) + self.noise * torch.eye(len(x), dtype=torch.double)
-        self._root = torch.linalg.cholesky(covariance)
+        self._root = _cholesky(covariance)
         self._weights = torch.cholesky_solve(y[:, None], self._root)[:, 0]
         self.fitted: Floats = (y - self.noise * self._weights).numpy()
         error, variance = self.leave_one_out()
@@ -134,7 +134,7 @@ def fit(x: Tensor, y: Tensor, decisions: int, steps: int) -> Kernel:
     for _ in range(steps):
         kernel = Kernel(**p)
         covariance = kernel(x, x) + (kernel.noise.exp() + JITTER) * eye
-        root = torch.linalg.cholesky(covariance)
+        root = _cholesky(covariance)
         white = torch.linalg.solve_triangular(root, y[:, None], upper=False)
         loss = 0.5 * (white**2).sum() + root.diagonal().log().sum()
         for name, value in p.items():
@@ -178,3 +178,14 @@ def _gain(covariance: Floats, rows: npt.NDArray[np.int64], noise: float) -> Floa
     """(P, K) how results at rows (K,) move the mean."""
     inner = covariance[np.ix_(rows, rows)] + noise * np.eye(len(rows))
     return np.asarray(np.linalg.solve(inner, covariance[:, rows].T).T)
+
+
+def _cholesky(covariance: Tensor) -> Tensor:
+    """The root of a covariance (N, N); with more noise where rounding has left it none."""
+    eye = torch.eye(len(covariance), dtype=torch.double)
+    root: Tensor
+    for share in (0.0, 1e-8, 1e-6, 1e-4, 1e-2, 1.0):
+        root, failed = torch.linalg.cholesky_ex(covariance + share * covariance.diagonal().mean().detach() * eye)
+        if not failed:
+            break
+    return root

@@ -3,7 +3,7 @@
 Expected gains in hypervolume need a scale on which differences mean something. Raw values are stretched by a few
 broken networks (chance accuracy, no latency), ranks squeeze the ends where the front lies. Here the middle half of
 the history has the spread of a standard normal, and from two deviations on distances count by their logarithm: any
-unit, sign and tail ends up between about -6 and 6, and every value is told from every other.
+unit, sign and tail ends up within a few deviations, still told from every other.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 
 LINEAR = 2.0
 """Deviations from the median from which on the scale is logarithmic."""
+FARTHEST = 1e12
+"""Deviations beyond which values are no longer told apart: what is still a number stays one."""
 NORMAL_QUARTILE = 0.6745
 """Upper quartile of the standard normal."""
 
@@ -44,6 +46,7 @@ class Scale:
 
     def __call__(self, values: npt.ArrayLike) -> Floats:
         """Values of any shape on this scale."""
-        distance = (np.asarray(values, dtype=float) - self.median) / self.deviation
+        with np.errstate(over="ignore"):
+            distance = np.clip((np.asarray(values, dtype=float) - self.median) / self.deviation, -FARTHEST, FARTHEST)
         far = np.maximum(np.abs(distance) - LINEAR, 0.0)
         return np.asarray(np.where(far > 0, np.sign(distance) * (LINEAR + np.log1p(far)), distance))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -93,3 +95,10 @@ def test_leaving_one_out_equals_fitting_without_it() -> None:
     mean, covariance = others.posterior(features(t[:1]))
     assert error[0] == pytest.approx(float(y[0]) - mean[0])
     assert variance[0] == pytest.approx(covariance[0, 0] + others.noise)
+
+
+def test_a_covariance_without_noise_is_mended() -> None:
+    x = features(np.repeat(tokens(3, 0), 20, axis=0))  # three genomes, twenty times each
+    kernel = replace(Kernel.prior(18, 6), scales=torch.full((2,), 40.0, dtype=torch.double))
+    process = GaussianProcess(kernel, x, torch.zeros(60, dtype=torch.double))
+    assert np.isfinite(process.mean(x)).all()

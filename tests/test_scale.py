@@ -35,3 +35,8 @@ def test_ties_and_constants_have_a_scale() -> None:
     assert Scale.of(np.full(5, 7.0))(7.0) == 0.0
     mostly = np.array([3.0] * 9 + [4.0])
     assert Scale.of(mostly)(4.0) > 0
+
+
+def test_the_largest_number_stays_a_number() -> None:
+    values = np.array([1.0, 1.0 + 1e-9, 1.0 + 2e-9, 1e308])
+    assert np.isfinite(Scale.of(values[:3])(values)).all()
