@@ -45,13 +45,13 @@ class FrontLearner(Learner):
 
     BATCH = 10  # completed trials between two versions
     INITIAL = 20  # trials before anything is learnt
-    STEPS = 10  # gradient steps of imitation a version
+    STEPS = 6  # gradient steps of imitation a version
     MINIBATCH = 32  # preferences a step
     FRESH_RATIO = 2.0  # a fresh start whenever the history has grown by this: what a restart must replay at most
     FRESH_STEPS = 100  # gradient steps of a fresh start, or what an unbroken run had by then
     FIT_RATIO = 1.25  # the model's hyperparameters are fitted whenever the history has grown by this
     ELITE = 0.15  # typical rank of an imitated network, times the square root of the history's length
-    ROUNDS = 2  # of practice a version
+    ROUNDS = 1  # of practice a version
     ROLLOUTS = 64  # networks a round
     PROPOSED = 200  # networks of the policy in a pool
     PPO = PPOSettings(learning_rate=3e-3, entropy=0.02, clip=0.2, epochs=2)
