@@ -84,7 +84,8 @@ class Beliefs:
         self.numbers = frozenset(record.number for record in done)
         """Trials that are believed in already."""
         self.encoding = Encoding(done)
-        values = np.array([record.values for record in done]) * signs
+        results = np.array([record.values for record in done])
+        values = results * signs
         feasible = np.array([record.violation <= 0 for record in done])
         foreign = [record for record in transfer.records if record.values is not None][:limit]
         columns = [
@@ -94,7 +95,7 @@ class Beliefs:
             for m, sign in enumerate(signs)
         ]
         self.scales = [Scale.of(np.concatenate([values[:, m], columns[m]])) for m in range(len(signs))]
-        scaled = self.scaled(values * signs)
+        scaled = self.scaled(results)
         kept = _kept(scaled, feasible, limit, rng)
         self.rows, self.feasible, self.values = self.encoding.rows[kept], feasible[kept], scaled[kept]
         x = self._features(self.rows)
@@ -160,12 +161,9 @@ class Beliefs:
     def _add_constraints(
         self, records: Sequence[Record], x: torch.Tensor, fits: dict[str, Kernel], rng: np.random.Generator
     ) -> None:
-        counts = [len(record.constraints) for record in records]
-        count = max(counts)
-        have = np.flatnonzero(np.array(counts) == count)  # trials of another sampler may have none
-        values = np.array([record.constraints for record in records if len(record.constraints) == count]).reshape(
-            len(have), count
-        )
+        count = max(len(record.constraints) for record in records)  # trials of another sampler may have none
+        have = [i for i, record in enumerate(records) if len(record.constraints) == count]
+        values = np.array([records[i].constraints for i in have])
         for k in np.flatnonzero((values > 0).any(axis=0)):
             scale = Scale.of(values[:, k])
             process = self._process(f"constraint {k}", x[have], scale(values[:, k]), fits, rng)

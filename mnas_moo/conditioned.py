@@ -77,7 +77,8 @@ class FrontLearner(Learner):
             rng = generator(self.seed, version, "pool")
             beliefs = self._beliefs(past, version)
             rows = self._rollout(beliefs.encoding, preferences(rng, self.PROPOSED, len(self.signs)), rng)[0]
-            tried = {row.tobytes() for row in beliefs.encoding.encode([record for record in past if record.whole])}
+            others = beliefs.encoding.encode([record for record in past if record.whole and record.values is None])
+            tried = {row.tobytes() for row in (*beliefs.encoding.rows, *others)}
             self.generation = Generation(beliefs, rows, tried, self.region, rng)
 
     def update(self, records: Sequence[Record]) -> None:
@@ -155,11 +156,11 @@ class FrontLearner(Learner):
         """
         rng = generator(self.seed, self.version, "practice")
         ideal = beliefs.values.min(axis=0)
+        history = beliefs.values - ideal
         for _ in range(self.ROUNDS):
             weights = preferences(rng, self.ROLLOUTS, len(self.signs))
             rows, genomes, log_probs = self._rollout(beliefs.encoding, weights, rng)
             expected = beliefs.expected(rows) - ideal
-            history = beliefs.values - ideal
             usual = chebyshev(history[None], weights[:, None]).mean(axis=1)
             advantage = usual - chebyshev(expected, weights)
             advantage = beliefs.trust * (advantage - advantage.mean()) / (advantage.std() + 1e-6)

@@ -5,7 +5,7 @@ Made of the results' JSON alone (``judgement.judge``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 SIGNIFICANT = 0.01
@@ -93,22 +93,27 @@ def caption(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def versus_table(found: Mapping[str, Any]) -> Any:
-    """The paired tests as a rich table; None where there are none."""
+def _by_marks(found: Mapping[str, Any], rows: Iterable[tuple[str, list[str]]]) -> Any:
+    """A rich table with a column for each mark and a row for each sampler."""
     from rich import box
     from rich.table import Table
 
-    if not found["tests"]:
-        return None
-    ours = found["tests"][0]["sampler"]
-    title = f"{ours} against each other sampler, seed by seed: seeds won : lost, and p"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("sampler", no_wrap=True)
     for mark in found["marks"]:
         table.add_column(f"{mark:,}", justify="right")
-    for name, row in versus_rows(found):
+    for name, row in rows:
         table.add_row(name, *row)
-    return _framed(title, table, versus_caption(found))
+    return table
+
+
+def versus_table(found: Mapping[str, Any]) -> Any:
+    """The paired tests as a rich table; None where there are none."""
+    if not found["tests"]:
+        return None
+    ours = found["tests"][0]["sampler"]
+    title = f"{ours} against each other sampler, seed by seed: seeds won : lost, and p"
+    return _framed(title, _by_marks(found, versus_rows(found)), versus_caption(found))
 
 
 def versus_caption(found: Mapping[str, Any]) -> str:
@@ -140,20 +145,11 @@ def p_value(p: float) -> str:
 
 def reward_table(found: Mapping[str, Any]) -> Any:
     """The best MnasNet reward at the marks as a rich table; None where no target was given."""
-    from rich import box
-    from rich.table import Table
-
     if "reward" not in found:
         return None
     target = found["reward"]["target_ms"]
     title = f"best reward so far, accuracy x (latency / {target:g} ms) ^ -0.07, mean over seeds (more is better)"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("sampler", no_wrap=True)
-    for mark in found["marks"]:
-        table.add_column(f"{mark:,}", justify="right")
-    for name, row in reward_rows(found):
-        table.add_row(name, *row)
-    return _framed(title, table)
+    return _framed(title, _by_marks(found, reward_rows(found)))
 
 
 def reward_rows(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
