@@ -36,11 +36,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo import plots
 from mnas_moo.objectives.extras import require
-from mnas_moo.run import IDENTITY, NETWORK
+from mnas_moo.run import IDENTITY
 from mnas_moo.spaces.picture import picture
 from mnas_moo.spaces.text import from_text
 from mnas_moo.storage import open_study
 from mnas_moo.study_file import StudyFile, load_study_file
+from mnas_moo.trials import NETWORK
 
 REFRESH_SECONDS = 3.0
 """Pause between two looks for newly finished trials; ten times what a look took, where that is longer."""

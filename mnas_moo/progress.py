@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mnas_moo.front import is_feasible
 from mnas_moo.report import figure, front_plot, front_table, front_trials, objective_names
-from mnas_moo.run import FAILURE, SAME_AS, Observer
+from mnas_moo.trials import FAILURE, SAME_AS, Observer
 
 if TYPE_CHECKING:
     import optuna
@@ -73,6 +73,10 @@ class PlainProgress(Progress):
         """One line."""
         self._print(what)
 
+    def waiting(self, why: str) -> None:
+        """One line."""
+        self._print(why)
+
     def show_start(self, study: optuna.Study) -> None:
         """One line, unless nothing is left to do."""
         if len(self.completed) < self.pace.wanted:
@@ -100,13 +104,18 @@ class LiveProgress(Progress):
     def __init__(self, live: Live, reward: Reward | None, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(reward, clock)
         self.live = live
-        self.last = self.running = ""
+        self.last = self.running = self.device = ""
         self.failed = 0
         self.study: optuna.Study | None = None
 
     def preparing(self, what: str) -> None:
         """Nothing else is known yet."""
         self.live.update(what)
+
+    def waiting(self, why: str) -> None:
+        """Says what is waited for, until the trial is finished."""
+        self.device = why
+        self.live.update(why if self.study is None else self.view())
 
     def show_start(self, study: optuna.Study) -> None:
         """The first picture."""
@@ -121,7 +130,7 @@ class LiveProgress(Progress):
     def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """The next picture."""
         self.failed += trial.state.name == "FAIL"
-        self.last, self.running = trial_line(study, trial), ""
+        self.last, self.running, self.device = trial_line(study, trial), "", ""
         self.live.update(self.view())
 
     def view(self) -> RenderableType:
@@ -153,6 +162,8 @@ class LiveProgress(Progress):
         lines += [
             Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in (self.last, self.running) if line
         ]
+        if self.device:
+            lines.append(Text(self.device, style="yellow"))
         return Group(*lines)
 
 

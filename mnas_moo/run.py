@@ -1,55 +1,35 @@
 """Runs a study: ask for a network, measure it, tell; what the storage holds is all that a restart needs.
 
-The loop is Optuna's own (`Study.optimize`). What is added: a network that the study has measured already is answered
-from its results (the paper's controller may propose it again), a study is never continued as another one, and a
-trial's objectives are measured side by side (Tan et al. 2019, sec. 3: accuracy from training, latency from a phone).
-What a trial is, a network to be measured or a table to be looked up in, is behind ``Subject``.
+The loop is Optuna's own (`Study.optimize`). What is added: a study is never continued as another one, a trial that was
+interrupted, or has no device left, is tried again by the next run, and failures are stored with their reason. What a
+trial is, a network to be measured or a table to be looked up in, is behind ``Subject``.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-import math
 import os
-import signal
-import threading
 import warnings
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
 
-import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo import samplers
 from mnas_moo.document import nearest, one_line, shown
+from mnas_moo.network_trials import NetworkTrials
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.storage import create_storage, find_study
 from mnas_moo.study_file import Mnas, NetworkStudy, StudyError, StudyFile, load_study_file
 from mnas_moo.table_study import TableStudy, TableTrials
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-
-    from mnas_moo.objectives.data import DataInfo
-    from mnas_moo.objectives.objective import Objective
-    from mnas_moo.spaces.space import Space
+from mnas_moo.trials import FAILURE, MEASUREMENTS, Interrupts, Observer, Subject, completed_trials
 
 FAILURES_IN_A_ROW = 10
 """A run that fails so many trials in a row stops: something is wrong that more trials do not mend."""
-
-NETWORK = "network"
-"""Trial attribute: the network in block-string notation, choices without effect spelt one way."""
-MEASUREMENTS = "measurements"
-"""Trial attribute: {name: {value, details…}} of all that was measured."""
-FAILURE = "failure"
-"""Trial attribute: why the trial failed."""
-SAME_AS = "same_as"
-"""Trial attribute: number of the earlier trial of the same network whose results these are."""
 
 IDENTITY = "mnas_moo:study"
 """Study attribute (of the system's): what makes two runs the same study."""
@@ -62,66 +42,6 @@ class TrialFailuresError(RuntimeError):
 
 class _TrialFailedError(Exception):
     """One trial failed, and its reason is stored."""
-
-
-class _Interrupts:
-    """Ctrl-C, kept back while a trial is asked for or stored, so that no trial is left half done.
-
-    Only while the context is entered, only in the main thread, and only where nobody else handles it. A second Ctrl-C
-    is not kept back.
-    """
-
-    def __init__(self) -> None:
-        self.pending = False
-        self._open = True
-        self._ours = False
-
-    def __enter__(self) -> _Interrupts:
-        main = threading.current_thread() is threading.main_thread()
-        self._ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if self._ours:
-            signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def _handle(self, *_: object) -> None:
-        if self._open or self.pending:
-            raise KeyboardInterrupt
-        self.pending = True
-
-    def keep_back(self) -> None:
-        """From now on, but for ``allowed``."""
-        self._open = False
-
-    @contextmanager
-    def allowed(self) -> Iterator[None]:
-        """A stretch that may be interrupted."""
-        self._open = True
-        try:
-            if self.pending:
-                raise KeyboardInterrupt
-            yield
-        finally:
-            self._open = False
-
-
-class Observer:
-    """Told of what happens in a run; every method may be left as it is."""
-
-    def preparing(self, what: str) -> None:
-        """Something that takes a while has begun before the first trial."""
-
-    def started(self, study: optuna.Study, completed: Sequence[FrozenTrial], wanted: int) -> None:
-        """Trials begin, or all that are wanted are completed already."""
-
-    def trial_started(self, number: int, network: str) -> None:
-        """A network is about to be measured."""
-
-    def trial_finished(self, study: optuna.Study, trial: FrozenTrial, completed: Sequence[FrozenTrial]) -> None:
-        """A trial is stored, completed or failed; ``completed`` are all of the study that are."""
 
 
 def run_study(
@@ -149,6 +69,7 @@ def run_study(
     Raises:
         StudyError: the study cannot be run as it is written; no trial was made.
         MissingExtraError: it needs a package that is not installed.
+        DeviceError: no device is left that could measure; the trial under way is first in the next run.
         TrialFailuresError: ten trials in a row failed.
     """
     study_file = study_file if isinstance(study_file, StudyFile) else load_study_file(study_file)
@@ -165,15 +86,16 @@ def run_study(
         if len(completed) >= wanted:
             observer.started(study, completed, wanted)
             return study
-    with _Interrupts() as interrupts, ExitStack() as stack:
+    with Interrupts() as interrupts, ExitStack() as stack:
         make_sampler(subject, 0)  # refuses what it cannot do while there is nothing in the storage
         subject.prepare(stack, observer)
+        identity = identity_of(study_file, subject)  # what is measured on is known only now
         if study is None:
             storage = create_storage(study_file)
             study = optuna.create_study(
                 study_name=study_file.name, storage=storage, directions=study_file.directions, load_if_exists=True
             )
-            _check_identity(study_file, study, identity)  # another process may have been faster
+        _check_identity(study_file, study, identity)  # of a new one, too: another process may have been faster
         study.sampler = make_sampler(subject, len(study.get_trials(deepcopy=False)))
         observer.started(study, completed_trials(study), wanted)
         interrupts.keep_back()
@@ -189,15 +111,10 @@ def run_study(
     return study
 
 
-def completed_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """The completed trials of a study, by number; not to be changed."""
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-
-
 class _After:
     """After every trial: is the study finished, stopped, or beyond help?"""
 
-    def __init__(self, wanted: int, observer: Observer, interrupts: _Interrupts) -> None:
+    def __init__(self, wanted: int, observer: Observer, interrupts: Interrupts) -> None:
         self.wanted = wanted
         self.interrupts = interrupts
         self.observer = observer
@@ -216,35 +133,6 @@ class _After:
             study.stop()
 
 
-class Subject(Protocol):
-    """What the trials of a study are about."""
-
-    @property
-    def distributions(self) -> Mapping[str, BaseDistribution]:
-        """Every parameter there can be."""
-        ...
-
-    @property
-    def canonical(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]] | None:
-        """One representative of all parameters that mean the same; None: all differ."""
-        ...
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What two runs must share to be one study, by section of the study file, as plain data."""
-        ...
-
-    def prepare(self, stack: ExitStack, observer: Observer) -> None:
-        """Opens what trials need; it is closed with the stack."""
-        ...
-
-    def measure(
-        self, study: optuna.Study, trial: optuna.Trial, observer: Observer, interrupts: _Interrupts
-    ) -> Mapping[str, Mapping[str, Any]]:
-        """Suggests the parameters of a trial, tells the observer, and returns its measurements by name."""
-        ...
-
-
 class _Trial:
     """One trial, as Optuna calls it: parameters, measurements, values."""
 
@@ -254,7 +142,7 @@ class _Trial:
         study: optuna.Study,
         subject: Subject,
         observer: Observer,
-        interrupts: _Interrupts,
+        interrupts: Interrupts,
     ) -> None:
         self.study_file = study_file
         self.study = study
@@ -268,13 +156,13 @@ class _Trial:
         except MissingExtraError as error:
             trial.set_user_attr(FAILURE, str(error))
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, DeviceError) as error:
             # Tried again, under the same parameters, by whoever runs the study next.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 again = optuna.storages.RetryHeartbeatStaleTrialCallback()
             again(self.study, self.study._storage.get_trial(trial._trial_id))
-            trial.set_user_attr(FAILURE, "interrupted")
+            trial.set_user_attr(FAILURE, one_line(str(error)) or "interrupted")
             raise
         except Exception as error:
             reason = one_line(str(error)) or type(error).__name__
@@ -304,140 +192,6 @@ class _Trial:
         ]
         if exceeded:
             trial.storage.set_trial_system_attr(trial._trial_id, "constraints", exceeded)
-
-
-class _Networks:
-    """Networks of a space that are built, trained and timed."""
-
-    def __init__(self, study_file: NetworkStudy) -> None:
-        self.study_file = study_file
-        data = _describe(study_file)
-        self.space = _space(study_file, data)
-        self.distributions = self.space.distributions
-        self.canonical = self.space.canonical
-        self.identity: dict[str, Any] = {
-            "space": {"name": study_file.space.name, "settings": study_file.space.settings},
-            "data": {"kind": study_file.data.chosen[0], "classes": len(data.classes), "channels": data.channels},
-            "objectives": {name: study_file.identity_of(name) for name in study_file.objective_names},
-        }
-        self.objectives: dict[str, Objective] = {}
-
-    def prepare(self, stack: ExitStack, observer: Observer) -> None:
-        self.objectives = _objectives(self.study_file, self.space, stack, observer)
-        self.close = stack.close
-
-    def measure(
-        self, study: optuna.Study, trial: optuna.Trial, observer: Observer, interrupts: _Interrupts
-    ) -> Mapping[str, Mapping[str, Any]]:
-        from mnas_moo.spaces.text import to_text
-
-        params = {name: trial._suggest(name, dist) for name, dist in self.space.distributions.items()}
-        spec = self.space.spec(params).canonical()
-        network = to_text(spec)
-        observer.trial_started(trial.number, network)
-        trial.set_user_attr(NETWORK, network)
-        for earlier in completed_trials(study):  # by any process
-            if earlier.user_attrs.get(NETWORK) == network and MEASUREMENTS in earlier.user_attrs:
-                trial.set_user_attr(SAME_AS, earlier.number)
-                found: Mapping[str, Mapping[str, Any]] = earlier.user_attrs[MEASUREMENTS]
-                return found
-        # The seed follows the network: a trial that is tried again, anywhere, is the same trial.
-        return self._measure(spec, zlib.crc32(network.encode()), interrupts)
-
-    def _measure(self, spec: Any, seed: int, interrupts: _Interrupts) -> dict[str, dict[str, Any]]:
-        """All measurements of a network. The first runs in this thread, where Ctrl-C reaches it, the others beside."""
-        first, *others = self.objectives
-        with ThreadPoolExecutor(max(1, len(others))) as pool:
-            futures = {name: pool.submit(self._measure_one, name, spec, seed) for name in others}
-            try:
-                with interrupts.allowed():
-                    measurements = {first: self._measure_one(first, spec, seed)}
-                    measurements.update({name: future.result() for name, future in futures.items()})
-            except KeyboardInterrupt:
-                self.close()  # ends what the other threads wait for
-                raise
-        return measurements
-
-    def _measure_one(self, name: str, spec: Any, seed: int) -> dict[str, Any]:
-        try:
-            measured = self.objectives[name].measure(spec, seed)
-        except MissingExtraError:
-            raise
-        except Exception as error:
-            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-            raise ValueError(f"{name}: {kind}{error}") from error
-        value = float(measured.value)
-        if not math.isfinite(value):
-            raise ValueError(f"{name} is {value}")
-        return {"value": value, **measured.details}
-
-
-def _describe(study_file: NetworkStudy) -> DataInfo:
-    from mnas_moo.objectives.data import describe
-
-    try:
-        return describe(study_file.data.source)
-    except (ValueError, OSError) as error:
-        raise _data_error(study_file, error) from error
-
-
-def _data_error(study_file: NetworkStudy, error: Exception) -> StudyError:
-    elsewhere = "" if study_file.data.source == "digits" else "; --data PATH reads images from elsewhere"
-    return study_file.error(("data",), f": {str(error).removeprefix('data: ')}{elsewhere}")
-
-
-def _space(study_file: NetworkStudy, data: DataInfo) -> Space:
-    """The space for the data's images and classes."""
-    space = study_file.make_space(data)
-    spec = space.random(np.random.default_rng(0))
-    for key, ours, theirs in (
-        ("classes", spec.classes, len(data.classes)),
-        ("channels", spec.input_shape[0], data.channels),
-    ):
-        if ours != theirs:
-            where = ("space", study_file.space.name, key)
-            raise study_file.error(where, f"is {ours}, but the data has {theirs}; leave it out to take the data's")
-    return space
-
-
-def _objectives(study_file: NetworkStudy, space: Space, stack: ExitStack, observer: Observer) -> dict[str, Objective]:
-    """All that is to be measured, objectives and constrained numbers; closed with the stack."""
-    objectives: dict[str, Objective] = {}
-    for name in study_file.measured_names:
-        try:
-            objective = _objective(study_file, name, space, observer)
-        except (ValueError, OSError) as error:
-            if isinstance(error, StudyError):
-                raise
-            section = "objectives" if name in study_file.objective_names else "constraints"
-            raise study_file.error((section, name), f": {str(error).removeprefix(f'{name}: ')}") from error
-        stack.callback(objective.close)
-        objectives[name] = objective
-    return objectives
-
-
-def _objective(study_file: NetworkStudy, name: str, space: Space, observer: Observer) -> Objective:
-    settings = study_file.settings_of(name)
-    if name == "accuracy":
-        from mnas_moo.objectives.data import load
-
-        observer.preparing(f"reading the images of {study_file.data.chosen[1]}")
-        resolution = space.random(np.random.default_rng(0)).input_shape[1]
-        holdout = settings.pop("holdout")
-        try:
-            images = load(study_file.data.source, resolution, holdout=holdout, cache=study_file.files)
-        except (ValueError, OSError) as error:
-            raise _data_error(study_file, error) from error
-        from mnas_moo.objectives.accuracy import Accuracy
-
-        return Accuracy(images, **settings)
-    if name == "latency_ms":
-        from mnas_moo.objectives.latency import HostLatency
-
-        return HostLatency(**settings)
-    from mnas_moo.objectives.counts import Count
-
-    return Count(name)
 
 
 def _sampler(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna.samplers.BaseSampler:
@@ -514,7 +268,7 @@ def subject_of(study_file: StudyFile) -> Subject:
     if isinstance(study_file, TableStudy):
         return TableTrials(study_file)
     if isinstance(study_file, NetworkStudy):
-        return _Networks(study_file)
+        return NetworkTrials(study_file)
     raise TypeError(f"no kind of study: {type(study_file).__name__}")
 
 
@@ -555,6 +309,10 @@ def _check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[s
             ours, theirs = _words(identity[section]), _words(held[section])
             problem = f": the file asks for {ours}, but {where} holds {theirs}; {advice}"
             raise study_file.error((section,), problem)
+    if "device" in identity and identity["device"] != held.setdefault("device", identity["device"]):
+        ours, theirs = identity["device"]["model"], held["device"]["model"]
+        problem = f": the device is a {ours}, but {where} holds latencies of a {theirs}; {advice}, or attach a {theirs}"
+        raise study_file.error(("objectives", "latency_ms"), problem)
     ours, theirs = identity["parameters"], held["parameters"]
     if ours != theirs:
         name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))

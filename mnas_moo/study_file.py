@@ -9,6 +9,7 @@ Here are what all studies have in common and the studies of networks; ``table_st
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import importlib
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -37,7 +38,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
+_Model = TypeVar("_Model", bound=BaseModel)
 Direction = Literal["maximize", "minimize"]
+DataType = Literal["float32", "int8"]
 
 
 class Part(BaseModel):
@@ -135,16 +138,117 @@ class Host(Part):
     """Settings of ``mnas_moo.objectives.latency.HostLatency``: LiteRT on this machine."""
 
     threads: Count = 1
+    data_type: DataType = "float32"
     precision: Fraction = 0.02
     maximum_seconds: Positive = 5.0
 
     manner: ClassVar[frozenset[str]] = frozenset({"precision", "maximum_seconds"})
 
 
-class Latency(_OneOf):
-    """Where latency is measured."""
+class OnnxRuntime(Part):
+    """Settings of ``mnas_moo.objectives.latency.OnnxLatency``: ONNX Runtime on this machine's CPU."""
+
+    threads: Count = 1
+    precision: Fraction = 0.02
+    maximum_seconds: Positive = 5.0
+
+    manner: ClassVar[frozenset[str]] = frozenset({"precision", "maximum_seconds"})
+
+
+class Cuda(Part):
+    """Settings of ``mnas_moo.objectives.cuda.CudaLatency``: torch on this machine's GPU."""
+
+    precision: Fraction = 0.02
+    maximum_seconds: Positive = 5.0
+
+    manner: ClassVar[frozenset[str]] = frozenset({"precision", "maximum_seconds"})
+
+
+class Adb(Part):
+    """Settings of ``mnas_moo.objectives.phone.latency.AdbLatency``: LiteRT on the phones that adb sees."""
+
+    threads: Count = 1
+    data_type: DataType = "float32"
+    model: str | None = None
+    serials: list[str] | None = None
+    benchmark_model: str | None = None
+    precision: Fraction = 0.02
+    maximum_seconds: Positive = 10.0
+    maximum_temperature_c: Positive = 40.0
+    drift: Fraction = 0.05
+    time_limit_s: Positive = 60.0
+    patience_minutes: Positive = 30.0
+
+    manner: ClassVar[frozenset[str]] = frozenset(
+        {
+            "model",  # of the phone that is found: the study keeps that
+            "serials",
+            "benchmark_model",
+            "precision",
+            "maximum_seconds",
+            "maximum_temperature_c",
+            "drift",
+            "time_limit_s",
+            "patience_minutes",
+        }
+    )
+
+
+class Lut(Part):
+    """A lookup table's file; the device it was measured on is what makes two runs one study, not where it lies."""
+
+    file: str
+
+    manner: ClassVar[frozenset[str]] = frozenset({"file"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        return {"file": value} if isinstance(value, str) else value
+
+
+class Measured(_OneOf):
+    """A device that times networks."""
 
     host: Host | None = None
+    onnxruntime: OnnxRuntime | None = None
+    cuda: Cuda | None = None
+    adb: Adb | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that two runs must share to be one study."""
+        kind, settings = self.chosen
+        identity = settings.model_dump(exclude=set(settings.manner))
+        if identity.get("data_type") == "float32":  # the only one there was when the first studies were stored
+            del identity["data_type"]
+        return identity if kind == "host" else {kind: identity}
+
+
+class Model(Part):
+    """A predictor fitted to the measured trials of other studies, and the device that confirms it."""
+
+    source: Annotated[list[str], Field(min_length=1)]
+    measure: Measured
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_source(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("source"), str):
+            return {**value, "source": [value["source"]]}
+        return value
+
+
+class Latency(Measured):
+    """Where latency comes from: a device, a lookup table, or a predictor."""
+
+    lut: Lut | None = None
+    model: Model | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that two runs must share to be one study."""
+        return {"model": self.model.measure.identity} if self.model is not None else super().identity
 
 
 class NoSettings(Part):
@@ -439,63 +543,26 @@ class NetworkStudy(StudyFile):
 
     def identity_of(self, name: str) -> dict[str, Any]:
         """The settings that two runs must share to be one study."""
+        if name == "latency_ms":
+            return self.latency.identity
         settings = self._measuring(name)
         return settings.model_dump(exclude=set(settings.manner))
 
+    @property
+    def latency(self) -> Latency:
+        """Where latency comes from, also where it is only constrained."""
+        return self.objectives.latency_ms or Latency(host=Host())
+
     def _measuring(self, name: str) -> Part:
-        objective = getattr(self.objectives, name)
-        if isinstance(objective, _OneOf):
-            return cast("Part", objective.chosen[1])
-        defaults: dict[str, Part] = {"accuracy": Train(), "latency_ms": Host()}
-        return defaults.get(name, NoSettings())
+        if name == "latency_ms":
+            return cast("Part", self.latency.chosen[1])
+        if name == "accuracy":
+            return cast("Part", self.objectives.accuracy.chosen[1]) if self.objectives.accuracy else Train()
+        return NoSettings()
 
     def make_space(self, data: DataInfo | None = None) -> Space:
-        """The space with the file's settings.
-
-        Args:
-            data: gives classes, channels and resolution where the file does not; None: the space's own.
-
-        Raises:
-            StudyError: the space, or one of its settings, is unknown or refused.
-        """
-        name = self.space.name
-        where = ("space", name) if self.space.settings else ("space",)
-        make = _imported(self, name, where) if ":" in name else self._known_space(name, where)
-        known = inspect.signature(make).parameters
-        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-        settings = dict(self.space.settings)
-        for key in settings:
-            if key not in known and not takes_any:
-                raise self.error((*where, key), f"is unknown{nearest(key, known)}")
-        if data is not None:
-            for key, value in self._of_data(data).items():
-                if key in known or takes_any:
-                    settings.setdefault(key, value)
-        try:
-            return cast("Space", make(**settings))
-        except Exception as error:  # a user's class may raise anything
-            found = {key: re.search(rf"\b{re.escape(key)}\b", str(error)) for key in self.space.settings}
-            named = sorted((match.start(), key) for key, match in found.items() if match)
-            raise self.error((*where, *(key for _, key in named[:1])), f": {error}") from error
-
-    def _of_data(self, data: DataInfo) -> dict[str, Any]:
-        """What the data says of the space. Ours have presets for images of about its size; others take the size."""
-        settings: dict[str, Any] = {"classes": len(data.classes), "channels": data.channels}
-        if ":" in self.space.name:
-            settings["resolution"] = data.resolution
-        elif not {"preset", "resolution"} & set(self.space.settings):
-            from mnas_moo.spaces.mnasnet import nearest_preset
-
-            settings["preset"] = nearest_preset(data.resolution)
-        return settings
-
-    def _known_space(self, name: str, where: Key) -> Callable[..., Space]:
-        from mnas_moo import spaces
-
-        if name not in spaces.SPACES:
-            unknown = f"unknown{nearest(name, spaces.SPACES)}, or package.module:Class"
-            raise self.error(where, f"is {unknown}" if self.space.settings else f"is {name!r}, which is {unknown}")
-        return functools.partial(spaces.get, name)
+        """The space with the file's settings, as ``make_space`` makes it."""
+        return make_space(self.space, self.error, data)
 
     def check(self) -> None:
         """Checks what the schema cannot: space, settings and reward.
@@ -513,21 +580,73 @@ class NetworkStudy(StudyFile):
                 )
 
 
-def _imported(study: NetworkStudy, name: str, where: Key) -> Any:
+def make_space(choice: SpaceChoice, error: Callable[[Key, str], StudyError], data: DataInfo | None = None) -> Space:
+    """The space that a study file, or an option, describes.
+
+    Args:
+        choice: its name and settings.
+        error: makes the error for what is wrong at a key that begins with "space".
+        data: gives classes, channels and resolution where the settings do not; None: the space's own.
+
+    Raises:
+        StudyError: the space, or one of its settings, is unknown or refused.
+    """
+    where = ("space", choice.name) if choice.settings else ("space",)
+    make = _imported(choice.name, where, error) if ":" in choice.name else _known_space(choice, where, error)
+    known = inspect.signature(make).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    settings = dict(choice.settings)
+    for key in settings:
+        if key not in known and not takes_any:
+            raise error((*where, key), f"is unknown{nearest(key, known)}")
+    if data is not None:
+        for key, value in _of_data(choice, data).items():
+            if key in known or takes_any:
+                settings.setdefault(key, value)
+    try:
+        return cast("Space", make(**settings))
+    except Exception as refusal:  # a user's class may raise anything
+        found = {key: re.search(rf"\b{re.escape(key)}\b", str(refusal)) for key in choice.settings}
+        named = sorted((match.start(), key) for key, match in found.items() if match)
+        raise error((*where, *(key for _, key in named[:1])), f": {refusal}") from refusal
+
+
+def _of_data(choice: SpaceChoice, data: DataInfo) -> dict[str, Any]:
+    """What the data says of the space. Ours have presets for images of about its size; others take the size."""
+    settings: dict[str, Any] = {"classes": len(data.classes), "channels": data.channels}
+    if ":" in choice.name:
+        settings["resolution"] = data.resolution
+    elif not {"preset", "resolution"} & set(choice.settings):
+        from mnas_moo.spaces.mnasnet import nearest_preset
+
+        settings["preset"] = nearest_preset(data.resolution)
+    return settings
+
+
+def _known_space(choice: SpaceChoice, where: Key, error: Callable[[Key, str], StudyError]) -> Callable[..., Space]:
+    from mnas_moo import spaces
+
+    if choice.name not in spaces.SPACES:
+        unknown = f"unknown{nearest(choice.name, spaces.SPACES)}, or package.module:Class"
+        raise error(where, f"is {unknown}" if choice.settings else f"is {choice.name!r}, which is {unknown}")
+    return functools.partial(spaces.get, choice.name)
+
+
+def _imported(name: str, where: Key, error: Callable[[Key, str], StudyError]) -> Any:
     """The object that `package.module:Class` names; modules beside the program's folder are found too."""
     module_name, _, attribute = name.partition(":")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
-        raise study.error(where, f"is {name!r}, but {module_name} cannot be imported: {error}") from error
+    except Exception as refusal:
+        raise error(where, f"is {name!r}, but {module_name} cannot be imported: {refusal}") from refusal
     found = getattr(module, attribute, None)
     if not callable(found):
         public = [
             key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name
         ]
-        raise study.error(where, f"is {name!r}, but {module_name} has no such class{nearest(attribute, public)}")
+        raise error(where, f"is {name!r}, but {module_name} has no such class{nearest(attribute, public)}")
     return found
 
 
@@ -544,6 +663,7 @@ def load_study_file(
     data: str | None = None,
     trials: int | None = None,
     tables: str | None = None,
+    benchmark_model: str | None = None,
 ) -> StudyFile:
     """Reads and checks a study file; data, tables and storage are not touched.
 
@@ -554,6 +674,7 @@ def load_study_file(
         trials: instead of the file's.
         tables: folder of the published tables, for a study of one of them; None: the environment variable
             MNAS_MOO_TABLES names it.
+        benchmark_model: path of the program that times networks on the study's phones, instead of the file's.
 
     Returns:
         The study: a ``NetworkStudy``, or where the file has a `table` a ``mnas_moo.table_study.TableStudy``.
@@ -573,6 +694,8 @@ def load_study_file(
     document = dataclasses.replace(document, overridden=frozenset(changes))
     if tables is not None and "table" not in values:
         raise StudyError(f"{document.path}: --tables is for the study of a table, and this is one of networks")
+    if benchmark_model is not None:
+        _set_benchmark_model(document, values, benchmark_model)
     try:
         study = _kind(values).model_validate(values)
     except ValidationError as error:
@@ -581,6 +704,29 @@ def load_study_file(
     study._tables = tables
     study.check()
     return study
+
+
+def _set_benchmark_model(document: Document, values: dict[str, Any], path: str) -> None:
+    """Names the program to the phones that ``values`` measure on.
+
+    Raises:
+        StudyError: they measure on none.
+    """
+    holder: Any = copy.deepcopy(values.get("objectives"))
+    values["objectives"] = holder
+    name, device = "latency_ms", _of(holder, "latency_ms")
+    if isinstance(_of(device, "model"), dict):
+        holder, name, device = device["model"], "measure", _of(device["model"], "measure")
+    settings = {} if device == "adb" else _of(device, "adb")
+    if settings is None and not (isinstance(device, dict) and "adb" in device):
+        raise StudyError(f"{document.path}: --benchmark-model is for studies that measure on phones: latency_ms: adb")
+    if isinstance(settings or {}, dict):  # else the schema says what is wrong
+        holder[name] = {"adb": {**(settings or {}), "benchmark_model": path}}
+
+
+def _of(value: Any, key: str) -> Any:
+    """The value of a key, where there is a mapping that has it."""
+    return value.get(key) if isinstance(value, dict) else None
 
 
 def _kind(values: Mapping[str, Any]) -> type[StudyFile]:
@@ -607,6 +753,33 @@ def _read(name: str) -> Document:
         raise StudyError(f"{name}: cannot be read: {error.strerror or error}") from error
     guess = nearest(path.stem, bundled()).replace("allowed:", "bundled:")
     raise StudyError(one_line(f"{name}: there is no such file, and no bundled study of that name{guess}"))
+
+
+class _Option(Document):
+    """The value of a command line's option: complaints begin with its name, and there are no lines."""
+
+    def error(self, key: Key, problem: str) -> StudyError:
+        """The error for what is wrong at a key: `--option: dotted.key problem`."""
+        blank = "" if problem.startswith(":") or not key else " "
+        return StudyError(one_line(f"{self.path}: {'.'.join(map(str, key))}{blank}{problem}"))
+
+
+def read_option(option: str, text: str, kind: type[_Model]) -> _Model:
+    """A part of a study file, given on the command line as its value would stand in a file.
+
+    Args:
+        option: its name, which begins every complaint.
+        text: YAML.
+        kind: which part.
+
+    Raises:
+        StudyError: in one line, what is wrong and what is allowed.
+    """
+    document = read_document(option, "value:\n  " + text.replace("\n", "\n  "))
+    try:
+        return kind.model_validate(document.data["value"])
+    except ValidationError as error:
+        raise _first(_Option(document.path, document.data, document.root), error.errors()) from None
 
 
 _EXPECTED = {

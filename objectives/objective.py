@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from mnas_moo.spaces.spec import NetworkSpec
+from mnas_moo.spaces.operations import Shape
+from mnas_moo.spaces.spec import NetworkSpec, Node
 
 JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None"
 """What a storage can keep."""
@@ -29,6 +30,81 @@ class Measurement:
 
     value: float
     details: Mapping[str, JSON] = field(default_factory=dict)
+
+
+class DeviceError(RuntimeError):
+    """No device is left that could ever measure, and more trials do not mend that: the run ends, and can go on later.
+
+    The message has one sentence a device: which, why, what to do.
+    """
+
+
+class Graph(Protocol):
+    """What a device can time: a whole network, or some layers of one as a network of their own."""
+
+    @property
+    def name(self) -> str:
+        """For people; may be empty."""
+        ...
+
+    @property
+    def input_shape(self) -> Shape:
+        """(channels, height, width) of the one input."""
+        ...
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The operations in execution order; the last gives the output."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the weights have."""
+        ...
+
+    def canonical(self) -> Graph:
+        """The one of all graphs that compute alike that stands for them; hashable."""
+        ...
+
+
+class Latency(Protocol):
+    """An objective ``latency_ms`` that times graphs on a device (or sums and predicts such times)."""
+
+    @property
+    def name(self) -> str:
+        """ "latency_ms"."""
+        ...
+
+    @property
+    def direction(self) -> Direction:
+        """ "minimize"."""
+        ...
+
+    @property
+    def device(self) -> Mapping[str, JSON]:
+        """What it is timed on: "backend", "model", "runtime", "threads", "data_type" and what else identifies it.
+
+        Two studies or tables with equal ``device`` may be compared. A phone is asked when this is first read.
+
+        Raises:
+            DeviceError: there is no device that could measure.
+        """
+        ...
+
+    def measure(self, spec: Graph, seed: int) -> Measurement:
+        """Times one graph, as ``Objective.measure`` does a network."""
+        ...
+
+    def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
+        """Times several, on all devices of the pool at once where there are several; in the order of ``specs``.
+
+        A graph that cannot be measured has its error in its place.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees what it holds; a measurement under way ends with an error."""
+        ...
 
 
 class Objective(Protocol):

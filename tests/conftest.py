@@ -10,8 +10,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from mnas_moo import run
+from mnas_moo import network_trials
 from mnas_moo.objectives.objective import Direction, Measurement
+from mnas_moo.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.study_file import StudyFile, load_study_file
 
@@ -52,7 +53,7 @@ class Formula:
 def formulas() -> Iterator[None]:
     """Studies run with formulas instead of training and timing; all else is as always."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_objective", lambda study_file, name, space, observer: Formula(name))
+        patch.setattr(network_trials, "make_objective", lambda study_file, name, space, observer: Formula(name))
         yield
 
 
@@ -67,4 +68,4 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyFile,
     path.write_text(STUDY.format(folder=folder, limit=0.015), encoding="utf-8")
     study_file = load_study_file(path)
     with formulas():
-        return study_file, run.run_study(study_file)
+        return study_file, run_study(study_file)

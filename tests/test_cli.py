@@ -15,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 from rich.live import Live
 
-from mnas_moo import cli, run
+from mnas_moo import cli, network_trials
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import Measurement
 from mnas_moo.progress import LiveProgress
@@ -236,7 +236,7 @@ def test_a_missing_extra_is_one_line(mnas_moo: Run, monkeypatch: pytest.MonkeyPa
     def missing(*_: object) -> None:
         raise MissingExtraError("x is not installed; install it with: pip install 'mnas-moo[host]'")
 
-    monkeypatch.setattr(run, "_objective", missing)
+    monkeypatch.setattr(network_trials, "make_objective", missing)
     refused(mnas_moo("run", "counts.yaml"), "x is not installed; install it with: pip install 'mnas-moo[host]'")
 
 
@@ -248,7 +248,7 @@ def test_ten_failures_in_a_row_are_status_1(mnas_moo: Run, monkeypatch: pytest.M
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(run, "_objective", lambda *_: Broken())
+    monkeypatch.setattr(network_trials, "make_objective", lambda *_: Broken())
     status, out, err = mnas_moo("run", "counts.yaml")
     assert (status, out) == (1, "")
     assert err.count("failed: parameters_m: broken") == 10

@@ -19,9 +19,10 @@ from mnas_moo import dashboard as module
 from mnas_moo.dashboard import dashboard, explain, serve
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.plots import history
-from mnas_moo.run import IDENTITY, NETWORK
+from mnas_moo.run import IDENTITY
 from mnas_moo.storage import storage_file
 from mnas_moo.study_file import StudyError, StudyFile, load_study_file
+from mnas_moo.trials import NETWORK
 from tests.conftest import STUDY
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -3,21 +3,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._serializer import serialize_frozen_trial
 
-from mnas_moo import run
+from mnas_moo import latencies, network_trials
 from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.run import FAILURE, MEASUREMENTS, NETWORK, SAME_AS, Observer, TrialFailuresError, run_study
+from mnas_moo.objectives.objective import DeviceError, Direction, Measurement
+from mnas_moo.run import TrialFailuresError, run_study
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.spaces.text import from_text
 from mnas_moo.storage import create_storage, find_study
 from mnas_moo.study_file import StudyError, StudyFile, load_study_file
+from mnas_moo.trials import FAILURE, MEASUREMENTS, NETWORK, SAME_AS, Observer
 
 COUNTS = """\
 name: counts
@@ -60,9 +61,11 @@ class Fake:
 def fake(monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
     """Objectives that a test puts here are taken instead of real ones."""
     fakes: dict[str, Fake] = {}
-    real = run._objective
+    real = network_trials.make_objective
     monkeypatch.setattr(
-        run, "_objective", lambda study_file, name, *rest: fakes.get(name) or real(study_file, name, *rest)
+        network_trials,
+        "make_objective",
+        lambda study_file, name, *rest: fakes.get(name) or real(study_file, name, *rest),
     )
     return fakes
 
@@ -231,6 +234,70 @@ def test_ctrl_c_while_a_trial_is_stored_waits_until_it_is(tmp_path: Path) -> Non
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_without_a_device_the_run_ends_and_the_next_one_goes_on_with_what_was_measured(
+    tmp_path: Path, fake: dict[str, Fake]
+) -> None:
+    trained: list[int] = []
+    attached = False
+
+    def train(spec: NetworkSpec, seed: int) -> float:
+        trained.append(seed)
+        return 0.5
+
+    def time(spec: NetworkSpec, seed: int) -> float:
+        if not attached:
+            raise DeviceError("Pixel 6 (serial 1) is unauthorised; confirm the dialog on it")
+        return 2.0
+
+    fake["parameters_m"], fake["multiply_adds_m"] = Fake("parameters_m", train), Fake("multiply_adds_m", time)
+    file = write(tmp_path)
+    with pytest.raises(DeviceError, match="confirm the dialog"):
+        run_study(file, trials=1)
+    (trial,) = find_study(file).get_trials(states=(TrialState.FAIL,))  # type: ignore[union-attr]
+    assert trial.user_attrs[FAILURE] == "Pixel 6 (serial 1) is unauthorised; confirm the dialog on it"
+    attached = True
+    study = run_study(file, trials=1)
+    assert values(study) == [[0.5, 2.0]]
+    assert study.trials[1].params == trial.params
+    assert len(trained) == 1
+    assert fake["multiply_adds_m"].closed == 2
+
+
+def test_what_a_device_waits_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Fake):
+        device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
+
+    def slow(settings: Any, report: Callable[[str], None]) -> Slow:
+        def time(spec: NetworkSpec, seed: int) -> float:
+            report("waiting: Pixel 6 (serial 1) is offline")
+            return 1.0
+
+        return Slow("latency_ms", time)
+
+    told: list[str] = []
+
+    class Listening(Observer):
+        def waiting(self, why: str) -> None:
+            told.append(why)
+
+    monkeypatch.setattr(latencies, "make", slow)
+    study = run_study(write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}"), trials=1, observer=Listening())
+    assert told == ["waiting: Pixel 6 (serial 1) is offline"]
+    assert len(values(study)) == 1
+
+
+def test_a_study_goes_on_with_the_phone_it_began_with_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Phone(Fake):
+        device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
+
+    monkeypatch.setattr(latencies, "make", lambda *_: Phone("latency_ms", lambda spec, seed: 1.0))
+    file = write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}")
+    run_study(file, trials=1)
+    monkeypatch.setattr(Phone, "device", {"model": "Pixel 8"})
+    with pytest.raises(StudyError, match=r"latency_ms: the device is a Pixel 8, but .* holds latencies of a Pixel 6"):
+        run_study(file, trials=2)
+
+
 def test_objectives_of_a_trial_are_measured_side_by_side(tmp_path: Path, fake: dict[str, Fake]) -> None:
     together = threading.Barrier(2)
 
@@ -263,7 +330,7 @@ def test_a_network_is_measured_once_and_then_answered_from_the_results(tmp_path:
 def test_genomes_of_one_network_are_one_network(tmp_path: Path) -> None:
     file = write(tmp_path)
     study = run_study(file, trials=1)
-    space = file.make_space(run._describe(file))
+    space = file.make_space(network_trials.describe(file))
     params = study.trials[0].params
     other = next(
         {**params, name: choice}

@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+import importlib
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mnas_moo.objectives.data import DataInfo
-from mnas_moo.study_file import Host, StudyError, StudyFile, Train, bundled, load_study_file
+from mnas_moo.study_file import (
+    Adb,
+    Cuda,
+    Host,
+    OnnxRuntime,
+    Part,
+    StudyError,
+    StudyFile,
+    Train,
+    bundled,
+    load_study_file,
+)
 
 TEXT = """\
 name: small
@@ -23,15 +36,19 @@ trials: 60
 DIGITS = DataInfo(tuple("0123456789"), channels=1, resolution=8, images=1797, flip=False)
 
 
-def load(folder: Path, *changes: str) -> StudyFile:
-    """The study of ``TEXT`` with texts replaced: old, new, old, new, …"""
+ANY_PHONE = {"threads": 1}
+"""What two studies on phones must share by their files; the phone's model is known when it is there."""
+
+
+def load(folder: Path, *changes: str, **arguments: str) -> StudyFile:
+    """The study of ``TEXT`` with texts replaced: old, new, old, new, …; loaded with ``arguments``."""
     text = TEXT
     for old, new in zip(changes[::2], changes[1::2], strict=True):
         assert old in text
         text = text.replace(old, new)
     path = folder / "small.yaml"
     path.write_text(text, encoding="utf-8")
-    return load_study_file(path)
+    return load_study_file(path, **arguments)  # type: ignore[arg-type]
 
 
 def test_a_study_file_is_read(tmp_path: Path) -> None:
@@ -77,10 +94,55 @@ def test_the_host_has_the_settings_and_defaults_of_the_objective() -> None:
     assert Host().model_dump() == {name: p.default for name, p in inspect.signature(HostLatency).parameters.items()}
 
 
+@pytest.mark.parametrize(
+    ("part", "objective", "not_in_files"),
+    [
+        (OnnxRuntime(), "latency:OnnxLatency", set()),
+        (Cuda(), "cuda:CudaLatency", set()),
+        (Adb(), "phone.latency:AdbLatency", {"rest_s", "report"}),
+    ],
+)
+def test_a_device_has_the_settings_and_defaults_of_its_objective(
+    part: Part, objective: str, not_in_files: set[str]
+) -> None:
+    module, _, name = objective.partition(":")
+    made = getattr(importlib.import_module(f"mnas_moo.objectives.{module}"), name)
+    defaults = {key: p.default for key, p in inspect.signature(made).parameters.items()}
+    assert part.model_dump() == {key: value for key, value in defaults.items() if key not in not_in_files}
+
+
 def test_data_gives_the_space_what_the_file_leaves_open(tmp_path: Path) -> None:
     space = load(tmp_path, "{mnasnet: {preset: digits, blocks: 3}}", "mnasnet").make_space(DIGITS)
     spec = space.spec(dict.fromkeys(space.distributions) | {n: d.choices[0] for n, d in space.distributions.items()})  # type: ignore[attr-defined]
     assert (spec.input_shape, spec.classes) == ((1, 16, 16), 10)
+
+
+@pytest.mark.parametrize(
+    "latency",
+    ["adb", "{adb: }", "{adb: {benchmark_model: old}}", "{model: {source: past.yaml, measure: {adb: {threads: 1}}}}"],
+)
+def test_the_phones_program_can_be_named_from_outside(tmp_path: Path, latency: str) -> None:
+    study = load(tmp_path, "{host: {threads: 1}}", latency, benchmark_model="my program; $(rm)")
+    chosen = study.latency.model.measure if study.latency.model else study.latency  # type: ignore[attr-defined]
+    assert chosen.adb.benchmark_model == "my program; $(rm)"
+    assert chosen.adb.threads == 1
+
+
+def test_a_program_for_phones_is_refused_where_there_are_none(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"small.yaml: --benchmark-model is for studies that measure on phones"):
+        load(tmp_path, benchmark_model="x")
+
+
+def test_two_phone_studies_are_one_wherever_they_are_measured(tmp_path: Path) -> None:
+    def identity(latency: str) -> dict[str, Any]:
+        return load(tmp_path, "{host: {threads: 1}}", latency).identity_of("latency_ms")
+
+    assert identity("{adb: {serials: [a], benchmark_model: x}}") == identity("adb") == {"adb": ANY_PHONE}
+    assert identity("{adb: {threads: 2}}") != identity("adb")
+    assert identity("{adb: {data_type: int8}}") != identity("adb")
+    assert identity("{model: {source: past.yaml, measure: adb}}") == {"model": {"adb": ANY_PHONE}}
+    assert identity("{lut: one.json}") == identity("{lut: {file: two.json}}") == {"lut": {}}
+    assert identity("host") == {"threads": 1}  # as the first studies have it
 
 
 # ruff: noqa: E501 (a table reads best with one case a line)

@@ -1,0 +1,45 @@
+"""Where latency comes from, by the names that study files and the command line use.
+
+Every source is a ``Latency`` of ``mnas_moo.objectives.objective``: devices that measure (this machine, a GPU, phones)
+and the lookup tables that were measured on one. Each is imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mnas_moo.study_file import Measured
+
+if TYPE_CHECKING:
+    from mnas_moo.objectives.objective import Latency
+
+
+def make(settings: Measured, report: Callable[[str], None]) -> Latency:
+    """The source of latency that a study file describes.
+
+    Args:
+        settings: its name and settings; not a predictor, which needs a study (``predicted_latency``).
+        report: told, in one line, what it waits for.
+
+    Raises:
+        ValueError: a setting, or a table's file, cannot be used.
+        MissingExtraError: a package is not installed.
+    """
+    kind, chosen = settings.chosen
+    arguments = chosen.model_dump()
+    if kind == "adb":
+        from mnas_moo.objectives.phone.latency import AdbLatency
+
+        return AdbLatency(**arguments, report=report)
+    if kind == "lut":
+        from mnas_moo.objectives.lookup.latency import LutLatency
+
+        return LutLatency(arguments["file"])
+    if kind == "cuda":
+        from mnas_moo.objectives.cuda import CudaLatency
+
+        return CudaLatency(**arguments)
+    from mnas_moo.objectives.latency import HostLatency, OnnxLatency
+
+    return OnnxLatency(**arguments) if kind == "onnxruntime" else HostLatency(**arguments)

@@ -1,0 +1,252 @@
+"""Trials of networks: parameters become a specification, which is trained, timed and counted.
+
+A network that the study has measured already is answered from its results (the paper's controller may propose it
+again), and the objectives of one are measured side by side (Tan et al. 2019, sec. 3: accuracy from training, latency
+from a phone).
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnas_moo import latencies
+from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.objective import DeviceError
+from mnas_moo.predicted_latency import PredictedLatency, measured_pairs, must_be_measured
+from mnas_moo.storage import find_study
+from mnas_moo.study_file import Model, NetworkStudy, StudyError, load_study_file
+from mnas_moo.trials import MEASUREMENTS, NETWORK, SAME_AS, Interrupts, Observer, completed_trials
+
+if TYPE_CHECKING:
+    import optuna
+
+    from mnas_moo.objectives.data import DataInfo
+    from mnas_moo.objectives.objective import Latency, Objective
+    from mnas_moo.spaces.space import Space
+    from mnas_moo.spaces.spec import NetworkSpec
+
+
+class NetworkTrials:
+    """Networks of a space that are built, trained and timed."""
+
+    def __init__(self, study_file: NetworkStudy) -> None:
+        self.study_file = study_file
+        data = describe(study_file)
+        self.space = _space(study_file, data)
+        self.distributions = self.space.distributions
+        self.canonical = self.space.canonical
+        self.identity: dict[str, Any] = {
+            "space": {"name": study_file.space.name, "settings": study_file.space.settings},
+            "data": {"kind": study_file.data.chosen[0], "classes": len(data.classes), "channels": data.channels},
+            "objectives": {name: study_file.identity_of(name) for name in study_file.objective_names},
+        }
+        self.objectives: dict[str, Objective] = {}
+
+    def prepare(self, stack: ExitStack, observer: Observer) -> None:
+        """Opens data and devices; from now on a phone's model is part of the identity."""
+        self.objectives = _objectives(self.study_file, self.space, stack, observer)
+        self.close = stack.close
+        if "latency_ms" in self.objectives and self.study_file.latency.chosen[0] in ("adb", "lut", "model"):
+            latency: Latency = self.objectives["latency_ms"]  # type: ignore[assignment]  # all of this name are
+            self.identity["device"] = {"model": latency.device["model"]}
+
+    def measure(
+        self, study: optuna.Study, trial: optuna.Trial, observer: Observer, interrupts: Interrupts
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Suggests a network and measures it, or answers from what was measured of it.
+
+        Raises:
+            DeviceError: no device is left; what was measured until then is stored, for whoever tries the trial again.
+            ValueError: an objective could not be measured.
+        """
+        from mnas_moo.spaces.text import to_text
+
+        params = {name: trial._suggest(name, dist) for name, dist in self.space.distributions.items()}
+        spec = self.space.spec(params).canonical()
+        network = to_text(spec)
+        observer.trial_started(trial.number, network)
+        trial.set_user_attr(NETWORK, network)
+        for earlier in completed_trials(study):  # by any process
+            if earlier.user_attrs.get(NETWORK) == network and MEASUREMENTS in earlier.user_attrs:
+                trial.set_user_attr(SAME_AS, earlier.number)
+                found: Mapping[str, Mapping[str, Any]] = earlier.user_attrs[MEASUREMENTS]
+                return found
+        measurements = dict(trial.user_attrs.get(MEASUREMENTS, {}))  # of an earlier try of this trial
+        # The seed follows the network: a trial that is tried again, anywhere, is the same trial.
+        seed = zlib.crc32(network.encode())
+        try:
+            self._measure(spec, seed, interrupts, measurements)
+            latency = self.objectives.get("latency_ms")
+            if isinstance(latency, PredictedLatency) and must_be_measured(
+                study, measurements, self.study_file.objective_names, self.study_file.limits
+            ):
+                with interrupts.allowed():
+                    measurements["latency_ms"] = _figures("latency_ms", latency.confirm, spec, seed)
+        except BaseException:
+            if measurements:
+                trial.set_user_attr(MEASUREMENTS, measurements)
+            raise
+        return measurements
+
+    def _measure(
+        self, spec: NetworkSpec, seed: int, interrupts: Interrupts, measurements: dict[str, dict[str, Any]]
+    ) -> None:
+        """Adds what is missing. The first runs in this thread, where Ctrl-C reaches it, the others beside."""
+        missing = [name for name in self.objectives if name not in measurements]
+        if not missing:
+            return
+        first, *others = missing
+
+        def measure(name: str) -> None:
+            measurements[name] = _figures(name, self.objectives[name].measure, spec, seed)
+
+        with ThreadPoolExecutor(max(1, len(others))) as pool:
+            futures = [pool.submit(measure, name) for name in others]
+            try:
+                with interrupts.allowed():
+                    measure(first)
+                    for future in futures:
+                        future.result()
+            except KeyboardInterrupt:
+                self.close()  # ends what the other threads wait for
+                raise
+
+
+def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str, Any]:
+    """One measurement as it is stored.
+
+    Raises:
+        ValueError: it failed; the message begins with its name.
+    """
+    try:
+        measured = measure(spec, seed)
+    except (MissingExtraError, DeviceError):
+        raise
+    except Exception as error:
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise ValueError(f"{name}: {kind}{error}") from error
+    value = float(measured.value)
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}")
+    return {"value": value, **measured.details}
+
+
+def describe(study_file: NetworkStudy) -> DataInfo:
+    """What the study's data says of the space.
+
+    Raises:
+        StudyError: there is no such data.
+    """
+    from mnas_moo.objectives.data import describe
+
+    try:
+        return describe(study_file.data.source)
+    except (ValueError, OSError) as error:
+        raise _data_error(study_file, error) from error
+
+
+def _data_error(study_file: NetworkStudy, error: Exception) -> StudyError:
+    elsewhere = "" if study_file.data.source == "digits" else "; --data PATH reads images from elsewhere"
+    return study_file.error(("data",), f": {str(error).removeprefix('data: ')}{elsewhere}")
+
+
+def _space(study_file: NetworkStudy, data: DataInfo) -> Space:
+    """The space for the data's images and classes."""
+    space = study_file.make_space(data)
+    spec = space.random(np.random.default_rng(0))
+    for key, ours, theirs in (
+        ("classes", spec.classes, len(data.classes)),
+        ("channels", spec.input_shape[0], data.channels),
+    ):
+        if ours != theirs:
+            where = ("space", study_file.space.name, key)
+            raise study_file.error(where, f"is {ours}, but the data has {theirs}; leave it out to take the data's")
+    return space
+
+
+def _objectives(study_file: NetworkStudy, space: Space, stack: ExitStack, observer: Observer) -> dict[str, Objective]:
+    """All that is to be measured, objectives and constrained numbers; closed with the stack."""
+    objectives: dict[str, Objective] = {}
+    for name in study_file.measured_names:
+        try:
+            objective = make_objective(study_file, name, space, observer)
+        except (ValueError, OSError) as error:
+            if isinstance(error, StudyError):
+                raise
+            section = "objectives" if name in study_file.objective_names else "constraints"
+            raise study_file.error((section, name), f": {str(error).removeprefix(f'{name}: ')}") from error
+        stack.callback(objective.close)
+        objectives[name] = objective
+    return objectives
+
+
+def make_objective(study_file: NetworkStudy, name: str, space: Space, observer: Observer) -> Objective:
+    """One objective, or constrained number, of a study.
+
+    Raises:
+        StudyError, ValueError, OSError: its settings, data or files cannot be used.
+    """
+    if name == "accuracy":
+        from mnas_moo.objectives.data import load
+
+        settings = study_file.settings_of(name)
+        observer.preparing(f"reading the images of {study_file.data.chosen[1]}")
+        resolution = space.random(np.random.default_rng(0)).input_shape[1]
+        holdout = settings.pop("holdout")
+        try:
+            images = load(study_file.data.source, resolution, holdout=holdout, cache=study_file.files)
+        except (ValueError, OSError) as error:
+            raise _data_error(study_file, error) from error
+        from mnas_moo.objectives.accuracy import Accuracy
+
+        return Accuracy(images, **settings)
+    if name == "latency_ms":
+        return _latency(study_file, space, observer)
+    from mnas_moo.objectives.counts import Count
+
+    return Count(name)
+
+
+def _latency(study_file: NetworkStudy, space: Space, observer: Observer) -> Latency:
+    settings = study_file.latency
+    if settings.model is not None:
+        return _predicted(study_file, settings.model, observer)
+    latency = latencies.make(settings, observer.waiting)
+    if settings.lut is not None:
+        latency.covers(space)  # type: ignore[attr-defined]  # a table's
+    return latency
+
+
+def _predicted(study_file: NetworkStudy, settings: Model, observer: Observer) -> PredictedLatency:
+    """A predictor fitted to what other studies, and this one before, have measured on the device that confirms."""
+    from mnas_moo.objectives.predictor import LatencyPredictor
+
+    where = ("objectives", "latency_ms", "model")
+    files = [load_study_file(name) for name in settings.source]
+    specs: list[NetworkSpec] = []
+    measured: list[float] = []
+    for name, file in zip([*settings.source, ""], [*files, study_file], strict=True):
+        if not isinstance(file, NetworkStudy):
+            raise study_file.error((*where, "source"), f": {name} is a study of a table; one of networks is needed")
+        theirs = file.latency.identity
+        if file is not study_file and theirs != settings.measure.identity:
+            problem = f": {name} has latencies of {theirs}, and measure is {settings.measure.identity}; they must agree"
+            raise study_file.error((*where, "source"), problem)
+        study = find_study(file)
+        if study is not None:
+            found, latencies_ms = measured_pairs(study)
+            specs += found
+            measured += latencies_ms
+    try:
+        predictor = LatencyPredictor.fit(specs, measured)
+    except ValueError as error:
+        raise study_file.error((*where, "source"), f": {error}") from error
+    observer.preparing(f"latency is predicted from {len(specs)} measured networks; {predictor.quality}")
+    return PredictedLatency(predictor, latencies.make(settings.measure, observer.waiting))

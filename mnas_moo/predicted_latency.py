@@ -1,0 +1,122 @@
+"""Latency predicted from past trials, and measured where it matters: the predictor proposes, the device confirms.
+
+A trial that another dominates even at the lower end of its predicted latency can never be on the front, so it is told
+with the prediction; every other network is measured before it is told. So each member of the front has a measured
+latency, whatever the predictor's errors, and the device is asked for a part of the networks only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnas_moo.front import is_feasible, minimised
+from mnas_moo.objectives.objective import JSON, Direction, Graph, Latency, Measurement
+from mnas_moo.trials import MEASUREMENTS, NETWORK, SAME_AS, completed_trials
+
+if TYPE_CHECKING:
+    import optuna
+
+    from mnas_moo.objectives.predictor import LatencyPredictor
+    from mnas_moo.spaces.spec import NetworkSpec
+
+PREDICTED = "predicted"
+"""Detail of a latency that no device has measured."""
+
+
+def measured_pairs(study: optuna.Study) -> tuple[list[NetworkSpec], list[float]]:
+    """Networks of a study whose latency was measured, with that latency in milliseconds; every network once."""
+    from mnas_moo.spaces.text import from_text
+
+    specs, latencies = [], []
+    for trial in completed_trials(study):
+        measured = trial.user_attrs.get(MEASUREMENTS, {}).get("latency_ms")
+        if measured is not None and not measured.get(PREDICTED) and SAME_AS not in trial.user_attrs:
+            specs.append(from_text(trial.user_attrs[NETWORK]))
+            latencies.append(float(measured["value"]))
+    return specs, latencies
+
+
+class PredictedLatency:
+    """The objective ``latency_ms`` from a predictor; ``confirm`` measures.
+
+    The details of a prediction: ``predicted`` (true), ``low_ms`` and ``high_ms`` (an interval of about 90 %).
+    A network outside what the predictor has seen is measured at once, and ``outside`` says why.
+
+    Args:
+        predictor: fitted to networks measured on the same device.
+        measured: that device.
+    """
+
+    name = "latency_ms"
+    direction: Direction = "minimize"
+
+    def __init__(self, predictor: LatencyPredictor, measured: Latency) -> None:
+        self.predictor = predictor
+        self.measured = measured
+
+    @property
+    def device(self) -> Mapping[str, JSON]:
+        """That of the device that confirms."""
+        return self.measured.device
+
+    def measure(self, spec: Graph, seed: int) -> Measurement:
+        """Predicts the latency of ``spec``, or measures what is unlike all that was seen."""
+        prediction = self.predictor.predict(spec)
+        if prediction.outside:
+            found = self.measured.measure(spec, seed)
+            return Measurement(found.value, {**found.details, "outside": prediction.outside})
+        return Measurement(prediction.ms, {PREDICTED: True, "low_ms": prediction.low_ms, "high_ms": prediction.high_ms})
+
+    def confirm(self, spec: Graph, seed: int) -> Measurement:
+        """Measures ``spec``; ``predicted_ms`` among the details is what the predictor says."""
+        found = self.measured.measure(spec, seed)
+        return Measurement(found.value, {**found.details, "predicted_ms": self.predictor.predict(spec).ms})
+
+    def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
+        """Predicts, or measures, one after the other."""
+        found: list[Measurement | ValueError] = []
+        for spec in specs:
+            try:
+                found.append(self.measure(spec, seed=0))
+            except ValueError as error:
+                found.append(error)
+        return found
+
+    def close(self) -> None:
+        """Frees the device."""
+        self.measured.close()
+
+
+def must_be_measured(
+    study: optuna.Study,
+    measurements: Mapping[str, Mapping[str, Any]],
+    objectives: Sequence[str],
+    limits: Mapping[str, tuple[float | None, float | None]],
+) -> bool:
+    """Whether a network whose latency is predicted could be on the front of a study.
+
+    Args:
+        study: with its completed trials; what one of them dominates stays dominated.
+        measurements: of all that was measured or predicted of the network, by name.
+        objectives: names of the objectives, in the order of a trial's values.
+        limits: constrained number -> (min, max).
+    """
+    latency = measurements["latency_ms"]
+    if not latency.get(PREDICTED):
+        return False
+    values = {name: (measured["value"], measured["value"]) for name, measured in measurements.items()}
+    values["latency_ms"] = (latency["low_ms"], latency["high_ms"])
+    for name, (low, high) in limits.items():
+        if (high is not None and values[name][0] > high) or (low is not None and values[name][1] < low):
+            return False
+    rivals = [trial.values for trial in completed_trials(study) if is_feasible(trial)]
+    if not rivals:
+        return True
+    # The prediction itself is told, so it must be dominated as well; the lower end is the better of the two.
+    best = minimised([min(values[name]) for name in objectives], study.directions)
+    others = minimised(rivals, study.directions)
+    dominated: bool = bool(np.any(np.all(others <= best, axis=1) & np.any(others < best, axis=1)))
+    return not dominated
