@@ -1,7 +1,7 @@
-"""The process in which models are timed for ``latency.HostLatency``: it reads models and writes timings.
+"""The process in which models are timed for ``latency.ProcessLatency``: it reads models and writes timings.
 
 A process of its own, because threads of a training process would share an interpreter lock and an allocator with
-what is timed. It loads numpy and LiteRT only, so it is there in a fraction of a second. A message is four bytes of
+what is timed. It loads numpy and the runtime only, so it is there in a fraction of a second. A message is four bytes of
 length (big-endian), that much JSON, and as many raw bytes as the JSON's "payload_bytes" says; nothing is unpickled.
 """
 
@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -69,14 +69,22 @@ def median_interval(times: Sequence[float]) -> tuple[float, float, float]:
     return float(np.median(ordered)), float(ordered[low]), float(ordered[high])
 
 
-def repeat(
-    run: Callable[[], object], clock: Callable[[], float], precision: float, maximum_seconds: float
-) -> list[float]:
-    """Repeats ``run`` until the median is known well enough.
+def timed(run: Callable[[], object], clock: Callable[[], float]) -> Callable[[], float]:
+    """What does ``run`` once and returns the seconds that ``clock`` counted."""
+
+    def once() -> float:
+        before = clock()
+        run()
+        return clock() - before
+
+    return once
+
+
+def repeat(once: Callable[[], float], precision: float, maximum_seconds: float) -> list[float]:
+    """Repeats a run until the median is known well enough.
 
     Args:
-        run: what is timed.
-        clock: seconds; read before and after each run.
+        once: does one run and returns its seconds.
         precision: stop once half the confidence interval of the median is at most this share of the median.
         maximum_seconds: stop after this long anyway, once there are ``MINIMUM_RUNS``.
 
@@ -86,11 +94,9 @@ def repeat(
     times: list[float] = []
     start, check = time.perf_counter(), MINIMUM_RUNS
     while True:
-        before = clock()
-        run()
-        times.append(clock() - before)
+        times.append(once())
         elapsed = time.perf_counter() - start
-        if len(times) < MINIMUM_RUNS or elapsed < MINIMUM_SECONDS:
+        if len(times) < MINIMUM_RUNS or elapsed < min(MINIMUM_SECONDS, maximum_seconds):
             continue
         if elapsed >= maximum_seconds:
             return times
@@ -101,32 +107,17 @@ def repeat(
             check = len(times) * 5 // 4  # seldom: sorting takes time too
 
 
-def measure(request: Mapping[str, Any], model: bytes) -> dict[str, Any]:
-    """Times one model as ``latency.HostLatency`` asks; milliseconds.
+def warm_up(run: Callable[[], object], maximum_seconds: float = WARM_UP_SECONDS) -> int:
+    """Runs until the machine is in its stride, or for ``maximum_seconds`` if that is less; returns how often."""
+    start, runs = time.perf_counter(), 0
+    while runs < 3 or time.perf_counter() - start < min(WARM_UP_SECONDS, maximum_seconds):
+        run()
+        runs += 1
+    return runs
 
-    Raises:
-        ValueError, RuntimeError: LiteRT cannot read or run the model.
-    """
-    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, request["cores"])  # before LiteRT starts its threads, which inherit it
-    threads = request["threads"]
-    interpreter = Interpreter(model_content=model, num_threads=threads)
-    interpreter.allocate_tensors()
-    source = interpreter.get_input_details()[0]
-    image = np.random.default_rng(0).standard_normal(source["shape"], dtype=np.float32)
-    interpreter.set_tensor(source["index"], image)
-    cpu_clock = threads == 1 and time.get_clock_info("thread_time").resolution <= 1e-6
-
-    wall_start, cpu_start, warm_up_runs = time.perf_counter(), time.thread_time(), 0
-    while warm_up_runs < 3 or time.perf_counter() - wall_start < WARM_UP_SECONDS:
-        interpreter.invoke()
-        warm_up_runs += 1
-    wall_start, cpu_start = time.perf_counter(), time.thread_time()
-    clock = time.thread_time if cpu_clock else time.perf_counter
-    times = repeat(interpreter.invoke, clock, request["precision"], request["maximum_seconds"])
-    wall, cpu = time.perf_counter() - wall_start, time.thread_time() - cpu_start
+def summary(times: Sequence[float]) -> dict[str, Any]:
+    """The figures of a measurement in milliseconds: "median_ms", its spread and its interval."""
     median, low, high = median_interval(times)
     p10, p90 = np.percentile(times, [10, 90])
     return {
@@ -135,6 +126,65 @@ def measure(request: Mapping[str, Any], model: bytes) -> dict[str, Any]:
         "p90_ms": 1e3 * float(p90),
         "confidence_half_width_ms": 1e3 * (high - low) / 2,
         "runs": len(times),
+    }
+
+
+def _litert(model: bytes, threads: int) -> Callable[[], object]:
+    """LiteRT, which delegates what it can to XNNPACK."""
+    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
+
+    interpreter = Interpreter(model_content=model, num_threads=threads)
+    interpreter.allocate_tensors()
+    source = interpreter.get_input_details()[0]
+    image = _image(source["shape"])
+    if source["dtype"] == np.int8:
+        image = np.rint(np.clip(32 * image, -128, 127))
+    interpreter.set_tensor(source["index"], image.astype(source["dtype"]))
+    return cast("Callable[[], object]", interpreter.invoke)
+
+
+def _onnxruntime(model: bytes, threads: int) -> Callable[[], object]:
+    """ONNX Runtime's CPU provider with all its graph optimisations, the default."""
+    import onnxruntime  # type: ignore[import-untyped]
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores alone
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    (source,), (result,) = session.get_inputs(), session.get_outputs()
+    binding = session.io_binding()  # input and output stay where they are: no copy is timed
+    binding.bind_ortvalue_input(source.name, onnxruntime.OrtValue.ortvalue_from_numpy(_image(source.shape)))
+    binding.bind_output(result.name)
+    return lambda: session.run_with_iobinding(binding)
+
+
+def _image(shape: Sequence[int]) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+
+
+RUNTIMES: dict[str, Callable[[bytes, int], Callable[[], object]]] = {"litert": _litert, "onnxruntime": _onnxruntime}
+"""By name: loads a model for a number of threads and returns what runs it once, on an input that is set."""
+
+
+def measure(request: Mapping[str, Any], model: bytes) -> dict[str, Any]:
+    """Times one model as ``latency.ProcessLatency`` asks; milliseconds.
+
+    Raises:
+        Exception: the runtime cannot read or run the model; each has errors of its own.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, request["cores"])  # before the runtime starts its threads, which inherit it
+    threads = request["threads"]
+    run = RUNTIMES[request["runtime"]](model, threads)
+    cpu_clock = threads == 1 and time.get_clock_info("thread_time").resolution <= 1e-6
+    warm_up_runs = warm_up(run, request["maximum_seconds"])
+    wall_start, cpu_start = time.perf_counter(), time.thread_time()
+    clock = time.thread_time if cpu_clock else time.perf_counter
+    times = repeat(timed(run, clock), request["precision"], request["maximum_seconds"])
+    wall, cpu = time.perf_counter() - wall_start, time.thread_time() - cpu_start
+    return {
+        **summary(times),
         "warm_up_runs": warm_up_runs,
         "seconds": wall,
         "clock": "thread_cpu" if cpu_clock else "wall",

@@ -1,4 +1,4 @@
-"""Latency on this machine: LiteRT with XNNPACK, the engine that phones run, in a pinned process of its own.
+"""Latency on this machine's cores, in a pinned process of its own: LiteRT (what phones run) or ONNX Runtime.
 
 MnasNet's LAT(m) (Tan et al. 2019, sec. 3.1) is measured on a Pixel's big core, one thread, batch 1; here the core
 is this machine's. It needs no trained weights, so it is measured while the child trains. What keeps the two apart:
@@ -10,7 +10,9 @@ was). Left is what all cores share: last-level cache, memory bandwidth, and the 
 
 from __future__ import annotations
 
+import abc
 import contextlib
+import importlib.metadata
 import os
 import platform
 import subprocess
@@ -18,22 +20,21 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from mnas_moo.objectives import host_worker, litert
+from mnas_moo.objectives import host_worker, litert, onnx
 from mnas_moo.objectives.extras import require
-from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.spaces.spec import NetworkSpec
+from mnas_moo.objectives.objective import JSON, Direction, Graph, Latency, Measurement
 
 _GRACE_SECONDS = 120.0  # for start, loading and the first runs of a large network, on top of the measuring time
 
 
-class HostLatency:
-    """The objective ``latency_ms``: median time of one inference on this machine, batch 1, float32.
+class ProcessLatency(abc.ABC):
+    """What runtimes on this machine share: everything but how a graph is written and which engine runs it.
 
-    Networks that compute alike are measured once. Threads may share one object; measurements wait for each other,
+    Graphs that compute alike are measured once. Threads may share one object; measurements wait for each other,
     also those of other processes of the same user on the same cores (where the system has file locks).
 
     The details of a measurement: ``p10_ms`` and ``p90_ms`` (spread of the runs), ``confidence_half_width_ms`` (half
@@ -42,7 +43,114 @@ class HostLatency:
     clock), ``cores`` (pinned to; empty where the system cannot), ``threads``, ``cpu``.
 
     Args:
+        runtime: a key of ``host_worker.RUNTIMES``.
+        device: what identifies the machine and the runtime, without "model" (the CPU's name) and "threads".
+        threads: of the runtime, each with a core; more than one is timed by the wall clock.
+        precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
+            of the median.
+        maximum_seconds: of timed runs; the measurement ends then in any case, once there are 10 runs.
+
+    Raises:
+        ValueError: an argument is out of range, or there are fewer cores than threads.
+    """
+
+    name = "latency_ms"
+    direction: Direction = "minimize"
+
+    def __init__(
+        self, runtime: str, device: Mapping[str, JSON], threads: int, precision: float, maximum_seconds: float
+    ) -> None:
+        affinity = hasattr(os, "sched_getaffinity")
+        cores = sorted(os.sched_getaffinity(0)) if affinity else list(range(os.cpu_count() or 1))
+        if not 1 <= threads <= len(cores):
+            raise ValueError(f"threads is {threads}; it must be from 1 to {len(cores)}, the cores of this process")
+        check_repeats(precision, maximum_seconds)
+        self.threads = threads
+        self.precision = precision
+        self.maximum_seconds = maximum_seconds
+        self._runtime = runtime
+        self._cores = cores[-threads:] if affinity else []  # the last: systems put more of their own on the first
+        self._cpu = _cpu_name()
+        self._device = {**device, "model": self._cpu, "threads": threads}
+        self._lock = threading.Lock()
+        self._results: dict[Graph, Measurement] = {}
+        self._worker: _Worker | None = None
+        self._closed = False
+
+    @property
+    def device(self) -> Mapping[str, JSON]:
+        """This machine: "backend", "model" (its CPU), "runtime", "threads", "data_type"."""
+        return self._device
+
+    def measure(self, spec: Graph, seed: int) -> Measurement:
+        """Measures ``spec`` with random weights, or answers from memory.
+
+        Args:
+            spec: the network, or some layers of one.
+            seed: without effect: weights and input are always the same.
+
+        Raises:
+            ValueError: the runtime refused the model.
+            RuntimeError: the timing process ended or hung (the next measurement starts another), or this object
+                was closed.
+        """
+        del seed
+        spec = spec.canonical()
+        with self._lock:
+            if spec not in self._results:
+                self._results[spec] = self._measure(spec)
+            return self._results[spec]
+
+    def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
+        """Measures one after the other; what the runtime refuses has its error in its place."""
+        return measure_in_turn(self, specs)
+
+    def close(self) -> None:
+        """Ends the timing process, also in the middle of a measurement, which then fails."""
+        self._closed = True
+        worker = self._worker
+        if worker is not None:
+            worker.stop()
+
+    @abc.abstractmethod
+    def _write(self, spec: Graph) -> bytes:
+        """The model that the runtime reads, with random weights."""
+
+    def _measure(self, spec: Graph) -> Measurement:
+        request = {
+            "runtime": self._runtime,
+            "threads": self.threads,
+            "cores": self._cores,
+            "precision": self.precision,
+            "maximum_seconds": self.maximum_seconds,
+        }
+        model = self._write(spec)
+        with _alone_on(self._cores):
+            try:
+                if self._worker is None or not self._worker.alive:
+                    self._worker = _Worker()
+                if self._closed:  # asked after the worker is there: closing stops one that it sees
+                    raise RuntimeError("nobody waits for it")
+                answer = self._worker.ask(request, model, self.maximum_seconds + _GRACE_SECONDS)
+            except RuntimeError as error:
+                if self._closed:
+                    self.close()  # also a worker that was started meanwhile
+                    raise RuntimeError("closed before the measurement was done") from error
+                raise
+        if "error" in answer:
+            name = spec.name or "the network"
+            raise ValueError(f"{self._device['runtime']} cannot run {name}: {answer['error']}")
+        value = answer.pop("median_ms")
+        details = {**answer, "cores": self._cores, "threads": self.threads, "cpu": self._cpu}
+        return Measurement(value, details)
+
+
+class HostLatency(ProcessLatency):
+    """The objective ``latency_ms``: median time of one inference on this machine in LiteRT, batch 1.
+
+    Args:
         threads: LiteRT's threads, each with a core; more than one is timed by the wall clock.
+        data_type: "float32", or "int8": weights and activations are 8-bit integers, as quantised networks run.
         precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
             of the median.
         maximum_seconds: of timed runs; the measurement ends then in any case, once there are 10 runs.
@@ -52,69 +160,71 @@ class HostLatency:
         MissingExtraError: ai-edge-litert is not installed.
     """
 
-    name = "latency_ms"
-    direction: Direction = "minimize"
+    def __init__(
+        self,
+        threads: int = 1,
+        *,
+        data_type: str = "float32",
+        precision: float = 0.02,
+        maximum_seconds: float = 5.0,
+    ) -> None:
+        if data_type not in litert.DATA_TYPES:
+            raise ValueError(f"data_type is {data_type!r}; allowed: {', '.join(litert.DATA_TYPES)}")
+        require("ai_edge_litert.schema_py_generated", extra="host")
+        runtime = f"LiteRT {importlib.metadata.version('ai-edge-litert')} XNNPACK"
+        device = {"backend": "host", "runtime": runtime, "data_type": data_type}
+        super().__init__("litert", device, threads, precision, maximum_seconds)
+        self._data_type = data_type
+
+    def _write(self, spec: Graph) -> bytes:
+        return litert.write(spec, data_type=self._data_type)
+
+
+class OnnxLatency(ProcessLatency):
+    """The objective ``latency_ms``: median time of one inference on this machine's CPU in ONNX Runtime, batch 1.
+
+    Args:
+        threads: ONNX Runtime's threads within an operator, each with a core; more than one is timed by the wall clock.
+        precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
+            of the median.
+        maximum_seconds: of timed runs; the measurement ends then in any case, once there are 10 runs.
+
+    Raises:
+        ValueError: an argument is out of range, or there are fewer cores than threads.
+        MissingExtraError: onnx or onnxruntime is not installed.
+    """
 
     def __init__(self, threads: int = 1, *, precision: float = 0.02, maximum_seconds: float = 5.0) -> None:
-        affinity = hasattr(os, "sched_getaffinity")
-        cores = sorted(os.sched_getaffinity(0)) if affinity else list(range(os.cpu_count() or 1))
-        if not 1 <= threads <= len(cores):
-            raise ValueError(f"threads is {threads}; it must be from 1 to {len(cores)}, the cores of this process")
-        if not 0 < precision < 1:
-            raise ValueError(f"precision is {precision}; it is a share of the median, above 0 and below 1")
-        if maximum_seconds <= 0:
-            raise ValueError(f"maximum_seconds is {maximum_seconds}; it must be above 0")
-        require("ai_edge_litert.schema_py_generated", extra="host")
-        self.threads = threads
-        self.precision = precision
-        self.maximum_seconds = maximum_seconds
-        self._cores = cores[-threads:] if affinity else []  # the last: systems put more of their own on the first
-        self._cpu = _cpu_name()
-        self._lock = threading.Lock()
-        self._results: dict[NetworkSpec, Measurement] = {}
-        self._worker: _Worker | None = None
+        version = require("onnxruntime", extra="onnx").__version__
+        require("onnx", extra="onnx")
+        device = {"backend": "onnxruntime", "runtime": f"ONNX Runtime {version}", "data_type": "float32"}
+        super().__init__("onnxruntime", device, threads, precision, maximum_seconds)
 
-    def measure(self, spec: NetworkSpec, seed: int) -> Measurement:
-        """Measures ``spec`` with random weights, or answers from memory.
+    def _write(self, spec: Graph) -> bytes:
+        return onnx.write(spec)
 
-        Args:
-            spec: the network.
-            seed: without effect: weights and input are always the same.
 
-        Raises:
-            RuntimeError: LiteRT refused the model, or the timing process ended or hung (the next measurement
-                starts another).
-        """
-        del seed
-        spec = spec.canonical()
-        with self._lock:
-            if spec not in self._results:
-                self._results[spec] = self._measure(spec)
-            return self._results[spec]
+def check_repeats(precision: float, maximum_seconds: float) -> None:
+    """Checks how long runs are to be repeated.
 
-    def close(self) -> None:
-        """Ends the timing process, also in the middle of a measurement, which then fails."""
-        worker = self._worker
-        if worker is not None:
-            worker.stop()
+    Raises:
+        ValueError: one is out of range.
+    """
+    if not 0 < precision < 1:
+        raise ValueError(f"precision is {precision}; it is a share of the median, above 0 and below 1")
+    if maximum_seconds <= 0:
+        raise ValueError(f"maximum_seconds is {maximum_seconds}; it must be above 0")
 
-    def _measure(self, spec: NetworkSpec) -> Measurement:
-        request = {
-            "threads": self.threads,
-            "cores": self._cores,
-            "precision": self.precision,
-            "maximum_seconds": self.maximum_seconds,
-        }
-        model = litert.write(spec)
-        with _alone_on(self._cores):
-            if self._worker is None or not self._worker.alive:
-                self._worker = _Worker()
-            answer = self._worker.ask(request, model, self.maximum_seconds + _GRACE_SECONDS)
-        if "error" in answer:
-            raise RuntimeError(f"LiteRT cannot run {spec.name or 'the network'}: {answer['error']}")
-        value = answer.pop("median_ms")
-        details = {**answer, "cores": self._cores, "threads": self.threads, "cpu": self._cpu}
-        return Measurement(value, details)
+
+def measure_in_turn(latency: Latency, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
+    """``Latency.measure_all`` where there is one device: one after the other, a ValueError in its graph's place."""
+    results: list[Measurement | ValueError] = []
+    for spec in specs:
+        try:
+            results.append(latency.measure(spec, 0))
+        except ValueError as error:
+            results.append(error)
+    return results
 
 
 class _Worker:

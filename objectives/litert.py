@@ -3,17 +3,22 @@
 Packing the flatbuffer ourselves takes milliseconds, where converting a torch module takes seconds a network. The
 format is TensorFlow Lite's schema.fbs, whose classes ship in ``ai-edge-litert``. Norms are folded into the
 convolutions, activations fused, dropout is gone. Padding is torch's ``kernel // 2`` on every side: SAME where that
-means the same, else an explicit PAD before a VALID convolution (XNNPACK merges the two).
+means the same, else an explicit PAD before a VALID convolution (XNNPACK merges the two). An int8 model has the same
+operators; ``quantization`` says what its integers mean. Input and output are int8 too, as converters write models
+"for integer-only devices": a camera's bytes are the input but for an offset, and nothing is left to a float unit.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from mnas_moo.objectives import quantization
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.objective import Graph
+from mnas_moo.objectives.quantization import Quantization, of_range, of_weights
+from mnas_moo.objectives.weights import convolution, fully_connected, random_weights
 from mnas_moo.spaces.operations import (
     Add,
     AveragePool,
@@ -23,48 +28,101 @@ from mnas_moo.spaces.operations import (
     Linear,
     Multiply,
     Operation,
+    Shape,
 )
-from mnas_moo.spaces.spec import NetworkSpec, Node
+from mnas_moo.spaces.spec import Node
+
+DATA_TYPES = ("float32", "int8")
 
 _SCHEMA_VERSION = 3  # of schema.fbs: the only one that interpreters read
 _ALIGNMENT = 16  # bytes, of weights in the file: what the kernels load them by
+_INT8_VERSIONS = {  # of the operators: the first that takes int8, which old interpreters check
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "PAD": 2,
+    "AVERAGE_POOL_2D": 2,
+    "MEAN": 2,
+    "ADD": 2,
+    "MUL": 2,
+    "LOGISTIC": 2,
+}
 
 
-def write(spec: NetworkSpec, weights: Mapping[str, np.ndarray] | None = None) -> bytes:
-    """Writes ``spec`` as a float32 LiteRT model of batch 1.
+def write(
+    spec: Graph,
+    weights: Mapping[str, np.ndarray] | None = None,
+    data_type: str = "float32",
+    calibration: np.ndarray | None = None,
+) -> bytes:
+    """Writes ``spec`` as a LiteRT model of batch 1.
 
     Args:
-        spec: the network; its input becomes (1, H, W, C), its output (1, classes), both float32.
+        spec: the network; its input becomes (1, H, W, C), its output (1, classes), both of ``data_type``.
         weights: by the names and in the layouts of ``torch_module.weights``; None: random ones, always the same,
             that keep activations in a common range (latency does not depend on them).
+        data_type: "float32" or "int8".
+        calibration: for int8, (N, H, W, C) float32 images as the network is trained on, some 100 of them: they
+            tell the ranges of the activations. None, only without weights: all ranges are [-4, 4] (latency does
+            not depend on them either).
 
     Returns:
-        The content of a .tflite file.
+        The content of a .tflite file. A float32 image becomes an int8 model's input by the scale and zero point
+        that its input tensor names.
 
     Raises:
-        ValueError: a weight is missing or has another shape than the specification says.
+        ValueError: a weight is missing or has another shape than the specification says; calibration images are
+            missing, of another shape, or not needed; the data type is unknown.
         MissingExtraError: ai-edge-litert is not installed.
     """
-    model = _Model(spec, _random_weights(spec) if weights is None else weights)
-    height, width = spec.input_shape[1:]
-    values = {-1: model.tensor("input", (1, height, width, spec.input_shape[0]))}
+    if data_type not in DATA_TYPES:
+        raise ValueError(f"data_type is {data_type!r}; allowed: {', '.join(DATA_TYPES)}")
+    if data_type == "float32" and calibration is not None:
+        raise ValueError("calibration images are given, but a float32 model has no use for them; pass data_type='int8'")
+    if data_type == "int8" and weights is not None and calibration is None:
+        raise ValueError("an int8 model with weights needs calibration images; pass some 100 of the training set")
+    weights = random_weights(spec) if weights is None else weights
+    if data_type == "float32":
+        return _pack(_Model(spec, weights), spec)
+    if calibration is None:
+        return _pack(_Model(spec, weights, lambda name: (-4.0, 4.0)), spec)
+    ranges = quantization.ranges_of(_pack(_Model(spec, weights), spec), calibration)
+    return _pack(_Model(spec, weights, ranges.__getitem__), spec)
+
+
+def _pack(model: _Model, spec: Graph) -> bytes:
+    """Emits all nodes; both data types name their tensors alike, which is how ranges find theirs."""
+    values = {-1: model.activation("input", spec.input_shape)}
     for i, node in enumerate(spec.nodes):
         values[i] = EMITTERS[type(node.operation)](model, node.operation, node, *(values[j] for j in node.inputs))
     return model.finish(values[-1], values[len(spec.nodes) - 1])
 
 
 class _Model:
-    """Packs tensors, operators and, at last, the model; every method returns an index or an offset in the file."""
+    """Packs tensors, operators and, at last, the model; every method returns an index or an offset in the file.
 
-    def __init__(self, spec: NetworkSpec, weights: Mapping[str, np.ndarray]) -> None:
+    Args:
+        spec: the network.
+        weights: see ``write``.
+        ranges: the smallest and largest value of each activation by its name, for an int8 model; None: float32.
+    """
+
+    def __init__(
+        self,
+        spec: Graph,
+        weights: Mapping[str, np.ndarray],
+        ranges: Callable[[str], tuple[float, float]] | None = None,
+    ) -> None:
         self.schema = require("ai_edge_litert.schema_py_generated", extra="host")
         # Room for all weights from the start: growing would copy them over and over.
         self.builder = require("flatbuffers", extra="host").Builder(4 * spec.parameters + 2**16)
         self.name = spec.name
         self.weights = weights
+        self.ranges = ranges
+        self.quantizations: dict[int, Quantization] = {}  # of int8 activations, by tensor
         self.tensors: list[int] = []
         self.operators: list[int] = []
-        self.codes: dict[str, int] = {}
+        self.codes: dict[tuple[str, int], int] = {}
         self.buffers = [self.table("Buffer")]  # buffer 0 is the empty one that all activations name
         self.constants: dict[tuple[int, ...], int] = {}
 
@@ -86,21 +144,35 @@ class _Model:
             self.builder.PrependUOffsetTRelative(value)
         return int(self.builder.EndVector())
 
-    def tensor(self, name: str, shape: Sequence[int], data: np.ndarray | None = None) -> int:
-        """Adds an activation, or with ``data`` (float32 or int32) a constant; returns its index."""
+    def tensor(
+        self,
+        name: str,
+        shape: Sequence[int],
+        data: np.ndarray | None = None,
+        quantization: Quantization | None = None,
+    ) -> int:
+        """Adds an activation, or with ``data`` (float32, int32 or int8) a constant; returns its index."""
         buffer = 0
         if data is not None:
             content = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
             self.builder.Prep(_ALIGNMENT, content.size)
             self.buffers.append(self.table("Buffer", Data=self.builder.CreateNumpyVector(content)))
             buffer = len(self.buffers) - 1
-        types = self.schema.TensorType
+        number = np.dtype(np.float32 if quantization is None else np.int8) if data is None else data.dtype
         fields = {
             "Shape": self.vector(shape),
-            "Type": types.INT32 if data is not None and data.dtype == np.int32 else types.FLOAT32,
+            "Type": getattr(self.schema.TensorType, number.name.upper()),
             "Buffer": buffer,
             "Name": self.builder.CreateString(name),
         }
+        if quantization is not None:
+            scales = np.array(quantization.scales, dtype=np.float32)
+            fields["Quantization"] = self.table(
+                "QuantizationParameters",
+                Scale=self.builder.CreateNumpyVector(scales),
+                ZeroPoint=self.builder.CreateNumpyVector(np.full(len(scales), quantization.zero_point, np.int64)),
+                QuantizedDimension=quantization.axis,
+            )
         self.tensors.append(self.table("Tensor", **fields))
         return len(self.tensors) - 1
 
@@ -110,18 +182,42 @@ class _Model:
             self.constants[values] = self.tensor(name, shape, np.array(values, dtype=np.int32))
         return self.constants[values]
 
-    def activation(self, name: str, shape: tuple[int, int, int]) -> int:
-        """Adds the tensor of a (channels, height, width) result."""
+    def activation(self, name: str, shape: Shape, quantization: Quantization | None = None) -> int:
+        """Adds the tensor of a (channels, height, width) result.
+
+        An int8 one gets ``quantization``, where the operator wants a certain one, or what its own range asks for.
+        """
         channels, height, width = shape
-        return self.tensor(name, (1, height, width, channels))
+        return self._result(name, (1, height, width, channels), quantization)
+
+    def logits(self, name: str, size: int) -> int:
+        """Adds the tensor of a fully connected layer's result."""
+        return self._result(name, (1, size), None)
+
+    def _result(self, name: str, shape: Sequence[int], quantization: Quantization | None) -> int:
+        if self.ranges is None:
+            return self.tensor(name, shape)
+        quantization = quantization or of_range(*self.ranges(name))
+        index = self.tensor(name, shape, quantization=quantization)
+        self.quantizations[index] = quantization
+        return index
+
+    def filters(self, name: str, x: int, weight: np.ndarray, bias: np.ndarray, axis: int) -> list[int]:
+        """Adds weights (output channels in dimension ``axis``) and bias of a layer over ``x``; returns its inputs."""
+        of_weight = of_bias = None
+        if self.ranges is not None:
+            weight, bias, of_weight, of_bias = of_weights(weight, bias, axis, self.quantizations[x].scales[0])
+        filters = self.tensor(f"{name}.weight", weight.shape, weight, of_weight)
+        return [x, filters, self.tensor(f"{name}.bias", bias.shape, bias, of_bias)]
 
     def operator(self, code: str, inputs: Sequence[int], output: int, options: str = "", **fields: int | bool) -> int:
         """Adds the builtin operator ``code`` with its options table; returns ``output``."""
+        version = 1 if self.ranges is None else _INT8_VERSIONS[code]
         packed: dict[str, int] = {"Inputs": self.vector(inputs), "Outputs": self.vector([output])}
         if options:
             packed["BuiltinOptions"] = self.table(options, **fields)
             packed["BuiltinOptionsType"] = getattr(self.schema.BuiltinOptions, options)
-        packed["OpcodeIndex"] = self.codes.setdefault(code, len(self.codes))
+        packed["OpcodeIndex"] = self.codes.setdefault((code, version), len(self.codes))
         self.operators.append(self.table("Operator", **packed))
         return output
 
@@ -129,21 +225,9 @@ class _Model:
         """Adds a PAD of ``margin`` zeros on every side of ``x``, the input of ``node``."""
         channels, height, width = node.input_shapes[0]
         sides = self.constant("paddings", 0, 0, margin, margin, margin, margin, 0, 0, shape=(4, 2))
-        padded = self.activation(f"{node.name}.pad", (channels, height + 2 * margin, width + 2 * margin))
+        shape = (channels, height + 2 * margin, width + 2 * margin)
+        padded = self.activation(f"{node.name}.pad", shape, self.quantizations.get(x))  # copied integers: one scale
         return self.operator("PAD", [x, sides], padded, "PadOptions")
-
-    def weight(self, name: str, *shape: int) -> np.ndarray:
-        """The named weight, checked.
-
-        Raises:
-            ValueError: it is missing or has another shape.
-        """
-        if name not in self.weights:
-            raise ValueError(f"weights lack {name!r}; pass torch_module.weights of a module of this specification")
-        array = np.asarray(self.weights[name], dtype=np.float32)
-        if array.shape != shape:
-            raise ValueError(f"weight {name!r} has shape {array.shape}; the specification says {shape}")
-        return array
 
     def finish(self, source: int, result: int) -> bytes:
         """Packs the model around what was added."""
@@ -155,10 +239,11 @@ class _Model:
             Operators=self.offsets(self.operators),
             Name=self.builder.CreateString("main"),
         )
-        codes = [getattr(self.schema.BuiltinOperator, name) for name in self.codes]
+        codes = [(getattr(self.schema.BuiltinOperator, name), version) for name, version in self.codes]
         # The deprecated field holds the code too, as all writers do: old interpreters read only that one.
         packed_codes = [
-            self.table("OperatorCode", DeprecatedBuiltinCode=code, BuiltinCode=code, Version=1) for code in codes
+            self.table("OperatorCode", DeprecatedBuiltinCode=code, BuiltinCode=code, Version=version)
+            for code, version in codes
         ]
         model = self.table(
             "Model",
@@ -176,15 +261,7 @@ def _conv(model: _Model, operation: Conv, node: Node, x: int) -> int:
     """CONV_2D, or DEPTHWISE_CONV_2D where every channel is a group of its own, with the norm folded in."""
     channels, kernel, groups = node.input_shapes[0][0], operation.kernel, operation.groups
     outputs = operation.out_channels
-    weight = model.weight(f"{node.name}.weight", outputs, channels // groups, kernel, kernel)
-    if operation.epsilon is None:
-        bias = model.weight(f"{node.name}.bias", outputs)
-    else:
-        gamma, beta, mean, variance = (
-            model.weight(f"{node.name}.{part}", outputs) for part in ("gamma", "beta", "running_mean", "running_var")
-        )
-        scale = gamma / np.sqrt(variance + np.float32(operation.epsilon))
-        weight, bias = weight * scale[:, None, None, None], beta - mean * scale
+    weight, bias = convolution(model.weights, node)
     functions = model.schema.ActivationFunctionType
     fused = {"none": functions.NONE, "relu": functions.RELU, "relu6": functions.RELU6, "sigmoid": functions.NONE}
     padding = model.schema.Padding.SAME
@@ -200,31 +277,25 @@ def _conv(model: _Model, operation: Conv, node: Node, x: int) -> int:
     }
     depthwise = groups == channels != 1
     if depthwise:
-        weight = weight.transpose(1, 2, 3, 0)  # (1, k, k, out)
+        weight, axis = weight.transpose(1, 2, 3, 0), 3  # (1, k, k, out)
         fields["DepthMultiplier"] = outputs // channels
     else:
-        weight = weight.transpose(0, 2, 3, 1)  # (out, k, k, in / groups)
-    filters = model.tensor(f"{node.name}.weight", weight.shape, weight)
-    inputs = [x, filters, model.tensor(f"{node.name}.bias", bias.shape, bias)]
+        weight, axis = weight.transpose(0, 2, 3, 1), 0  # (out, k, k, in / groups)
+    inputs = model.filters(node.name, x, weight, bias, axis)
     y = model.activation(node.name, node.shape)
     code, options = ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions") if depthwise else ("CONV_2D", "Conv2DOptions")
     model.operator(code, inputs, y, options, **fields)
     if operation.activation == "sigmoid":  # has no fused form
-        return model.operator("LOGISTIC", [y], model.activation(f"{node.name}.sigmoid", node.shape))
+        gate = model.activation(f"{node.name}.sigmoid", node.shape, quantization.SIGMOID)
+        return model.operator("LOGISTIC", [y], gate)
     return y
 
 
 def _linear(model: _Model, operation: Linear, node: Node, x: int) -> int:
     """FULLY_CONNECTED over the (1, 1, 1, C) tensor, whose result is (1, out)."""
-    outputs, features = operation.out_features, math.prod(node.input_shapes[0])
-    weight = model.weight(f"{node.name}.weight", outputs, features)
-    bias = model.weight(f"{node.name}.bias", outputs)
-    inputs = [
-        x,
-        model.tensor(f"{node.name}.weight", weight.shape, weight),
-        model.tensor(f"{node.name}.bias", bias.shape, bias),
-    ]
-    return model.operator("FULLY_CONNECTED", inputs, model.tensor(node.name, (1, outputs)), "FullyConnectedOptions")
+    inputs = model.filters(node.name, x, *fully_connected(model.weights, node), axis=0)
+    y = model.logits(node.name, operation.out_features)
+    return model.operator("FULLY_CONNECTED", inputs, y, "FullyConnectedOptions")
 
 
 def _average_pool(model: _Model, operation: AveragePool, node: Node, x: int) -> int:
@@ -238,9 +309,8 @@ def _average_pool(model: _Model, operation: AveragePool, node: Node, x: int) -> 
         "FilterWidth": kernel,
         "FilterHeight": kernel,
     }
-    return model.operator(
-        "AVERAGE_POOL_2D", [padded], model.activation(node.name, node.shape), "Pool2DOptions", **fields
-    )
+    y = model.activation(node.name, node.shape, model.quantizations.get(x))  # the kernels average the integers
+    return model.operator("AVERAGE_POOL_2D", [padded], y, "Pool2DOptions", **fields)
 
 
 def _global_average_pool(model: _Model, operation: GlobalAveragePool, node: Node, x: int) -> int:
@@ -277,35 +347,3 @@ EMITTERS: dict[type[Operation], Callable[..., int]] = {
     Multiply: _multiply,
     Dropout: _dropout,
 }
-
-
-def _random_weights(spec: NetworkSpec) -> dict[str, np.ndarray]:
-    """Weights for measuring: variance 1 / fan-in, twice that before a ReLU: activations stay in a common range.
-
-    All are cut from one block of random numbers, repeated: drawing millions would take longer than all the rest.
-    """
-    block = np.random.default_rng(0).uniform(-1, 1, 2**14 - 1).astype(np.float32)  # odd: rows differ
-    weights: dict[str, np.ndarray] = {}
-
-    def draw(name: str, activation: str, *shape: int) -> None:
-        bound = math.sqrt((6 if activation.startswith("relu") else 3) / math.prod(shape[1:]))
-        weights[name] = np.resize(block * np.float32(bound), shape)
-
-    for node in spec.nodes:
-        operation = node.operation
-        if isinstance(operation, Conv):
-            outputs, kernel = operation.out_channels, operation.kernel
-            groups = operation.groups
-            draw(
-                f"{node.name}.weight", operation.activation, outputs, node.input_shapes[0][0] // groups, kernel, kernel
-            )
-            zeros, ones = np.zeros(outputs, np.float32), np.ones(outputs, np.float32)
-            if operation.epsilon is None:
-                weights[f"{node.name}.bias"] = zeros
-            else:
-                statistics = {"gamma": ones, "beta": zeros, "running_mean": zeros, "running_var": ones}
-                weights.update({f"{node.name}.{part}": array for part, array in statistics.items()})
-        elif isinstance(operation, Linear):
-            draw(f"{node.name}.weight", "none", operation.out_features, math.prod(node.input_shapes[0]))
-            weights[f"{node.name}.bias"] = np.zeros(operation.out_features, np.float32)
-    return weights

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mnas_moo.objectives.objective import Graph
 from mnas_moo.spaces.operations import (
     Add,
     AveragePool,
@@ -27,7 +28,7 @@ from mnas_moo.spaces.operations import (
     Multiply,
     Operation,
 )
-from mnas_moo.spaces.spec import NetworkSpec, Node
+from mnas_moo.spaces.spec import Node
 
 ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor] | None] = {
     "none": None,
@@ -154,7 +155,7 @@ class Network(nn.Module):
     ``bias``, or ``weight``, ``gamma``, ``beta``, ``running_mean``, ``running_var`` where a norm follows.
     """
 
-    def __init__(self, spec: NetworkSpec, generator: torch.Generator, norm_momentum: float) -> None:
+    def __init__(self, spec: Graph, generator: torch.Generator, norm_momentum: float) -> None:
         super().__init__()
         self.spec = spec
         last_use = {source: i for i, node in enumerate(spec.nodes) for source in node.inputs}
@@ -180,7 +181,7 @@ class Network(nn.Module):
         return x
 
 
-def build(spec: NetworkSpec, generator: torch.Generator | None = None, *, norm_momentum: float = 0.01) -> Network:
+def build(spec: Graph, generator: torch.Generator | None = None, *, norm_momentum: float = 0.01) -> Network:
     """Builds ``spec`` as a float32 module on the CPU, in training mode, freshly initialised.
 
     Args:

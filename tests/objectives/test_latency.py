@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib.metadata
 import io
 import os
 import signal
@@ -16,8 +18,9 @@ import pytest
 
 from mnas_moo.objectives import host_worker, latency, litert
 from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.objectives.latency import HostLatency
+from mnas_moo.objectives.latency import HostLatency, OnnxLatency, ProcessLatency
 from mnas_moo.objectives.objective import Measurement
+from mnas_moo.spaces.fragment import fragments
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 SMALL = NetworkSpec((3, 16, 16), Layer("conv", 3, 8, 3, 2, skip="none"), (Layer("mbconv", 8, 8, 3),), 16, 10)
@@ -47,12 +50,12 @@ class Clock:
         return self.now
 
 
-def worker_of(objective: HostLatency) -> subprocess.Popen[bytes]:
+def worker_of(objective: ProcessLatency) -> subprocess.Popen[bytes]:
     assert objective._worker is not None
     return objective._worker._process
 
 
-def during_a_measurement(objective: HostLatency, act: Callable[[], None]) -> list[BaseException]:
+def during_a_measurement(objective: ProcessLatency, act: Callable[[], None]) -> list[BaseException]:
     """Lets ``act`` happen while a measurement that takes minutes runs; returns what the measurement raised."""
     errors: list[BaseException] = []
     objective.maximum_seconds, objective.precision = 600.0, 1e-12
@@ -185,8 +188,72 @@ def test_a_worker_that_died_between_measurements_is_replaced(host: HostLatency) 
 
 def test_closing_ends_a_running_measurement(host: HostLatency) -> None:
     (error,) = during_a_measurement(host, host.close)
-    assert "the timing process ended" in str(error)
+    assert isinstance(error, RuntimeError)
+    assert str(error) == "closed before the measurement was done"
     assert worker_of(host).poll() is not None
+    with pytest.raises(RuntimeError, match="closed"):
+        host.measure(SMALL, 0)
+
+
+def test_the_device_is_what_a_table_is_kept_for(host: HostLatency) -> None:
+    version = importlib.metadata.version("ai-edge-litert")
+    assert host.device == {
+        "backend": "host",
+        "model": host.measure(SMALL, 0).details["cpu"],
+        "runtime": f"LiteRT {version} XNNPACK",
+        "threads": 1,
+        "data_type": "float32",
+    }
+
+
+def test_int8_networks_are_measured_and_said_to_be() -> None:
+    with contextlib.closing(HostLatency(data_type="int8", maximum_seconds=0.1)) as host:
+        assert host.measure(LARGE, 0).value > 0
+        assert host.device["data_type"] == "int8"
+    with pytest.raises(ValueError, match="data_type is 'int16'; allowed: float32, int8"):
+        HostLatency(data_type="int16")
+
+
+def test_onnx_runtime_is_measured_as_litert_is(host: HostLatency) -> None:
+    with contextlib.closing(OnnxLatency(maximum_seconds=0.1)) as latency:
+        measurement = latency.measure(LARGE, 0)
+        assert measurement.value > 3 * latency.measure(SMALL, 0).value
+        assert set(measurement.details) == set(host.measure(SMALL, 0).details)
+        assert measurement.details["clock"] == host.measure(SMALL, 0).details["clock"]
+        version = importlib.metadata.version("onnxruntime")
+        assert latency.device == {
+            **host.device,
+            "backend": "onnxruntime",
+            "runtime": f"ONNX Runtime {version}",
+        }
+
+
+def test_parts_of_networks_are_measured(host: HostLatency) -> None:
+    parts = fragments(SMALL)
+    with contextlib.closing(OnnxLatency(maximum_seconds=0.1)) as latency:
+        for result in (*host.measure_all(parts), *latency.measure_all(parts)):
+            assert isinstance(result, Measurement)
+            assert result.value > 0
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
+def test_without_onnx_runtime_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MissingExtraError, match=rf"{missing} is not installed .* pip install 'mnas-moo\[onnx\]'"):
+        OnnxLatency()
+
+
+def test_all_are_measured_in_order_and_a_refusal_keeps_its_place(
+    host: HostLatency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = litert.write
+    monkeypatch.setattr(litert, "write", lambda spec, **_: b"no model" if spec.classes == 3 else write(spec))
+    refused = dataclasses.replace(SMALL, classes=3, name="three")
+    small, error, again = host.measure_all([SMALL, refused, SMALL])
+    assert isinstance(small, Measurement)
+    assert again is small
+    assert isinstance(error, ValueError)
+    assert "XNNPACK cannot run three: ValueError: " in str(error)
 
 
 def test_a_worker_that_hangs_is_ended(host: HostLatency, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,8 +276,8 @@ def test_a_model_that_litert_refuses_is_an_error_and_the_worker_lives_on(
     host: HostLatency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(litert, "write", lambda spec: b"no model")
-        with pytest.raises(RuntimeError, match="LiteRT cannot run the network: ValueError: "):
+        patch.setattr(litert, "write", lambda spec, **_: b"no model")
+        with pytest.raises(ValueError, match=r"LiteRT .* cannot run the network: ValueError: "):
             host.measure(SMALL, 0)
     worker = worker_of(host)
     host.measure(SMALL, 0)
@@ -285,14 +352,14 @@ def test_median_interval_has_the_ranks_of_the_binomial() -> None:
 def test_equal_runs_stop_at_the_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_worker, "MINIMUM_SECONDS", 0.0)
     clock = Clock(0.25)
-    assert host_worker.repeat(clock.run, clock, 0.02, 60.0) == [0.25] * host_worker.MINIMUM_RUNS
+    assert host_worker.repeat(host_worker.timed(clock.run, clock), 0.02, 60.0) == [0.25] * host_worker.MINIMUM_RUNS
 
 
 def test_unequal_runs_are_repeated_until_the_median_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_worker, "MINIMUM_SECONDS", 0.0)
     # Uniform on [1, 1.5]: the half width is about 0.98 * 0.5 / sqrt(n), a share of 0.01 of 1.25 at n = 1,537.
     clock = Clock(*(1 + 0.5 * (i * 0.618034 % 1) for i in range(100_000)))
-    times = host_worker.repeat(clock.run, clock, 0.01, 60.0)
+    times = host_worker.repeat(host_worker.timed(clock.run, clock), 0.01, 60.0)
     median, low, high = host_worker.median_interval(times)
     assert (high - low) / 2 <= 0.01 * median
     assert 1_200 < len(times) < 2_500
@@ -302,7 +369,7 @@ def test_the_maximum_time_ends_runs_that_never_agree(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(host_worker, "MINIMUM_SECONDS", 0.0)
     clock = Clock(1.0, 100.0)
     started = time.perf_counter()
-    times = host_worker.repeat(clock.run, clock, 1e-9, 0.05)
+    times = host_worker.repeat(host_worker.timed(clock.run, clock), 1e-9, 0.05)
     assert len(times) >= host_worker.MINIMUM_RUNS
     assert 0.05 <= time.perf_counter() - started < 5
 

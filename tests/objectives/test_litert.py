@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import numpy as np
@@ -12,31 +11,9 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from mnas_moo.objectives import litert, torch_module
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.spaces import network
-from mnas_moo.spaces.operations import (
-    OPERATIONS,
-    Add,
-    AveragePool,
-    Conv,
-    Dropout,
-    GlobalAveragePool,
-    Linear,
-    Multiply,
-    Operation,
-    Shape,
-)
-from mnas_moo.spaces.spec import Layer, NetworkSpec, Node
-
-
-def trained(spec: NetworkSpec) -> torch_module.Network:
-    """A module whose norms fit their inputs, as after training, and are not neutral."""
-    generator = torch.Generator().manual_seed(0)
-    module = torch_module.build(spec, generator, norm_momentum=1.0)
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            if name.endswith(("gamma", "beta", "bias")):
-                parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-        module(torch.randn(16, *spec.input_shape, generator=generator))
-    return module.eval()
+from mnas_moo.spaces.operations import OPERATIONS
+from mnas_moo.spaces.spec import Layer, NetworkSpec
+from tests.objectives.conftest import LAYERS, SINGLE, every_case, runs_in_xnnpack_alone, small, trained
 
 
 def run(model: bytes, image: np.ndarray) -> np.ndarray:
@@ -61,22 +38,6 @@ def difference(spec: NetworkSpec) -> float:
     return float(np.abs(got - expected.numpy()).max())
 
 
-def small(*layers: Layer, shape: Shape = (3, 12, 12), **settings: object) -> NetworkSpec:
-    stem = Layer("conv", shape[0], 8, 3, 1, skip="none")
-    return dataclasses.replace(NetworkSpec(shape, stem, layers, 16, 5), **settings)  # type: ignore[arg-type]
-
-
-def of_nodes(shape: Shape, *operations: tuple[Operation, tuple[int, ...]]) -> NetworkSpec:
-    """A specification lowered to just these operations, for what no layer contains."""
-    nodes: list[Node] = []
-    for operation, inputs in operations:
-        shapes = tuple(shape if i < 0 else nodes[i].shape for i in inputs)
-        nodes.append(Node(f"node{len(nodes)}", operation, inputs, shapes, operation.output_shape(*shapes)))
-    spec = small(shape=shape)
-    vars(spec)["nodes"] = tuple(nodes)  # where the cached property keeps them
-    return spec
-
-
 def operator_codes(model: bytes) -> list[str]:
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
     root = schema.Model.GetRootAs(model, 0)
@@ -87,62 +48,17 @@ def operator_codes(model: bytes) -> list[str]:
     ]
 
 
-SINGLE: dict[type[Operation], list[NetworkSpec]] = {
-    Conv: [
-        of_nodes((4, height, width), (Conv(outputs, kernel, stride, groups, epsilon, activation), (-1,)))
-        for height, width, outputs, kernel, stride, groups, epsilon, activation in (
-            (9, 9, 6, 3, 1, 1, 1e-3, "relu"),
-            (8, 8, 6, 3, 2, 1, 1e-3, "relu6"),
-            (8, 9, 6, 5, 2, 1, None, "none"),
-            (9, 9, 6, 3, 2, 1, None, "sigmoid"),
-            (7, 10, 6, 7, 3, 1, 1e-5, "none"),
-            (8, 8, 6, 1, 1, 1, 1e-3, "none"),
-            (8, 8, 6, 1, 2, 1, None, "none"),  # skips every other pixel
-            (8, 7, 4, 3, 1, 4, 1e-3, "relu"),  # depthwise
-            (8, 7, 4, 5, 2, 4, 1e-3, "relu"),
-            (8, 7, 8, 3, 2, 4, None, "none"),  # two outputs a channel
-            (8, 7, 6, 3, 1, 2, None, "none"),  # grouped
-            (1, 1, 6, 5, 1, 1, None, "none"),  # larger than the image
-            (2, 2, 4, 5, 2, 4, None, "none"),
-        )
-    ],
-    Linear: [of_nodes((6, 1, 1), (Linear(4), (-1,)))],
-    AveragePool: [
-        of_nodes((4, height, width), (AveragePool(kernel, stride), (-1,)))
-        for height, width, kernel, stride in ((8, 8, 3, 1), (8, 8, 3, 2), (9, 8, 3, 2), (7, 7, 5, 3), (1, 1, 3, 1))
-    ],
-    GlobalAveragePool: [of_nodes((4, 7, 5), (GlobalAveragePool(), (-1,)))],
-    Add: [of_nodes((4, 5, 5), (AveragePool(3, 1), (-1,)), (Add(), (0, -1)))],
-    Multiply: [of_nodes((4, 5, 5), (GlobalAveragePool(), (-1,)), (Multiply(), (-1, 0)))],
-    Dropout: [of_nodes((4, 5, 5), (AveragePool(3, 1), (-1,)), (Dropout(0.5), (0,)))],
-}
-
-
 def test_every_operation_is_written_and_compared() -> None:
     assert set(litert.EMITTERS) == set(SINGLE) == set(OPERATIONS)
 
 
-@pytest.mark.parametrize(
-    "spec", [spec for specs in SINGLE.values() for spec in specs], ids=lambda spec: repr(spec.nodes[-1].operation)
-)
+@every_case
 def test_each_operation_computes_what_torch_computes(spec: NetworkSpec) -> None:
     assert difference(spec) < 1e-5
 
 
 @pytest.mark.parametrize("size", [(12, 12), (13, 13), (11, 8), (1, 1)])
-@pytest.mark.parametrize(
-    "layer",
-    [
-        Layer("conv", 8, 8, 3),
-        Layer("conv", 8, 8, 5, 2, se_ratio=0.25, skip="pooling"),
-        Layer("conv", 8, 12, 3, 2, skip="none"),
-        Layer("mbconv", 8, 8, 3, skip="pooling"),
-        Layer("mbconv", 8, 8, 5, 1, 3, 0.25),
-        Layer("mbconv", 8, 12, 5, 2, 6, 0.25),
-        Layer("mbconv", 8, 8, 3, 2, 6, skip="pooling"),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_each_kind_of_layer_computes_what_torch_computes(layer: Layer, size: tuple[int, int]) -> None:
     assert difference(small(layer, shape=(3, *size))) < 1e-4
 
@@ -166,17 +82,15 @@ def test_published_networks_compute_what_torch_computes(name: str, resolution: i
 
 @pytest.mark.parametrize("name", ["mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2"])
 def test_xnnpack_runs_the_whole_network(name: str) -> None:
-    interpreter = Interpreter(model_content=litert.write(network(name, resolution=64)))
-    before = [operator["op_name"] for operator in interpreter._get_ops_details()]
+    model = litert.write(network(name, resolution=64))
+    interpreter = Interpreter(model_content=model)
     interpreter.allocate_tensors()
-    after = [operator["op_name"] for operator in interpreter._get_ops_details()]
-    assert after == [*before, "DELEGATE"]
+    assert runs_in_xnnpack_alone(interpreter)
     plain = Interpreter(
-        model_content=litert.write(network(name, resolution=64)),
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     )
     plain.allocate_tensors()
-    assert "DELEGATE" not in [operator["op_name"] for operator in plain._get_ops_details()]
+    assert not runs_in_xnnpack_alone(plain)
 
 
 def test_norms_activations_and_dropout_cost_no_operator() -> None:

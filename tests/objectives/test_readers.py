@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 from ai_edge_litert.interpreter import Interpreter
+from onnxruntime import InferenceSession
 
-from mnas_moo.objectives import litert, torch_module
+from mnas_moo.objectives import litert, onnx, torch_module
 from mnas_moo.spaces.operations import (
     OPERATIONS,
     Add,
@@ -90,6 +92,29 @@ def test_litert_computes_what_torch_computes(operation: type[Operation], spec: N
     got = torch.from_numpy(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
     assert expected.std() > 1e-3
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-4)
+
+
+@every_operation
+def test_int8_litert_gives_the_shapes_of_the_nodes(operation: type[Operation], spec: NetworkSpec) -> None:
+    details = Interpreter(model_content=litert.write(spec, data_type="int8")).get_tensor_details()
+    shapes = {detail["name"]: tuple(detail["shape"]) for detail in details if detail["dtype"] is np.int8}
+    for node in spec.nodes[:-1]:
+        if not isinstance(node.operation, Dropout):
+            channels, height, width = node.shape
+            assert shapes[node.name] == (1, height, width, channels), node.name
+
+
+@every_operation
+def test_onnx_computes_what_torch_computes(operation: type[Operation], spec: NetworkSpec) -> None:
+    module = torch_module.build(spec, norm_momentum=1.0)
+    images = torch.randn(16, *spec.input_shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        module(images)  # so that the norms fit
+        expected = module.eval()(images[:1])
+    session = InferenceSession(onnx.write(spec, torch_module.weights(module)), providers=["CPUExecutionProvider"])
+    (got,) = session.run(None, {"input": images[:1].numpy()})
+    assert expected.std() > 1e-3
+    torch.testing.assert_close(torch.from_numpy(got), expected, rtol=0, atol=1e-4)
 
 
 @every_operation

@@ -1,0 +1,166 @@
+"""Latency on a GPU: torch's float32 kernels at batch 1, replayed as one CUDA graph and timed by the GPU's own events.
+
+A CUDA graph (pytorch.org/docs/stable/notes/cuda.html, "CUDA Graphs") launches all kernels of a network by one call:
+Python's time to launch some hundred small kernels one by one is not measured. What is: the
+kernels that torch and cuDNN's heuristics choose, norms folded into the convolutions, input and output on the GPU. It is
+not TensorRT or another compiler, which fuse and tune further, and orders networks differently where they do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from mnas_moo.objectives import host_worker
+from mnas_moo.objectives.latency import check_repeats, measure_in_turn
+from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement
+from mnas_moo.spaces.fragment import Fragment
+from mnas_moo.spaces.operations import Conv
+
+
+class CudaLatency:
+    """The objective ``latency_ms``: median time of one inference on this machine's first GPU, batch 1, float32.
+
+    Graphs that compute alike are measured once. Threads may share one object; measurements wait for each other.
+    Whatever else the GPU does at the time (training a child on it, say) shares it, and the times grow: give training
+    another GPU.
+
+    The details of a measurement: ``p10_ms``, ``p90_ms``, ``confidence_half_width_ms``, ``runs`` and ``warm_up_runs``
+    as ``latency.ProcessLatency`` has them, and ``gpu``.
+
+    Args:
+        precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
+            of the median.
+        maximum_seconds: of timed runs; the measurement ends then in any case, once there are 10 runs.
+
+    Raises:
+        ValueError: an argument is out of range, or there is no GPU that torch can use.
+    """
+
+    name = "latency_ms"
+    direction: Direction = "minimize"
+
+    def __init__(self, *, precision: float = 0.02, maximum_seconds: float = 5.0) -> None:
+        import torch
+
+        check_repeats(precision, maximum_seconds)
+        if not torch.cuda.is_available():
+            raise ValueError(
+                f"torch {torch.__version__} finds no CUDA GPU on this machine; measure on its CPU: "
+                "latency_ms: {host: {}}, or install a driver and a torch that fit the GPU"
+            )
+        self.precision = precision
+        self.maximum_seconds = maximum_seconds
+        self._gpu = torch.cuda.get_device_name(0)
+        self._runtime = f"torch {torch.__version__} CUDA {torch.version.cuda}"
+        self._lock = threading.Lock()
+        self._results: dict[Graph, Measurement] = {}
+        self._closed = False
+
+    @property
+    def device(self) -> Mapping[str, JSON]:
+        """The GPU: "backend", "model" (its name), "runtime", "threads" (of the host: 1), "data_type"."""
+        return {
+            "backend": "cuda",
+            "model": self._gpu,
+            "runtime": self._runtime,
+            "threads": 1,
+            "data_type": "float32",
+        }
+
+    def measure(self, spec: Graph, seed: int) -> Measurement:
+        """Measures ``spec`` with random weights, or answers from memory.
+
+        Args:
+            spec: the network, or some layers of one.
+            seed: without effect: weights and input are always the same.
+
+        Raises:
+            ValueError: the network does not fit into the GPU's memory.
+            RuntimeError: this object was closed, or CUDA failed.
+        """
+        del seed
+        spec = spec.canonical()
+        with self._lock:
+            if spec not in self._results:
+                self._results[spec] = self._measure(spec)
+            return self._results[spec]
+
+    def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
+        """Measures one after the other; what does not fit has its error in its place."""
+        return measure_in_turn(self, specs)
+
+    def close(self) -> None:
+        """Ends a measurement under way, which then fails."""
+        self._closed = True
+
+    def _measure(self, spec: Graph) -> Measurement:
+        import torch
+
+        try:
+            with torch.cuda.device(0):
+                once = self._unless_closed(_Replay(spec))
+                warm_up_runs = host_worker.warm_up(once)
+                times = host_worker.repeat(once, self.precision, self.maximum_seconds)
+        except torch.cuda.OutOfMemoryError as error:
+            reason = str(error).partition(".")[0]
+            raise ValueError(
+                f"{spec.name or 'the network'} does not fit into the memory of {self._gpu}: {reason}"
+            ) from error
+        figures = host_worker.summary(times)
+        value = figures.pop("median_ms")
+        return Measurement(value, {**figures, "warm_up_runs": warm_up_runs, "gpu": self._gpu})
+
+    def _unless_closed(self, once: Callable[[], float]) -> Callable[[], float]:
+        def run() -> float:
+            if self._closed:
+                raise RuntimeError("closed before the measurement was done")
+            return once()
+
+        return run
+
+
+def without_norms(spec: Graph) -> Fragment:
+    """The graph that computes what ``spec`` does once its norms are folded into the convolutions."""
+    nodes = (
+        dataclasses.replace(node, operation=dataclasses.replace(node.operation, epsilon=None))
+        if isinstance(node.operation, Conv)
+        else node
+        for node in spec.nodes
+    )
+    return Fragment(spec.input_shape, tuple(nodes), spec.name)
+
+
+class _Replay:
+    """One inference of a graph at batch 1 on the current GPU, recorded; a call replays it."""
+
+    def __init__(self, spec: Graph) -> None:
+        import torch
+
+        from mnas_moo.objectives import torch_module
+
+        # The record names the memory of weights, input and result, which must live as long as it does.
+        self._module = torch_module.build(without_norms(spec)).cuda().eval()
+        self._image = torch.randn(1, *spec.input_shape, generator=torch.Generator().manual_seed(0)).cuda()
+        self._graph = torch.cuda.CUDAGraph()
+        self._start, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        with torch.inference_mode():
+            # Libraries set themselves up in the first runs, which must be off the stream that is recorded.
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                for _ in range(3):
+                    self._module(self._image)
+            torch.cuda.current_stream().wait_stream(aside)
+            # Only this thread's calls are recorded: another may train on the GPU meanwhile.
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+                self._result = self._module(self._image)
+
+    def __call__(self) -> float:
+        """Seconds between the start and the end on the GPU."""
+        self._start.record()
+        self._graph.replay()
+        self._end.record()
+        self._end.synchronize()
+        return float(self._start.elapsed_time(self._end)) / 1e3

@@ -1,0 +1,167 @@
+"""A specification written straight to an ONNX file, as ``litert`` writes one for LiteRT.
+
+Operators of opset 17 (onnx.ai/onnx/operators; ONNX Runtime since 1.12), in torch's layout (NCHW) with torch's explicit
+padding. Norms are folded into the convolutions here, as runtimes would do: the file is then the same at every level of
+their optimisation. Activations are operators of their own, which ONNX Runtime fuses with the convolution before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.objective import Graph
+from mnas_moo.objectives.weights import convolution, fully_connected, random_weights
+from mnas_moo.spaces.operations import (
+    Add,
+    AveragePool,
+    Conv,
+    Dropout,
+    GlobalAveragePool,
+    Linear,
+    Multiply,
+    Operation,
+)
+from mnas_moo.spaces.spec import Node
+
+OPSET = 17
+_IR_VERSION = 8  # of the file format: that of opset 17's release
+
+
+def write(spec: Graph, weights: Mapping[str, np.ndarray] | None = None) -> bytes:
+    """Writes ``spec`` as a float32 ONNX model of batch 1.
+
+    Args:
+        spec: the network; its input "input" becomes (1, C, H, W), its output (1, classes).
+        weights: by the names and in the layouts of ``torch_module.weights``; None: random ones, always the same,
+            that keep activations in a common range (latency does not depend on them).
+
+    Returns:
+        The content of an .onnx file.
+
+    Raises:
+        ValueError: a weight is missing or has another shape than the specification says.
+        MissingExtraError: onnx is not installed.
+    """
+    model = _Model(random_weights(spec) if weights is None else weights)
+    values = {-1: "input"}
+    for i, node in enumerate(spec.nodes):
+        values[i] = EMITTERS[type(node.operation)](model, node.operation, node, *(values[j] for j in node.inputs))
+    last = spec.nodes[-1]
+    shape = last.shape[:1] if isinstance(last.operation, Linear) else last.shape
+    return model.finish(spec.name, spec.input_shape, values[len(spec.nodes) - 1], shape)
+
+
+class _Model:
+    """Collects nodes and weights; values have the names of the nodes that give them."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self.onnx = require("onnx", extra="onnx")
+        self.weights = weights
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+
+    def constant(self, name: str, array: np.ndarray) -> str:
+        """Adds a weight or a setting; returns ``name``."""
+        self.constants[name] = self.onnx.numpy_helper.from_array(array, name)
+        return name
+
+    def operator(self, code: str, inputs: Sequence[str], output: str, **attributes: int | Sequence[int]) -> str:
+        """Adds the operator ``code``; returns ``output``."""
+        self.nodes.append(self.onnx.helper.make_node(code, inputs, [output], output, **attributes))
+        return output
+
+    def finish(self, name: str, source: Sequence[int], output: str, result: Sequence[int]) -> bytes:
+        """Packs the model around what was added."""
+        helper, number = self.onnx.helper, self.onnx.TensorProto.FLOAT
+        graph = helper.make_graph(
+            self.nodes,
+            name or "mnas_moo",
+            [helper.make_tensor_value_info("input", number, [1, *source])],
+            [helper.make_tensor_value_info(output, number, [1, *result])],
+            list(self.constants.values()),
+        )
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="mnas_moo")
+        return bytes(model.SerializeToString())
+
+
+def _conv(model: _Model, operation: Conv, node: Node, x: str) -> str:
+    """Conv with the norm folded in, then Relu, Clip or Sigmoid."""
+    weight, bias = convolution(model.weights, node)
+    inputs = [x, model.constant(f"{node.name}.weight", weight), model.constant(f"{node.name}.bias", bias)]
+    y = model.operator(
+        "Conv",
+        inputs,
+        node.name,
+        kernel_shape=[operation.kernel] * 2,
+        strides=[operation.stride] * 2,
+        pads=[operation.kernel // 2] * 4,
+        group=operation.groups,
+    )
+    if operation.activation == "none":
+        return y
+    if operation.activation == "relu6":
+        limits = [model.constant(f"relu6.{limit}", np.array(limit, np.float32)) for limit in (0, 6)]
+        return model.operator("Clip", [y, *limits], f"{node.name}.relu6")
+    return model.operator(operation.activation.capitalize(), [y], f"{node.name}.{operation.activation}")
+
+
+def _linear(model: _Model, operation: Linear, node: Node, x: str) -> str:
+    """Gemm over the flattened (1, C, 1, 1) tensor."""
+    del operation
+    weight, bias = fully_connected(model.weights, node)
+    flat = model.operator("Flatten", [x], f"{node.name}.flat")
+    inputs = [flat, model.constant(f"{node.name}.weight", weight), model.constant(f"{node.name}.bias", bias)]
+    return model.operator("Gemm", inputs, node.name, transB=1)
+
+
+def _average_pool(model: _Model, operation: AveragePool, node: Node, x: str) -> str:
+    """AveragePool whose mean counts the zeros of the padding."""
+    return model.operator(
+        "AveragePool",
+        [x],
+        node.name,
+        kernel_shape=[operation.kernel] * 2,
+        strides=[operation.stride] * 2,
+        pads=[operation.kernel // 2] * 4,
+        count_include_pad=1,
+    )
+
+
+def _global_average_pool(model: _Model, operation: GlobalAveragePool, node: Node, x: str) -> str:
+    """GlobalAveragePool."""
+    del operation
+    return model.operator("GlobalAveragePool", [x], node.name)
+
+
+def _add(model: _Model, operation: Add, node: Node, x: str, y: str) -> str:
+    """Add."""
+    del operation
+    return model.operator("Add", [x, y], node.name)
+
+
+def _multiply(model: _Model, operation: Multiply, node: Node, x: str, gate: str) -> str:
+    """Mul, which broadcasts the gate."""
+    del operation
+    return model.operator("Mul", [x, gate], node.name)
+
+
+def _dropout(model: _Model, operation: Dropout, node: Node, x: str) -> str:
+    """Nothing: the value itself."""
+    del model, operation, node
+    return x
+
+
+EMITTERS: dict[type[Operation], Callable[..., str]] = {
+    Conv: _conv,
+    Linear: _linear,
+    AveragePool: _average_pool,
+    GlobalAveragePool: _global_average_pool,
+    Add: _add,
+    Multiply: _multiply,
+    Dropout: _dropout,
+}

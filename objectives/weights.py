@@ -1,0 +1,96 @@
+"""The weights of a network as writers of model files take them: checked, norms folded in, or random ones.
+
+Weights are float32 arrays by the names and in the layouts of ``torch_module.weights``. In inference a batch norm is a
+scale and an offset a channel (Ioffe and Szegedy 2015, sec. 3.1), which go into the convolution before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from mnas_moo.objectives.objective import Graph
+from mnas_moo.spaces.operations import Conv, Linear
+from mnas_moo.spaces.spec import Node
+
+
+def convolution(weights: Mapping[str, np.ndarray], node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """The convolution of ``node``, its norm folded in.
+
+    Returns:
+        Weights (out, in / groups, k, k) and bias (out,), float32.
+
+    Raises:
+        ValueError: a weight is missing or has another shape than the specification says.
+    """
+    operation = node.operation
+    assert isinstance(operation, Conv)
+    outputs, kernel = operation.out_channels, operation.kernel
+    weight = _weight(
+        weights, f"{node.name}.weight", outputs, node.input_shapes[0][0] // operation.groups, kernel, kernel
+    )
+    if operation.epsilon is None:
+        return weight, _weight(weights, f"{node.name}.bias", outputs)
+    gamma, beta, mean, variance = (
+        _weight(weights, f"{node.name}.{part}", outputs) for part in ("gamma", "beta", "running_mean", "running_var")
+    )
+    scale = gamma / np.sqrt(variance + np.float32(operation.epsilon))
+    return weight * scale[:, None, None, None], beta - mean * scale
+
+
+def fully_connected(weights: Mapping[str, np.ndarray], node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """The fully connected layer of ``node``.
+
+    Returns:
+        Weights (out, in) and bias (out,), float32.
+
+    Raises:
+        ValueError: a weight is missing or has another shape than the specification says.
+    """
+    outputs = node.shape[0]
+    weight = _weight(weights, f"{node.name}.weight", outputs, math.prod(node.input_shapes[0]))
+    return weight, _weight(weights, f"{node.name}.bias", outputs)
+
+
+def _weight(weights: Mapping[str, np.ndarray], name: str, *shape: int) -> np.ndarray:
+    if name not in weights:
+        raise ValueError(f"weights lack {name!r}; pass torch_module.weights of a module of this specification")
+    array = np.asarray(weights[name], dtype=np.float32)
+    if array.shape != shape:
+        raise ValueError(f"weight {name!r} has shape {array.shape}; the specification says {shape}")
+    return array
+
+
+def random_weights(spec: Graph) -> dict[str, np.ndarray]:
+    """Weights for measuring, always the same: variance 1 / fan-in, twice that before a ReLU.
+
+    Activations stay in a common range then. All are cut from one block of random numbers, repeated: drawing millions
+    would take longer than all the rest.
+    """
+    block = np.random.default_rng(0).uniform(-1, 1, 2**14 - 1).astype(np.float32)  # odd: rows differ
+    weights: dict[str, np.ndarray] = {}
+
+    def draw(name: str, activation: str, *shape: int) -> None:
+        bound = math.sqrt((6 if activation.startswith("relu") else 3) / math.prod(shape[1:]))
+        weights[name] = np.resize(block * np.float32(bound), shape)
+
+    for node in spec.nodes:
+        operation = node.operation
+        if isinstance(operation, Conv):
+            outputs, kernel = operation.out_channels, operation.kernel
+            groups = operation.groups
+            draw(
+                f"{node.name}.weight", operation.activation, outputs, node.input_shapes[0][0] // groups, kernel, kernel
+            )
+            zeros, ones = np.zeros(outputs, np.float32), np.ones(outputs, np.float32)
+            if operation.epsilon is None:
+                weights[f"{node.name}.bias"] = zeros
+            else:
+                statistics = {"gamma": ones, "beta": zeros, "running_mean": zeros, "running_var": ones}
+                weights.update({f"{node.name}.{part}": array for part, array in statistics.items()})
+        elif isinstance(operation, Linear):
+            draw(f"{node.name}.weight", "none", operation.out_features, math.prod(node.input_shapes[0]))
+            weights[f"{node.name}.bias"] = np.zeros(operation.out_features, np.float32)
+    return weights
