@@ -1,0 +1,171 @@
+"""What ``benchmark_model`` prints on a virtual phone, from arguments to exit code.
+
+Source: tensorflow/lite/tools/benchmark (benchmark_model.cc, benchmark_tflite_model.cc), tools/logging.h and
+core/util/stats_calculator.h: the same lines in the same order, INFO on standard output, ERROR on standard error, times
+in whole microseconds, other numbers as C++ streams print them. Lines are those of builds since 2024, with percentiles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+GARBAGE = (
+    "\x1b[0m\x00\x07linker: count=fifty first=nan curr=\ufffd\ufffd avg=\n]]>>> us: Init: -, Inference (avg): n/a\n"
+)
+
+_FLAGS: dict[str, tuple[type, str]] = {
+    # flag: type, and the words for it in the log
+    "num_runs": (int, "Min num runs"),
+    "min_secs": (float, "Min runs duration (seconds)"),
+    "max_secs": (float, "Max runs duration (seconds)"),
+    "num_threads": (int, "Num threads"),
+    "warmup_runs": (int, "Min warmup runs"),
+    "warmup_min_secs": (float, "Min warmup runs duration (seconds)"),
+    "graph": (str, "Graph"),
+    "use_xnnpack": (str, "Use xnnpack"),
+}
+
+
+class UsageError(ValueError):
+    """The tool refuses its arguments, with this message."""
+
+
+@dataclass
+class Options:
+    """The flags, with the tool's defaults.
+
+    Attributes:
+        values: of all flags.
+        given: the flags that were on the command line, in the order of the log.
+        unknown: arguments that the tool does not know; it ignores them.
+    """
+
+    values: dict[str, int | float | str] = field(
+        default_factory=lambda: {
+            "num_runs": 50,
+            "min_secs": 1.0,
+            "max_secs": 150.0,
+            "num_threads": -1,
+            "warmup_runs": 1,
+            "warmup_min_secs": 0.5,
+            "graph": "",
+            "use_xnnpack": "",
+        }
+    )
+    given: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def number(self, flag: str) -> float:
+        """The value of a flag that is a number."""
+        return float(self.values[flag])
+
+    @property
+    def threads(self) -> int:
+        """How many threads; one where nothing was asked for."""
+        return max(1, int(self.values["num_threads"]))
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Reads the command line.
+
+    Raises:
+        UsageError: a value is no number, or the graph is missing.
+    """
+    options = Options()
+    given = set()
+    for argument in arguments:
+        name, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or not equals or name not in _FLAGS:
+            options.unknown.append(argument)
+            continue
+        try:
+            options.values[name] = _FLAGS[name][0](value)
+        except ValueError:
+            raise UsageError(f"Failed to parse flag '{name}' against argv '{argument}'") from None
+        given.add(name)
+    options.given = [name for name in _FLAGS if name in given]
+    if not options.values["graph"]:
+        raise UsageError("Please specify the name of your TF Lite input file with --graph")
+    return options
+
+
+def info(*lines: str) -> str:
+    """Lines of the tool's log."""
+    return "".join(f"INFO: {line}\n" for line in lines)
+
+
+def opening(options: Options) -> str:
+    """The log up to the loading of the model."""
+    lines = ["Log parameter values verbosely: [0]"]
+    lines += [f"{_FLAGS[name][1]}: [{_text(options.values[name])}]" for name in options.given]
+    if "num_threads" in options.given:
+        lines.append(f"#threads used for CPU inference: [{options.threads}]")
+    log = info("STARTING!", *lines)
+    if options.unknown:
+        log += f"WARN: Unconsumed cmdline flags: {' '.join(options.unknown)}\n"
+    return log
+
+
+def loaded(options: Options, megabytes: float, init_us: int) -> str:
+    """The log of a model that was loaded, without the line on standard error."""
+    return info(
+        f"Loaded model {options.values['graph']}",
+        f"The input model file size (MB): {megabytes:g}",
+        f"Initialized session in {init_us / 1e3:g}ms.",
+    )
+
+
+def runs(minimum: float, seconds: float, maximum_seconds: float, times_us: Sequence[int]) -> str:
+    """The log of one series of runs."""
+    return info(
+        f"Running benchmark for at least {minimum:g} iterations and at least {seconds:g} seconds but"
+        f" terminate if exceeding {maximum_seconds:g} seconds.",
+        statistics(times_us) + "\n",
+    )
+
+
+def timings(init_us: int, warmup_us: Sequence[int], times_us: Sequence[int], memory_mb: tuple[float, float]) -> str:
+    """The end of the log."""
+    first = warmup_us[0] if warmup_us else 0
+    return info(
+        f"Inference timings in us: Init: {init_us}, First inference: {first}, Warmup (avg): {_mean(warmup_us):g},"
+        f" Inference (avg): {_mean(times_us):g}",
+        "Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the actual"
+        " memory footprint of the model at runtime. Take the information at your discretion.",
+        f"Memory footprint delta from the start of the tool (MB): init={memory_mb[0]:g} overall={memory_mb[1]:g}",
+    )
+
+
+def statistics(times_us: Sequence[int]) -> str:
+    """One line about a series of times.
+
+    >>> statistics([3, 1, 2])
+    'count=3 first=3 curr=2 min=1 max=3 avg=2 std=0 p5=1 median=2 p95=3'
+    >>> statistics([7, 7])
+    'count=2 curr=7(all same) p5=7 median=7 p95=7'
+    """
+    if not times_us:
+        return "count=0"
+    count, mean = len(times_us), _mean(times_us)
+    low, high = min(times_us), max(times_us)
+    if low == high:
+        line = f"count={count} curr={low}" + ("(all same)" if count > 1 else "")
+    else:
+        deviation = math.sqrt(sum((time - mean) ** 2 for time in times_us) / count)
+        line = (
+            f"count={count} first={times_us[0]} curr={times_us[-1]} min={low} max={high} avg={mean:g}"
+            f" std={int(deviation)}"
+        )
+    ordered = sorted(times_us)
+    p5, median, p95 = (ordered[min(count - 1, round(share * (count - 1)))] for share in (0.05, 0.5, 0.95))
+    return f"{line} p5={p5} median={median} p95={p95}"
+
+
+def _mean(times_us: Sequence[int]) -> float:
+    return sum(times_us) / len(times_us) if times_us else 0.0
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
