@@ -18,7 +18,7 @@ import functools
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -275,6 +275,25 @@ class SkeletonSpace(ABC):
     def random(self, rng: np.random.Generator) -> NetworkSpec:
         """The network of a genome drawn uniformly."""
         return self.spec({name: list(values)[int(rng.integers(len(values)))] for name, values in self._values.items()})
+
+    def covering(self) -> Iterator[NetworkSpec]:
+        """Networks of the space that hold, together, every distinct layer, skip, stem and head of its networks.
+
+        A layer is known by its place, its choices and the filters of the layer before it. So all layers of a
+        network choose alike, but for the filters, which alternate between two factors: every pair in turn.
+        """
+        places = list(dict.fromkeys(name.rpartition(".")[0] for name in self._values))
+        kinds = [kind for kind in LAYER_CHOICES if kind != "filters"]
+        for values in itertools.product(*(LAYER_CHOICES[kind] for kind in kinds)):
+            # a factorised block's "layers" is as many as there may be: a layer after the first is among them
+            common = {**dict(zip(kinds, values, strict=True)), "layers": LAYERS_CHANGES[-1]}
+            for pair in itertools.product(LAYER_CHOICES["filters"], repeat=2):
+                factor = {place: pair[i % 2] for i, place in enumerate(places)}
+                params = {}
+                for name in self._values:
+                    place, _, kind = name.rpartition(".")
+                    params[name] = factor[place] if kind == "filters" else common[kind]
+                yield self.spec(params)
 
     def canonical(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """One representative of all genomes that mean this network.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mnas_moo.spaces.spec import NetworkSpec
@@ -51,5 +51,12 @@ class Space(Protocol):
 
         Raises:
             ValueError: as for ``spec``.
+        """
+        ...
+
+    def covering(self) -> Iterator[NetworkSpec]:
+        """Networks of the space that hold, together, every distinct layer, skip, stem and head of its networks.
+
+        They are few (hundreds), where the space's networks cannot be walked; a lookup table is built from them.
         """
         ...

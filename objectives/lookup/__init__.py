@@ -1,0 +1,1 @@
+"""Latency by lookup table: each distinct layer of a space is timed once, and a network costs their sum."""

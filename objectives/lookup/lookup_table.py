@@ -1,0 +1,378 @@
+"""A lookup table: times of layers on one device, what corrects their sum, and the JSON file they are kept in.
+
+Latency as a sum over measured parts is that of ProxylessNAS (Cai et al. 2019, sec. 3.3) and FBNet (Wu et al. 2019,
+sec. 3.2). A table prices networks by the names of their parts (``spaces.fragment``), or, where a published table says
+only "operation 3 at place 7", lists of choices. Ours: the sum is corrected by a line fitted to whole networks
+(``correction``), and a part that could not be timed keeps the reason.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mnas_moo import spaces
+from mnas_moo.objectives.objective import JSON, Measurement
+from mnas_moo.spaces.fragment import fragments
+from mnas_moo.spaces.names import unknown
+from mnas_moo.spaces.space import Space
+from mnas_moo.spaces.spec import NetworkSpec
+
+FORMAT, VERSION = "mnas-moo lookup table", 1
+
+_SPREAD = ("p10_ms", "p90_ms", "runs")  # what an entry keeps of a measurement's details, where they have it
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One part of the table.
+
+    Attributes:
+        ms: its time, in milliseconds: the least of its visits; None: it could not be measured, or has not been yet.
+        visits_ms: the time at each visit (``visits``), in order; empty in a published table.
+        details: "p10_ms", "p90_ms" and "runs" of the visit with the least time, as far as it has them.
+        error: why it could not be measured; empty if it could, or has not been yet.
+    """
+
+    ms: float | None = None
+    visits_ms: tuple[float, ...] = ()
+    details: Mapping[str, JSON] = field(default_factory=dict)
+    error: str = ""
+
+    def visited(self, result: Measurement | ValueError) -> Entry:
+        """The entry after one more visit; a part that cannot be measured once is not asked for again."""
+        if isinstance(result, ValueError):
+            return Entry(error=" ".join(str(result).split()) or type(result).__name__)
+        ms = round(result.value, 6)  # to the nanosecond
+        visits = (*self.visits_ms, ms)
+        if self.ms is not None and self.ms <= ms:
+            return dataclasses.replace(self, visits_ms=visits)
+        return Entry(ms, visits, {name: result.details[name] for name in _SPREAD if name in result.details})
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What a network costs by its parts alone.
+
+    Attributes:
+        ms: sums by operation ("conv", "mbconv", "add", ...: the first words of the parts' names), in milliseconds.
+        parts: how many there are.
+    """
+
+    ms: Mapping[str, float]
+    parts: int
+
+    @property
+    def total_ms(self) -> float:
+        """The plain sum."""
+        return sum(self.ms.values())
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What makes a network's time of its sums: intercept + per part * parts + slopes * sums.
+
+    Attributes:
+        intercept_ms: what a network costs besides its parts.
+        part_ms: what a part costs more inside a network than alone; below 0: alone, each pays for being started.
+        slope: what a millisecond alone is inside a network.
+        slopes: the same for parts of one operation, where it is known: weights and the second input of an addition
+            are in the caches when a part runs over and over, and not in a network.
+    """
+
+    intercept_ms: float = 0.0
+    part_ms: float = 0.0
+    slope: float = 1.0
+    slopes: Mapping[str, float] = field(default_factory=dict)
+
+    def __call__(self, sums: Sums) -> float:
+        """The time of a network in milliseconds."""
+        corrected = sum(self.slopes.get(name, self.slope) * ms for name, ms in sums.ms.items())
+        return self.intercept_ms + self.part_ms * sums.parts + corrected
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place of a positional table: the names of what may stand there, and what each costs in milliseconds."""
+
+    names: tuple[str, ...]
+    ms: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LookupTable:
+    """A table as its file has it.
+
+    Attributes:
+        device: what was timed on: ``Latency.device`` (backend, model, runtime, threads, data_type, ...).
+        date: of the last change of the times, ISO 8601, UTC.
+        space: "name" and "settings" of the space it was built for; empty: of none of ours.
+        entries: by the names of parts. Empty in a positional table.
+        places: of a positional table, in order. Empty else.
+        correction: of the sums.
+        check: the figures of the last ``check``; empty: there was none.
+        source: where a published table comes from; empty for one of our own.
+    """
+
+    device: Mapping[str, JSON]
+    date: str
+    space: Mapping[str, JSON] = field(default_factory=dict)
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
+    correction: Correction = Correction()
+    check: Mapping[str, JSON] = field(default_factory=dict)
+    source: str = ""
+
+    @property
+    def n_open(self) -> int:
+        """How many entries are still to be measured."""
+        return sum(entry.ms is None and not entry.error for entry in self.entries.values())
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """The entries that could not be measured, with their reasons."""
+        return {name: entry.error for name, entry in self.entries.items() if entry.error}
+
+    def sums(self, spec: NetworkSpec) -> Sums:
+        """The sums over a network's parts, uncorrected.
+
+        Raises:
+            ValueError: a part has no time; the message names it, says why and what to do.
+        """
+        if self.places:
+            raise ValueError(
+                f"this table prices choices at {len(self.places)} places ({self.source}), not networks: it knows no "
+                "layers; build one for the space with `mnas-moo lut build`"
+            )
+        sums: dict[str, float] = {}
+        parts = fragments(spec)
+        for part in parts:
+            entry = self.entries.get(part.name)
+            if entry is None or entry.ms is None:
+                raise ValueError(f"the lookup table has no time for layer {part.name!r}: {self.why_not(part.name)}")
+            operation = part.name.split(" ")[0]
+            sums[operation] = sums.get(operation, 0.0) + entry.ms
+        return Sums(sums, len(parts))
+
+    def latency_ms(self, spec: NetworkSpec) -> float:
+        """The time of a network, in milliseconds.
+
+        Raises:
+            ValueError: as for ``sums``.
+        """
+        return self.correction(self.sums(spec))
+
+    def price(self, choices: Sequence[int | str]) -> float:
+        """The time of a network of a positional table, in milliseconds.
+
+        Args:
+            choices: one a place, by name or by number from 0.
+
+        Raises:
+            ValueError: the table is not positional, the number of choices differs from that of the places, or one
+                is not offered there.
+        """
+        if not self.places:
+            raise ValueError("this table has entries by layers, not places: price a network with `latency_ms`")
+        if len(choices) != len(self.places):
+            raise ValueError(f"{len(choices)} choices were given; the table has {len(self.places)} places")
+        total = 0.0
+        for i, (choice, place) in enumerate(zip(choices, self.places, strict=True)):
+            number = place.names.index(choice) if choice in place.names else choice
+            if isinstance(number, str):
+                raise unknown(f"place {i}: choice", number, place.names)
+            if not 0 <= number < len(place.ms):
+                raise ValueError(f"place {i}: choice is {number}; it must be from 0 to {len(place.ms) - 1}")
+            total += place.ms[number]
+        return self.correction(Sums({"": total}, len(self.places)))
+
+    def the_space(self) -> Space:
+        """The space that the table was built for.
+
+        Raises:
+            ValueError: it was built for none that has a name.
+        """
+        name, settings = self.space.get("name"), self.space.get("settings")
+        if not isinstance(name, str) or not isinstance(settings, Mapping) or name not in spaces.SPACES:
+            raise ValueError(f"the lookup table was built for {name or 'no space'}, which has no name to make it by")
+        return spaces.get(name, **settings)
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Writes the table; whoever reads ``file`` meanwhile sees the old one or the new one, never half of one.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        path = Path(file)
+        text = _text(self._json())
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with temporary.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str]) -> LookupTable:
+        """Reads a table.
+
+        Raises:
+            ValueError: there is no such file, or it is none of ours; the message begins with its name.
+        """
+        try:
+            data = json.loads(Path(file).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ValueError(
+                f"{file}: there is no such file; make one with `mnas-moo lut build --space mnasnet --device host "
+                f"-o {Path(file).name}`"
+            ) from None
+        except OSError as error:
+            raise ValueError(f"{file}: {error.strerror or error}; name a lookup table") from error
+        except ValueError as error:
+            raise ValueError(f"{file}: is no JSON ({error}); name a lookup table") from error
+        try:
+            return _parse(data)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
+
+    def why_not(self, name: str) -> str:
+        """Why a part has no time, and what to do, in words."""
+        entry = self.entries.get(name)
+        if entry is not None and entry.error:
+            return f"it could not be measured ({entry.error})"
+        space = self.space.get("name", "SPACE")
+        device = "DEVICE" if self.source else self.device.get("backend", "DEVICE")
+        build = f"`mnas-moo lut build --space {space} --device {device} -o FILE`"
+        if entry is not None:
+            return f"{self.n_open} of its {len(self.entries)} layers are still to be measured; go on with {build}"
+        of = f"the {len(self.entries)} layers of space {self.space['name']}" if self.space else self.source
+        return f"it holds {of}; measure the space that the network is of with {build} (and its settings)"
+
+    def _json(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"format": FORMAT, "version": VERSION, "device": self.device, "date": self.date}
+        if self.source:
+            data["source"] = self.source
+        if self.space:
+            data["space"] = self.space
+        data["correction"] = dataclasses.asdict(self.correction)
+        if self.check:
+            data["check"] = self.check
+        if self.places:
+            data["places"] = [{"names": place.names, "ms": place.ms} for place in self.places]
+        else:
+            data["entries"] = {name: _entry_json(entry) for name, entry in self.entries.items()}
+        return data
+
+
+def now() -> str:
+    """The date of a table that changes now."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    """JSON with a line for every key, entry and place: for people and for `diff`."""
+    lines = []
+    for key, value in data.items():
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        if key == "places":
+            text = "[\n  " + ",\n  ".join(json.dumps(place, ensure_ascii=False) for place in value) + "\n ]"
+        elif key == "entries":
+            entries = (f"{json.dumps(name)}: {json.dumps(entry, allow_nan=False)}" for name, entry in value.items())
+            text = "{\n  " + ",\n  ".join(entries) + "\n }"
+        lines.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _entry_json(entry: Entry) -> dict[str, JSON] | None:
+    if entry.error:
+        return {"error": entry.error}
+    if entry.ms is None:
+        return None
+    data: dict[str, JSON] = {"ms": entry.ms, **entry.details}
+    return {**data, "visits_ms": list(entry.visits_ms)} if entry.visits_ms else data
+
+
+def _parse(data: Any) -> LookupTable:
+    """The table of a file's content.
+
+    Raises:
+        ValueError: something is missing or not as it should be; says what.
+    """
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ValueError(f"is no lookup table: its 'format' must be {FORMAT!r}")
+    if data.get("version") != VERSION:
+        raise ValueError(f"has format version {data.get('version')!r}; this program reads version {VERSION}")
+    known = ("format", "version", "device", "date", "source", "space", "correction", "check", "places", "entries")
+    for name in data:
+        if name not in known:
+            raise unknown("key", name, known)
+    if ("entries" in data) == ("places" in data):
+        raise ValueError("must have either 'entries' or 'places'")
+    return LookupTable(
+        device=_mapping(data, "device"),
+        date=str(data.get("date", "")),
+        space=_mapping(data, "space"),
+        entries={name: _entry(name, entry) for name, entry in _mapping(data, "entries").items()},
+        places=tuple(_place(i, place) for i, place in enumerate(data.get("places", ()))),
+        correction=_correction(_mapping(data, "correction")),
+        check=_mapping(data, "check"),
+        source=str(data.get("source", "")),
+    )
+
+
+def _mapping(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = data.get(name, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"{name!r} is {value!r}; it must be a mapping")
+    return value
+
+
+def _correction(data: Mapping[str, Any]) -> Correction:
+    known = [number.name for number in dataclasses.fields(Correction)]
+    for name in data:
+        if name not in known:
+            raise unknown("correction:", name, known)
+    slopes = {name: _number(value, f"correction.slopes.{name}") for name, value in _mapping(data, "slopes").items()}
+    rest = {name: _number(value, f"correction.{name}") for name, value in data.items() if name != "slopes"}
+    return Correction(**rest, slopes=slopes)
+
+
+def _entry(name: str, data: Any) -> Entry:
+    if data is None:
+        return Entry()
+    if isinstance(data, dict) and isinstance(data.get("error"), str) and data["error"]:
+        return Entry(error=data["error"])
+    if not isinstance(data, dict) or "ms" not in data:
+        raise ValueError(f"entry {name!r} is {data!r}; it must have 'ms' or 'error', or be null if not measured yet")
+    visits = data.get("visits_ms", [])
+    if not isinstance(visits, list):
+        raise ValueError(f"entry {name!r}: visits_ms is {visits!r}; it must be a list of milliseconds")
+    return Entry(
+        _number(data["ms"], f"entry {name!r}: ms", low=0.0),
+        tuple(_number(visit, f"entry {name!r}: visits_ms", low=0.0) for visit in visits),
+        {key: _number(data[key], f"entry {name!r}: {key}") for key in _SPREAD if key in data},
+    )
+
+
+def _place(i: int, data: Any) -> Place:
+    names, ms = (data.get("names"), data.get("ms")) if isinstance(data, dict) else (None, None)
+    if not isinstance(names, list) or not isinstance(ms, list) or len(names) != len(ms) or not names:
+        raise ValueError(f"place {i} must have as many 'names' as 'ms', at least one")
+    return Place(tuple(map(str, names)), tuple(_number(value, f"place {i}: ms") for value in ms))
+
+
+def _number(value: Any, where: str, low: float = -math.inf) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < math.inf:
+        raise ValueError(f"{where} is {value!r}; it must be a number{f' of at least {low:g}' if low == 0 else ''}")
+    return value

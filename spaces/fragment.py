@@ -1,0 +1,168 @@
+"""Parts of networks as graphs of their own: what a lookup table has one entry for.
+
+A network's time on a phone is nearly the sum of the times of its layers (ProxylessNAS, Cai et al. 2019, sec. 3.3;
+FBNet, Wu et al. 2019, sec. 3.2), so each distinct layer is timed alone, once. FBNet's and ProxylessNAS' layers are
+whole blocks with their residual; here a skip is a part by itself, since the same layer comes with and without one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mnas_moo.spaces.operations import Add, Shape
+from mnas_moo.spaces.spec import Layer, NetworkSpec, Node
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """Some operations as a graph with one input; equal to every other that computes alike.
+
+    Attributes:
+        input_shape: (C, H, W) of the one input.
+        nodes: in execution order; inputs are indices into these nodes, -1 the input. They are renamed by position
+            and operation ("0.conv"), whatever they were called in their network.
+        name: for people; two fragments that differ only in it are equal.
+
+    Raises:
+        ValueError: there are no nodes, or a node reads one that does not come before it, or other shapes than it has.
+    """
+
+    input_shape: Shape
+    nodes: tuple[Node, ...]
+    name: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.nodes:
+            raise ValueError(f"fragment {self.name!r} has no nodes; it must have at least one")
+        for i, node in enumerate(self.nodes):
+            for source, shape in zip(node.inputs, node.input_shapes, strict=True):
+                if not -1 <= source < i:
+                    raise ValueError(
+                        f"fragment {self.name!r}: node {i} ({node.name}) reads node {source}; it may read -1 (the "
+                        f"input) and nodes before it"
+                    )
+                given = self.nodes[source].shape if source >= 0 else self.input_shape
+                if given != shape:
+                    raise ValueError(
+                        f"fragment {self.name!r}: node {i} ({node.name}) takes {shape}, but node {source} gives {given}"
+                    )
+        renamed = (
+            dataclasses.replace(node, name=f"{i}.{type(node.operation).__name__.lower()}")
+            for i, node in enumerate(self.nodes)
+        )
+        object.__setattr__(self, "nodes", tuple(renamed))
+
+    @functools.cached_property
+    def parameters(self) -> int:
+        """Trainable numbers, counted as ``NetworkSpec.parameters``."""
+        return sum(node.operation.parameters(*node.input_shapes) for node in self.nodes)
+
+    @functools.cached_property
+    def multiply_adds(self) -> int:
+        """Multiply-adds, counted as ``NetworkSpec.multiply_adds``."""
+        return sum(node.operation.multiply_adds(*node.input_shapes) for node in self.nodes)
+
+    def canonical(self) -> Fragment:
+        """Itself: its nodes' names do not depend on where it was cut from."""
+        return self
+
+
+def fragments(spec: NetworkSpec) -> tuple[Fragment, ...]:
+    """Cuts a network into the parts whose times are summed.
+
+    Returns:
+        In execution order: the stem, every layer without its skip, every skip, and all after the last layer as one.
+        Their names are readable keys: of two fragments of networks with one norm epsilon and dropout rate, equal
+        names mean equal fragments. A skip adds what it was given to itself, or at a stride the pooled input to
+        itself: a graph of one input has no second tensor of that shape, and the time is that of an addition.
+
+    >>> from mnas_moo.spaces.networks import network
+    >>> for fragment in fragments(network("mnasnet-a1"))[:4]:
+    ...     print(fragment.name)
+    conv k3 s2 224x224x3-112x112x32 relu
+    mbconv k3 e1 s1 112x112x32-112x112x16 relu
+    mbconv k3 e6 s2 112x112x16-56x56x24 relu
+    mbconv k3 e6 s1 56x56x24-56x56x24 relu
+    """
+    parts: list[Fragment] = []
+    shape, source = spec.input_shape, -1
+    for place, group in itertools.groupby(enumerate(spec.nodes), key=lambda item: _place(item[1])):
+        first, nodes = source + 1, [node for _, node in group]
+        layer = _layer(spec, place)
+        n_skip = {"identity": 1, "pooling": 2, "none": 0}[layer.effective_skip] if layer else 0
+        body, skip = nodes[: len(nodes) - n_skip], nodes[len(nodes) - n_skip :]
+        if body:
+            name = _layer_name(layer, spec, shape, body) if layer else _head_name(spec, shape)
+            parts.append(_cut(body, first, shape, name))
+        if layer and skip:
+            parts.append(_skip(layer, skip, shape))
+        shape, source = nodes[-1].shape, first + len(nodes) - 1
+    return tuple(parts)
+
+
+def _place(node: Node) -> str:
+    """The part of the network that a node is of: "stem", "layers.3", or "" for what follows the layers."""
+    path = node.name.split(".")
+    return ".".join(path[:2]) if path[0] == "layers" else path[0] if path[0] == "stem" else ""
+
+
+def _layer(spec: NetworkSpec, place: str) -> Layer | None:
+    return spec.stem if place == "stem" else spec.layers[int(place.split(".")[1])] if place else None
+
+
+def _cut(nodes: Sequence[Node], first: int, shape: Shape, name: str) -> Fragment:
+    """Consecutive nodes as a fragment; ``first`` is the index of the first, which all from outside come before."""
+    moved = (dataclasses.replace(node, inputs=tuple(max(i - first, -1) for i in node.inputs)) for node in nodes)
+    return Fragment(shape, tuple(moved), name)
+
+
+def _skip(layer: Layer, nodes: Sequence[Node], shape: Shape) -> Fragment:
+    """The nodes of a skip, [add] or [pooling, add], as a fragment of the layer's input."""
+    *pooling, add = nodes
+    if not pooling:
+        return Fragment(shape, (dataclasses.replace(add, inputs=(-1, -1)),), f"add {_text(shape)}")
+    assert isinstance(add.operation, Add), nodes
+    other = -1 if add.shape == shape else 0
+    moved = dataclasses.replace(pooling[0], inputs=(-1,)), dataclasses.replace(add, inputs=(other, 0))
+    return Fragment(shape, moved, f"pooling add s{layer.stride} {_text(shape)}-{_text(add.shape)}")
+
+
+def _layer_name(layer: Layer, spec: NetworkSpec, shape: Shape, nodes: Sequence[Node]) -> str:
+    words = [layer.operation, f"k{layer.kernel}"]
+    words += [f"e{layer.expansion}"] if layer.operation == "mbconv" else []
+    words += [f"se{layer.se_ratio:g}"] if layer.se_ratio else []
+    return " ".join([*words, f"s{layer.stride}", f"{_text(shape)}-{_text(nodes[-1].shape)}", spec.activation])
+
+
+def _head_name(spec: NetworkSpec, shape: Shape) -> str:
+    words = ["head", f"{_text(shape)}-{spec.head}-{spec.classes}" if spec.head else f"{_text(shape)}-{spec.classes}"]
+    return " ".join([*words, spec.activation] if spec.head else words)
+
+
+def _text(shape: Shape) -> str:
+    channels, height, width = shape
+    return f"{height}x{width}x{channels}"
+
+
+def distinct_fragments(networks: Iterable[NetworkSpec]) -> dict[str, Fragment]:
+    """The distinct parts of networks by name, in the order of their first occurrence.
+
+    Args:
+        networks: ``space.covering()`` for all of a space.
+
+    Raises:
+        ValueError: two parts of one name compute differently, so that one time cannot stand for both.
+    """
+    found: dict[str, Fragment] = {}
+    for network in networks:
+        for fragment in fragments(network):
+            if found.setdefault(fragment.name, fragment) != fragment:
+                raise ValueError(
+                    f"networks with unlike layers called {fragment.name!r} cannot share a lookup table: they must "
+                    "have one norm epsilon and one dropout rate"
+                )
+    return found
