@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnas_moo.front import is_feasible, minimised
-from mnas_moo.objectives.objective import JSON, Direction, Graph, Latency, Measurement
+from mnas_moo.objectives.objective import JSON, Direction, Graph, Latency, Measurement, measure_in_turn
 from mnas_moo.trials import MEASUREMENTS, NETWORK, SAME_AS, completed_trials
 
 if TYPE_CHECKING:
@@ -77,13 +77,7 @@ class PredictedLatency:
 
     def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
         """Predicts, or measures, one after the other."""
-        found: list[Measurement | ValueError] = []
-        for spec in specs:
-            try:
-                found.append(self.measure(spec, seed=0))
-            except ValueError as error:
-                found.append(error)
-        return found
+        return measure_in_turn(self, specs)
 
     def close(self) -> None:
         """Frees the device."""

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from mnas_moo.objectives import host_worker
-from mnas_moo.objectives.latency import check_repeats, measure_in_turn
-from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement
+from mnas_moo.objectives.latency import check_repeats
+from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement, measure_in_turn
 from mnas_moo.spaces.fragment import Fragment
 from mnas_moo.spaces.operations import Conv
 

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, cast
 
 from mnas_moo.objectives import host_worker, litert, onnx
 from mnas_moo.objectives.extras import require
-from mnas_moo.objectives.objective import JSON, Direction, Graph, Latency, Measurement
+from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement, measure_in_turn
 
 _GRACE_SECONDS = 120.0  # for start, loading and the first runs of a large network, on top of the measuring time
 
@@ -214,17 +214,6 @@ def check_repeats(precision: float, maximum_seconds: float) -> None:
         raise ValueError(f"precision is {precision}; it is a share of the median, above 0 and below 1")
     if maximum_seconds <= 0:
         raise ValueError(f"maximum_seconds is {maximum_seconds}; it must be above 0")
-
-
-def measure_in_turn(latency: Latency, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
-    """``Latency.measure_all`` where there is one device: one after the other, a ValueError in its graph's place."""
-    results: list[Measurement | ValueError] = []
-    for spec in specs:
-        try:
-            results.append(latency.measure(spec, 0))
-        except ValueError as error:
-            results.append(error)
-    return results
 
 
 class _Worker:

@@ -72,12 +72,12 @@ class Latency(Protocol):
 
     @property
     def name(self) -> str:
-        """ "latency_ms"."""
+        """Always "latency_ms"."""
         ...
 
     @property
     def direction(self) -> Direction:
-        """ "minimize"."""
+        """Always "minimize"."""
         ...
 
     @property
@@ -105,6 +105,17 @@ class Latency(Protocol):
     def close(self) -> None:
         """Frees what it holds; a measurement under way ends with an error."""
         ...
+
+
+def measure_in_turn(latency: Latency, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
+    """``Latency.measure_all`` where there is one device: one after the other, a ValueError in its graph's place."""
+    results: list[Measurement | ValueError] = []
+    for spec in specs:
+        try:
+            results.append(latency.measure(spec, 0))
+        except ValueError as error:
+            results.append(error)
+    return results
 
 
 class Objective(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from mnas_moo.objectives.lookup.build import space_fragments
 from mnas_moo.objectives.lookup.lookup_table import LookupTable
-from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement
+from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement, measure_in_turn
 from mnas_moo.spaces.space import Space
 from mnas_moo.spaces.spec import NetworkSpec
 
@@ -63,13 +63,7 @@ class LutLatency:
 
     def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
         """Prices several; one that cannot be priced has its error in its place."""
-        results: list[Measurement | ValueError] = []
-        for spec in specs:
-            try:
-                results.append(self.measure(spec, 0))
-            except ValueError as error:
-                results.append(error)
-        return results
+        return measure_in_turn(self, specs)
 
     def covers(self, space: Space) -> None:
         """Checks, in about a second, that every network of a space can be priced.
