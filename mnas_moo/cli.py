@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import importlib.util
 import json
 import os
@@ -15,6 +16,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mnas_moo import device_verbs
 
 if TYPE_CHECKING:
     import optuna
@@ -35,10 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     from mnas_moo.document import StudyError
     from mnas_moo.objectives.extras import MissingExtraError
+    from mnas_moo.objectives.objective import DeviceError
 
     try:
         return int(arguments.run(arguments))
-    except (StudyError, MissingExtraError) as error:
+    except (StudyError, MissingExtraError, DeviceError) as error:
         print(f"mnas-moo: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -54,17 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    def verb(name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(
-            name,
-            help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            epilog=f"example:\n{example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        added.set_defaults(run=run)
-        return added
-
+    verb = functools.partial(device_verbs.add_verb, verbs)
     run = verb(
         "run",
         _run,
@@ -78,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--trials", type=int, metavar="N", help="finished trials wanted, instead of the file's")
     run.add_argument("--data", metavar="PATH", help="where the images are, instead of the file's")
     run.add_argument("--tables", metavar="DIR", help="where the published tables are (default: $MNAS_MOO_TABLES)")
+    run.add_argument(
+        "--benchmark-model", metavar="PATH", help="LiteRT's benchmark_model for the phones (docs/phones.md)"
+    )
     run.add_argument("--json", action="store_true", help="print the front as JSON at the end")
 
     front = verb(
@@ -143,6 +140,18 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--picture", metavar="FILE", help="draw the network into an .svg file")
     show.add_argument("--json", action="store_true", help="print JSON")
 
+    devices = verb(
+        "devices",
+        device_verbs.devices,
+        "show the phones in reach, and what keeps them from measuring",
+        "  mnas-moo devices\n  mnas-moo devices --benchmark-model ~/Downloads/benchmark_model\n"
+        "  mnas-moo devices --virtual 2     no phone yet? two that are not real, on this machine, until Ctrl-C",
+    )
+    devices.add_argument("--benchmark-model", metavar="PATH", help="can this one run on them?")
+    devices.add_argument("--virtual", type=int, metavar="N", help="start N virtual phones, and say how to use them")
+    devices.add_argument("--json", action="store_true", help="print JSON")
+    device_verbs.add_lut(verbs)
+
     dashboard = verb(
         "dashboard",
         _dashboard,
@@ -161,30 +170,24 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--storage", metavar="URL", help="where the trials are kept, instead of the file's")
 
 
-@contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """Turns the refusal of what the user asked for into the one line that ends the program."""
-    from mnas_moo.document import StudyError
-
-    try:
-        yield
-    except OSError as error:
-        raise StudyError(f"{error.filename or 'output'}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise StudyError(str(error)) from error
-
-
 def _run(arguments: argparse.Namespace) -> int:
     import optuna
     from rich.console import Console
     from rich.live import Live
 
+    from mnas_moo.objectives.objective import DeviceError
     from mnas_moo.progress import LiveProgress, PlainProgress
     from mnas_moo.run import TrialFailuresError, run_study
     from mnas_moo.study_file import NetworkStudy
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study_file = _study_file(arguments, data=arguments.data, trials=arguments.trials, tables=arguments.tables)
+    study_file = _study_file(
+        arguments,
+        data=arguments.data,
+        trials=arguments.trials,
+        tables=arguments.tables,
+        benchmark_model=arguments.benchmark_model,
+    )
     reward = study_file.make_reward()
     terminal = Console(stderr=True)
     with contextlib.ExitStack() as stack:
@@ -197,7 +200,7 @@ def _run(arguments: argparse.Namespace) -> int:
             stack.close()
             print(f"mnas-moo: {error}", file=sys.stderr)
             return 1
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, DeviceError):
             stack.close()
             again = _command("run", arguments)
             print(f"stopped; what is finished is saved. To go on: {again}", file=sys.stderr)
@@ -226,8 +229,8 @@ def _study_file(arguments: argparse.Namespace, **changes: Any) -> StudyFile:
 
 def _command(verb: str, arguments: argparse.Namespace) -> str:
     """The command line for another verb on the same study."""
-    names = ("storage", "data", "tables") if verb == "run" else ("storage",)
-    given = [(name, getattr(arguments, name, None)) for name in names]
+    names = ("storage", "data", "tables", "benchmark_model") if verb == "run" else ("storage",)
+    given = [(name.replace("_", "-"), getattr(arguments, name, None)) for name in names]
     words = [
         "mnas-moo",
         verb,
@@ -238,13 +241,14 @@ def _command(verb: str, arguments: argparse.Namespace) -> str:
 
 
 def _front(arguments: argparse.Namespace) -> int:
+    from mnas_moo.document import refusals
     from mnas_moo.storage import open_study
 
     study = open_study(_study_file(arguments))
     if arguments.plot:
         from mnas_moo.plots import save_front
 
-        with _refusals():
+        with refusals():
             save_front(study, arguments.plot)
         print(f"written: {arguments.plot}", file=sys.stderr)
     else:
@@ -254,7 +258,7 @@ def _front(arguments: argparse.Namespace) -> int:
 
 def _print_front(study: optuna.Study, arguments: argparse.Namespace) -> None:
     from mnas_moo.report import front_csv, front_plot, front_records, front_table, front_trials
-    from mnas_moo.run import completed_trials
+    from mnas_moo.trials import completed_trials
 
     completed = completed_trials(study)
     front = front_trials(study.directions, completed)
@@ -356,7 +360,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _published(arguments: argparse.Namespace) -> NetworkSpec:
-    from mnas_moo.document import StudyError
+    from mnas_moo.document import StudyError, refusals
     from mnas_moo.spaces import NETWORKS, network
     from mnas_moo.study_file import bundled
 
@@ -365,17 +369,17 @@ def _published(arguments: argparse.Namespace) -> NetworkSpec:
     ):
         raise StudyError(f"{arguments.network} is a study; say which of its networks: --trial N")
     settings = {name: getattr(arguments, name) for name in ("width", "resolution", "classes")}
-    with _refusals():
+    with refusals():
         return network(arguments.network, **{name: value for name, value in settings.items() if value is not None})
 
 
 def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, float]]:
     """The network of a trial, and what was measured of it."""
     from mnas_moo.document import StudyError
-    from mnas_moo.run import MEASUREMENTS, NETWORK
     from mnas_moo.spaces.text import from_text
     from mnas_moo.storage import open_study
     from mnas_moo.study_file import NetworkStudy, load_study_file
+    from mnas_moo.trials import MEASUREMENTS, NETWORK
 
     for name in ("width", "resolution", "classes"):
         if getattr(arguments, name) is not None:
@@ -416,21 +420,22 @@ def _in_words(figures: dict[str, Any]) -> Iterator[str]:
 
 
 def _draw(spec: NetworkSpec, file: str) -> None:
-    from mnas_moo.document import StudyError
+    from mnas_moo.document import StudyError, refusals
     from mnas_moo.spaces.picture import picture
 
     if Path(file).suffix != ".svg":
         raise StudyError(f"{file}: a network is drawn as .svg")
-    with _refusals():
+    with refusals():
         Path(file).write_text(picture(spec), encoding="utf-8")
     print(f"written: {file}", file=sys.stderr)
 
 
 def _dashboard(arguments: argparse.Namespace) -> int:
     from mnas_moo.dashboard import serve
+    from mnas_moo.document import refusals
 
     study_file = _study_file(arguments)
-    with _refusals():
+    with refusals():
         serve(study_file, host=arguments.host, port=arguments.port, open_browser=not arguments.no_browser)
     return 0
 

@@ -6,9 +6,10 @@ error, and `1e-3` is a number (YAML 1.2; YAML 1.1 wants `1.0e-3`).
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,21 @@ Key = tuple[str | int, ...]
 
 class StudyError(ValueError):
     """A study cannot be run as it is written; the message is one line that says where, what and what to do."""
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Turns the refusal of what the user asked for into the one line that ends the program.
+
+    Raises:
+        StudyError: for every ``ValueError`` and ``OSError`` within.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(f"{error.filename or 'output'}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise error if isinstance(error, StudyError) else StudyError(one_line(str(error))) from error
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,0 +1,288 @@
+"""The verbs `devices` and `lut`: phones in reach, and lookup tables of what networks cost on a device.
+
+A device and a space are given as they stand in a study file: `--device host`, `--device "adb: {serials: [R5]}"`,
+`--space "mnasnet: {preset: digits}"`; a study in place of a space means its space, for its data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnas_moo.objectives.objective import Latency
+    from mnas_moo.objectives.phone.listing import Listed
+    from mnas_moo.spaces.space import Space
+
+
+def add_verb(verbs: Any, name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:
+    """Adds a verb with its help to what ``add_subparsers`` returned; ``run`` is called with the parsed arguments."""
+    added: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n{example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    added.set_defaults(run=run)
+    return added
+
+
+def add_lut(verbs: Any) -> None:
+    """Adds `lut` with its own verbs."""
+    summary = "build, check and import lookup tables: latency without a device at hand"
+    lut = verbs.add_parser("lut", help=summary, description=summary[0].upper() + summary[1:] + ".")
+    actions = lut.add_subparsers(title="verbs", metavar="VERB", required=True)
+    device: dict[str, Any] = {
+        "metavar": "DEVICE",
+        "default": "host",
+        "help": "host, adb, onnxruntime or cuda; with settings as in a study file, "
+        '"adb: {serials: [R5CT]}" (default: %(default)s)',
+    }
+    build = add_verb(
+        actions,
+        "build",
+        lut_build,
+        "measure every distinct layer of a space once",
+        "  mnas-moo lut build --space mnasnet --device host -o host.json\n"
+        "  mnas-moo lut build --space my.yaml --device adb -o phone.json     the space of a study\n"
+        "Ctrl-C stops, and the same command goes on.",
+    )
+    build.add_argument(
+        "--space",
+        metavar="SPACE",
+        required=True,
+        help='its name, with settings "mnasnet: {preset: digits}", or a study whose space it is',
+    )
+    build.add_argument("--device", **device)
+    build.add_argument("-o", "--output", metavar="FILE", required=True, help="the table, as JSON")
+
+    check = add_verb(
+        actions,
+        "check",
+        lut_check,
+        "compare a table with random networks timed whole, and correct it by them",
+        "  mnas-moo lut check phone.json --device adb --networks 100 --plot check.png",
+    )
+    check.add_argument("table", metavar="FILE", help="the table; the correction and the figures are stored in it")
+    check.add_argument("--device", **device)
+    check.add_argument("--networks", type=int, default=100, metavar="N", help="how many (default: %(default)s)")
+    check.add_argument("--seed", type=int, default=0, metavar="N", help="of the networks (default: %(default)s)")
+    check.add_argument("--plot", metavar="FILE", help="draw it into a .png, .svg, .pdf or .html file")
+    check.add_argument("--json", action="store_true", help="print JSON")
+
+    imports = add_verb(
+        actions,
+        "import",
+        lut_import,
+        "turn a published table into ours, and repeat its own check",
+        "  mnas-moo lut import fbnet --tables ~/tables --device pixel3 -o pixel3.json\n"
+        "  mnas-moo lut import tunas --tables ~/tables -o pixel1.json",
+    )
+    imports.add_argument("kind", metavar="TABLE", help="fbnet, tunas or proxylessnas")
+    imports.add_argument("--tables", metavar="DIR", help="where the published tables are (default: $MNAS_MOO_TABLES)")
+    imports.add_argument("--device", metavar="NAME", help="of fbnet: pixel3, raspi4, eyeriss or fpga")
+    imports.add_argument("-o", "--output", metavar="FILE", required=True, help="the table, as JSON")
+    imports.add_argument("--json", action="store_true", help="print the check as JSON")
+
+
+def space_of(text: str) -> Space:
+    """The space that ``--space`` names.
+
+    Raises:
+        StudyError: there is no such space or study, or a setting is refused.
+    """
+    from mnas_moo.document import Key, StudyError, one_line
+    from mnas_moo.network_trials import describe
+    from mnas_moo.study_file import NetworkStudy, SpaceChoice, bundled, load_study_file, make_space, read_option
+
+    if text in bundled() or Path(text).suffix in (".yaml", ".yml"):
+        study = load_study_file(text)
+        if not isinstance(study, NetworkStudy):
+            raise StudyError(f"--space: {text} is a study of a table; one of networks is needed")
+        return study.make_space(describe(study))
+
+    def error(key: Key, problem: str) -> StudyError:
+        return StudyError(one_line(f"--{'.'.join(map(str, key))}{'' if problem.startswith(':') else ' '}{problem}"))
+
+    return make_space(read_option("--space", text, SpaceChoice), error)
+
+
+def device_of(text: str) -> Latency:
+    """What ``--device`` names, as a source of measured latency; what it waits for is told on standard error.
+
+    Raises:
+        StudyError: there is no such device, or a setting is refused.
+        MissingExtraError: a package is not installed.
+    """
+    from mnas_moo import latencies
+    from mnas_moo.document import StudyError
+    from mnas_moo.objectives.lookup.build import VISIT_SECONDS
+    from mnas_moo.study_file import Measured, read_option
+
+    settings = read_option("--device", text, Measured)
+    kind, chosen = settings.chosen
+    if kind != "adb" and "maximum_seconds" not in chosen.model_fields_set:  # many short visits tell more
+        settings = settings.model_copy(update={kind: chosen.model_copy(update={"maximum_seconds": VISIT_SECONDS})})
+    try:
+        return latencies.make(settings, _say)
+    except ValueError as error:
+        raise StudyError(f"--device: {error}") from error
+
+
+def devices(arguments: argparse.Namespace) -> int:
+    """`mnas-moo devices`."""
+    from mnas_moo.document import StudyError, refusals
+
+    if arguments.virtual is not None:
+        from mnas_moo.objectives.virtual_phone.phones import main
+
+        try:
+            with refusals():
+                main(arguments.virtual)
+        except RuntimeError as error:  # not on Linux
+            raise StudyError(f"--virtual: {error}") from error
+        return 0
+    from mnas_moo.objectives.phone.adb import PhoneError
+    from mnas_moo.objectives.phone.listing import list_devices
+
+    try:
+        with refusals():
+            found = list_devices(Path(arguments.benchmark_model) if arguments.benchmark_model else None)
+    except PhoneError as error:
+        raise StudyError(f"adb: {error}") from error
+    if arguments.json:
+        print(json.dumps([dataclasses.asdict(phone) for phone in found], indent=2))
+    elif found:
+        for phone in found:
+            print("\n".join(_in_words(phone)))
+    else:
+        _say(
+            "no phone is in reach: switch on USB debugging, plug one in and confirm its dialog (docs/phones.md); "
+            "`mnas-moo devices --virtual 2` starts two that are not real"
+        )
+    return 0
+
+
+def _in_words(phone: Listed) -> Iterator[str]:
+    """What a person wants to know of a phone, a line each."""
+    standing = "ready" if phone.usable else "not ready" if phone.model else phone.state
+    yield f"{phone.model or 'a phone'} ({phone.serial}): {standing}"
+    if phone.model:
+        yield f"  {phone.manufacturer}, Android {phone.android}, {phone.soc}, {phone.abi}"
+        core = "" if phone.big_core is None else f"; times on core {phone.big_core} ({phone.governor or 'no governor'})"
+        yield f"  cores: {phone.cores or 'unknown'}{core}"
+        heat = [
+            f"{celsius:.1f} °C {of}" for of, celsius in (("battery", phone.battery_c), ("CPU", phone.cpu_c)) if celsius
+        ]
+        power = f"battery {phone.battery_percent} %{', charging' if phone.charging else ''}"
+        screen = {True: ["screen on"], False: ["screen off"], None: []}[phone.screen_on]
+        yield f"  {', '.join([*heat, *([power] if phone.battery_percent is not None else []), *screen])}"
+        yield f"  benchmark_model: {'on it' if phone.has_benchmark_model else 'not on it'}"
+    if phone.advice:
+        yield f"  {phone.advice}"
+
+
+def lut_build(arguments: argparse.Namespace) -> int:
+    """`mnas-moo lut build`."""
+    from mnas_moo.document import refusals
+    from mnas_moo.objectives.lookup.build import build
+
+    space = space_of(arguments.space)
+    with closing(device_of(arguments.device)) as latency, refusals():
+        try:
+            with _bar("layers") as progress:
+                table = build(space, latency, arguments.output, visits=_visits(latency), progress=progress)
+        except (KeyboardInterrupt, RuntimeError):  # Ctrl-C; no device is left
+            _say("stopped; what is measured is saved, and the same command goes on")
+            raise
+    for name, why in table.failures.items():
+        _say(f"not measured: {name}: {why}")
+    _say(f"{arguments.output}: {len(table.entries) - len(table.failures)} layers of {table.device['model']}")
+    words = ["mnas-moo", "lut", "check", arguments.output, "--device", arguments.device]
+    _say(f"How good are its sums? {shlex.join(words)}")
+    return 0
+
+
+def lut_check(arguments: argparse.Namespace) -> int:
+    """`mnas-moo lut check`."""
+    from mnas_moo.document import StudyError, refusals
+    from mnas_moo.objectives.lookup.check import check
+    from mnas_moo.objectives.lookup.lookup_table import LookupTable
+    from mnas_moo.objectives.lookup.plot import SUFFIXES, save_plot
+
+    if arguments.plot and Path(arguments.plot).suffix.lower() not in SUFFIXES:  # not after minutes of measuring
+        raise StudyError(f"--plot: {arguments.plot} cannot be drawn to; allowed are {', '.join(SUFFIXES)}")
+    with refusals():
+        table = LookupTable.load(arguments.table)
+        space = table.the_space()
+    with closing(device_of(arguments.device)) as latency, refusals():
+        with _bar("networks") as progress:
+            report = check(
+                arguments.table,
+                space,
+                latency,
+                arguments.networks,
+                arguments.seed,
+                visits=_visits(latency),
+                progress=progress,
+            )
+        if arguments.plot:
+            save_plot(report, str(table.device["model"]), arguments.plot)
+            _say(f"written: {arguments.plot}")
+    print(json.dumps(report.figures, indent=2) if arguments.json else "\n".join(report.lines))
+    return 0
+
+
+def lut_import(arguments: argparse.Namespace) -> int:
+    """`mnas-moo lut import`."""
+    from mnas_moo.document import StudyError, refusals
+    from mnas_moo.objectives.lookup.published import import_table
+
+    folder = arguments.tables or os.environ.get("MNAS_MOO_TABLES")
+    if not folder:
+        raise StudyError("--tables is missing: the folder of the published tables (or set MNAS_MOO_TABLES)")
+    with refusals():
+        table = import_table(arguments.kind, folder, arguments.output, arguments.device)
+    if arguments.json:
+        print(json.dumps(dict(table.check), indent=2))
+    else:
+        for name, value in table.check.items():
+            print(f"{name.replace('_', ' ')}: {value}")
+    _say(f"written: {arguments.output}")
+    return 0
+
+
+def _visits(latency: Latency) -> int:
+    """How often each graph is measured: once on a phone, which is steadied; other work on this machine is not."""
+    from mnas_moo.objectives.lookup.build import VISITS
+
+    return 1 if latency.device["backend"] == "adb" else VISITS
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, a line now and then in a log."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: _say(f"{what}: {done} of {total} measurements")
+        return
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,162 @@
+"""LiteRT's ``benchmark_model``: its command line, what its output means, where it comes from.
+
+Formats: TensorFlow's tensorflow/lite/tools/benchmark (benchmark_model.cc, benchmark_tflite_model.cc and
+core/util/stats_calculator.h) from 2018 on, and google-ai-edge/LiteRT's litert/tools. All print a line
+``count=… first=… curr=… min=… max=… avg=… std=…`` of the warm-up and one of the timed runs (newer ones add
+``p5=… median=… p95=…``, one run or equal ones give ``count=… curr=…``), then a summary, "Inference timings in us:" or
+"Average inference timings in us:". Both must be there and agree: so a line cut anywhere is noticed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PLACE = "/data/local/tmp/benchmark_model"
+"""Where its makers' guide puts it on a phone, and where it is looked for."""
+
+_URLS = {
+    "arm64-v8a": "https://storage.googleapis.com/litert/binaries/latest/android_arm64/benchmark_model",
+    "armeabi-v7a": "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/"
+    "nightly/latest/android_arm_benchmark_model",
+}
+_SOURCE = "https://github.com/google-ai-edge/LiteRT/tree/main/litert/tools"
+_MACHINES = {183: "arm64-v8a", 40: "armeabi-v7a", 62: "x86_64", 3: "x86", 243: "riscv64"}  # e_machine of ELF
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf)"
+# Not "Timings (microseconds): count=…" and "Memory (bytes): count=…", which profiling adds for all operators.
+_STATISTICS = re.compile(r"^(?!.*\((?:bytes|microseconds)\)).*?\bcount=(\d+)((?: \w+=\S+)*)", re.MULTILINE)
+_SUMMARY = re.compile(
+    rf"inference timings in us: .*?\b(?:inference \(avg\)|inference|no stats): *({_NUMBER})\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+class BenchmarkError(Exception):
+    """benchmark_model ended badly, or what it printed is no timing; the message says what it was."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One invocation of benchmark_model, in milliseconds; None: this build does not print it."""
+
+    runs: int
+    mean_ms: float
+    minimum_ms: float
+    maximum_ms: float
+    deviation_ms: float
+    median_ms: float | None = None
+    p5_ms: float | None = None
+    p95_ms: float | None = None
+
+    @property
+    def milliseconds(self) -> float:
+        """The time of one inference: the median, which one slow run does not move; else the mean."""
+        return self.mean_ms if self.median_ms is None else self.median_ms
+
+
+def command(
+    program: str, graph: str, threads: int, *, warm_up_s: float, runs: int, minimum_s: float, maximum_s: float
+) -> list[str]:
+    """The words that time ``graph``: at least one warm-up run and ``runs`` runs, within ``maximum_s`` seconds."""
+    return [
+        program,
+        f"--graph={graph}",
+        f"--num_threads={threads}",
+        "--warmup_runs=1",
+        f"--warmup_min_secs={warm_up_s:g}",
+        f"--num_runs={runs}",
+        f"--min_secs={minimum_s:g}",
+        f"--max_secs={maximum_s:g}",
+    ]
+
+
+def parse(output: str) -> Timing:
+    """Reads the output, standard and error output together, of any known build.
+
+    Raises:
+        BenchmarkError: there is no complete, credible timing in it.
+    """
+    summary = _SUMMARY.search(output)
+    if summary is None:
+        raise BenchmarkError(f"benchmark_model printed no summary of its timings, but {_excerpt(output)}")
+    lines = _STATISTICS.findall(output[: summary.start()].replace("(all same)", ""))
+    if not lines:
+        raise BenchmarkError(f"benchmark_model printed no statistics (count=…), but {_excerpt(output)}")
+    count, rest = lines[-1]  # the warm-up's come first
+    fields = {key: _number(value) for key, value in (word.split("=", 1) for word in rest.split())}
+    if int(count) and "curr" in fields and "first" not in fields:  # one run, or all the same
+        fields.update(first=fields["curr"], min=fields["curr"], max=fields["curr"], avg=fields["curr"], std=0.0)
+    printed = f"count={count}{rest}"
+    if int(count) < 1 or not {"avg", "min", "max", "std"} <= set(fields):
+        raise BenchmarkError(f"benchmark_model's statistics are incomplete: {printed!r}")
+    times = {key: value for key, value in fields.items() if key != "std"}
+    if not all(math.isfinite(value) and value > 0 for value in times.values()) or not 0 <= fields["std"] < math.inf:
+        raise BenchmarkError(f"benchmark_model's times are impossible: {printed!r}")
+    mean = _number(summary.group(1))
+    # Both are printed from the same number with six digits; older builds truncate one of them to microseconds.
+    if not math.isclose(mean, fields["avg"], rel_tol=1e-4, abs_tol=1.0):
+        raise BenchmarkError(f"benchmark_model contradicts itself: {printed!r}, but {summary.group(0).strip()!r}")
+
+    def milliseconds(key: str) -> float | None:
+        return fields[key] / 1e3 if key in fields else None
+
+    return Timing(
+        runs=int(count),
+        mean_ms=fields["avg"] / 1e3,
+        minimum_ms=fields["min"] / 1e3,
+        maximum_ms=fields["max"] / 1e3,
+        deviation_ms=fields["std"] / 1e3,
+        median_ms=milliseconds("median"),
+        p5_ms=milliseconds("p5"),
+        p95_ms=milliseconds("p95"),
+    )
+
+
+def failure(exit_code: int, output: str) -> BenchmarkError:
+    """The error for a benchmark_model that ended with ``exit_code`` above 0."""
+    how = f"was ended by signal {exit_code - 128}" if exit_code > 128 else f"ended with exit code {exit_code}"
+    return BenchmarkError(f"benchmark_model {how}: {_excerpt(output)}")
+
+
+def check_abi(program: bytes, abis: Sequence[str]) -> None:
+    """Checks that a program may run on a phone with ``abis``; what is not ELF (a script) is left to the phone.
+
+    Raises:
+        ValueError: it is built for another machine; the message says where there is one for this one.
+    """
+    if program[:4] != b"\x7fELF" or len(program) < 20 or not abis:
+        return
+    (machine,) = struct.unpack_from("<H", program, 18)
+    built_for = _MACHINES.get(machine, f"machine {machine}")
+    if built_for not in abis:
+        raise ValueError(
+            f"benchmark_model is built for {built_for}, but the phone runs {', '.join(abis)}; {advice(abis)}"
+        )
+
+
+def advice(abis: Sequence[str]) -> str:
+    """Where to get benchmark_model for a phone that runs ``abis``."""
+    name = "name it with benchmark_model in the study file or --benchmark-model"
+    for abi in abis:
+        if abi in _URLS:
+            return f"the one for {abi} is published at {_URLS[abi]}; {name}"
+    abi = abis[0] if abis else "its ABI"
+    return f"none is published for {abi}: build it from {_SOURCE}; {name}"
+
+
+def _number(text: str) -> float:
+    """A number as C++ streams print it; what is none becomes NaN, which no check lets pass."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _excerpt(output: str) -> str:
+    """The last words of an output, for a message of one line."""
+    lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
+    return repr(" / ".join(lines[-3:])[-300:]) if lines else "nothing"
