@@ -193,17 +193,12 @@ def _in_words(phone: Listed) -> Iterator[str]:
 
 def lut_build(arguments: argparse.Namespace) -> int:
     """`mnas-moo lut build`."""
-    from mnas_moo.document import refusals
     from mnas_moo.objectives.lookup.build import build
 
     space = space_of(arguments.space)
-    with closing(device_of(arguments.device)) as latency, refusals():
-        try:
-            with _bar("layers") as progress:
-                table = build(space, latency, arguments.output, visits=_visits(latency), progress=progress)
-        except (KeyboardInterrupt, RuntimeError):  # Ctrl-C; no device is left
-            _say("stopped; what is measured is saved, and the same command goes on")
-            raise
+    stopped = "what is measured is saved, and the same command goes on"
+    with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("layers") as progress:
+        table = build(space, latency, arguments.output, visits=_visits(latency), progress=progress)
     for name, why in table.failures.items():
         _say(f"not measured: {name}: {why}")
     _say(f"{arguments.output}: {len(table.entries) - len(table.failures)} layers of {table.device['model']}")
@@ -224,7 +219,7 @@ def lut_check(arguments: argparse.Namespace) -> int:
     with refusals():
         table = LookupTable.load(arguments.table)
         space = table.the_space()
-    with closing(device_of(arguments.device)) as latency, refusals():
+    with closing(device_of(arguments.device)) as latency, _measuring("the table is as it was"):
         with _bar("networks") as progress:
             report = check(
                 arguments.table,
@@ -259,6 +254,21 @@ def lut_import(arguments: argparse.Namespace) -> int:
             print(f"{name.replace('_', ' ')}: {value}")
     _say(f"written: {arguments.output}")
     return 0
+
+
+@contextmanager
+def _measuring(stopped: str) -> Iterator[None]:
+    """Says how things stand when measuring ends early: by Ctrl-C, or because no device is left, which is one line."""
+    from mnas_moo.document import StudyError, one_line, refusals
+
+    try:
+        with refusals():
+            yield
+    except KeyboardInterrupt:
+        _say(f"stopped; {stopped}")
+        raise
+    except RuntimeError as error:
+        raise StudyError(f"{one_line(str(error))}; {stopped}") from error
 
 
 def _visits(latency: Latency) -> int:

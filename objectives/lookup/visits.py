@@ -20,7 +20,7 @@ from mnas_moo.objectives.objective import Graph, Latency, Measurement
 from mnas_moo.spaces.operations import Shape
 from mnas_moo.spaces.spec import Node
 
-LEAST = 3
+LEAST = 5
 """Visits before a graph can be finished, where as many are allowed."""
 
 AGREE = 0.02
