@@ -1,9 +1,9 @@
 """What a phone is and how it is now, from one shell command: its cores, its heat, its power, its screen.
 
-The big cores are those with the highest ``cpuinfo_max_freq`` (Linux cpufreq), as MnasNet times on "the single big CPU
-core of Pixel phones" (Tan et al. 2019, sec. 5). Heat is the battery's temperature where there is a battery: every
-Android tells it to adb's shell, it follows the case, and unlike a CPU zone it does not jump by 30 °C within a second
-of load. What a phone does not tell is None: none of it is needed for timing.
+The big cores are those with the highest ``cpuinfo_max_freq`` (Linux cpufreq): MnasNet times with one thread on a big
+core of a Pixel 1 (Tan et al. 2019). Heat is the battery's temperature where there is a battery: every Android tells it
+to adb's shell, it follows the case, and unlike a CPU zone it does not jump by 30 °C within a second of load. What a
+phone does not tell is None: none of it is needed for timing.
 """
 
 from __future__ import annotations
