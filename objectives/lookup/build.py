@@ -23,7 +23,7 @@ from mnas_moo.spaces.fragment import Fragment, distinct_fragments
 from mnas_moo.spaces.space import Space
 
 VISITS = 20
-"""How many at most, where nothing else is said. Undisturbed, three do, and layers that other work slows need more."""
+"""How many at most, where nothing else is said. Undisturbed, five do, and layers that other work slows need more."""
 
 VISIT_SECONDS = 0.1
 """Timed runs of a visit on this machine: five of a tenth of a second tell more than one of half a second."""

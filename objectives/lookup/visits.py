@@ -69,7 +69,8 @@ class Visit:
 def finished(times_ms: Sequence[float], most: int) -> bool:
     """Whether a graph needs no more visits: its two least times agree, or there were as many as are allowed.
 
-    >>> finished([2.0, 1.5, 1.8], most=20), finished([2.0, 1.5, 1.8, 1.51], most=20), finished([2.0], most=1)
+    >>> times_ms = [2.0, 1.5, 1.8, 1.9, 1.7]
+    >>> finished(times_ms, most=20), finished([*times_ms, 1.51], most=20), finished([2.0], most=1)
     (False, True, True)
 
     Raises:

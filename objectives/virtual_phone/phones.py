@@ -97,6 +97,9 @@ class VirtualPhones:
 
     def __enter__(self) -> VirtualPhones:
         self._folder = _new_folder()
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+            # Under nohup. Programs on a phone would inherit that, but no handler: and this one ignores it, too.
+            signal.signal(signal.SIGHUP, lambda *_: None)
         (self._folder / "home").mkdir()
         self.server = AdbServer(self._folder / "home")
         self._loop = asyncio.new_event_loop()

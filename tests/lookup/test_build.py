@@ -52,10 +52,10 @@ def test_times_that_never_agree_are_given_up(space: Any, formula: Any, tmp_path:
     spells = [share for k in range(9) for share in [0.9 - 0.1 * k] * n]
     told = list[tuple[int, int]]()
     table = build(
-        space, formula(spells=spells), tmp_path / "t.json", visits=4, progress=lambda done, of: told.append((done, of))
+        space, formula(spells=spells), tmp_path / "t.json", visits=7, progress=lambda done, of: told.append((done, of))
     )
-    assert all(len(entry.visits_ms) == 4 for entry in table.entries.values())
-    assert told[0] == (0, 3 * n) and told[-1] == (3 * n, 3 * n)
+    assert all(len(entry.visits_ms) == 7 for entry in table.entries.values())
+    assert told[0] == (0, 5 * n) and told[-1] == (5 * n, 5 * n)
     assert told == sorted(told)
 
 
