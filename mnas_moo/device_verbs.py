@@ -196,7 +196,7 @@ def lut_build(arguments: argparse.Namespace) -> int:
     from mnas_moo.objectives.lookup.build import build
 
     space = space_of(arguments.space)
-    stopped = "what is measured is saved, and the same command goes on"
+    stopped = "what is measured is saved, but for the last few layers, and the same command goes on"
     with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("layers") as progress:
         table = build(space, latency, arguments.output, visits=_visits(latency), progress=progress)
     for name, why in table.failures.items():
@@ -219,21 +219,17 @@ def lut_check(arguments: argparse.Namespace) -> int:
     with refusals():
         table = LookupTable.load(arguments.table)
         space = table.the_space()
-    with closing(device_of(arguments.device)) as latency, _measuring("the table is as it was"):
-        with _bar("networks") as progress:
-            report = check(
-                arguments.table,
-                space,
-                latency,
-                arguments.networks,
-                arguments.seed,
-                visits=_visits(latency),
-                progress=progress,
-            )
-        if arguments.plot:
-            save_plot(report, str(table.device["model"]), arguments.plot)
-            _say(f"written: {arguments.plot}")
+    stopped = "the table is as it was"
+    with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("networks") as progress:
+        visits = _visits(latency)
+        report = check(
+            arguments.table, space, latency, arguments.networks, arguments.seed, visits=visits, progress=progress
+        )
     print(json.dumps(report.figures, indent=2) if arguments.json else "\n".join(report.lines))
+    if arguments.plot:
+        with refusals():
+            save_plot(report, str(table.device["model"]), arguments.plot)
+        _say(f"written: {arguments.plot}")
     return 0
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,9 @@ class NetworkTrials:
         self.close = stack.close
         if "latency_ms" in self.objectives and self.study_file.latency.chosen[0] in ("adb", "lut", "model"):
             latency: Latency = self.objectives["latency_ms"]  # type: ignore[assignment]  # all of this name are
-            self.identity["device"] = {"model": latency.device["model"]}
+            # Of a table, also how its times came about; of a phone, the settings say that.
+            keys = ("model", "measured_by", "threads", "data_type") if self.study_file.latency.lut else ("model",)
+            self.identity["device"] = {key: latency.device.get(key) for key in keys}
 
     def measure(
         self, study: optuna.Study, trial: optuna.Trial, observer: Observer, interrupts: Interrupts
@@ -111,7 +113,14 @@ class NetworkTrials:
             futures = [pool.submit(measure, name) for name in others]
             try:
                 with interrupts.allowed():
-                    measure(first)
+                    failure: Exception | None = None
+                    try:
+                        measure(first)
+                    except Exception as error:
+                        failure = error
+                    wait(futures)  # here, and not where the pool ends: it may take long, and Ctrl-C has to reach it
+                    if failure is not None:
+                        raise failure
                     for future in futures:
                         future.result()
             except KeyboardInterrupt:
@@ -232,21 +241,29 @@ def _predicted(study_file: NetworkStudy, settings: Model, observer: Observer) ->
     files = [load_study_file(name) for name in settings.source]
     specs: list[NetworkSpec] = []
     measured: list[float] = []
-    for name, file in zip([*settings.source, ""], [*files, study_file], strict=True):
+    devices: dict[str, str] = {}
+    for name, file in zip([*settings.source, study_file.name], [*files, study_file], strict=True):
         if not isinstance(file, NetworkStudy):
             raise study_file.error((*where, "source"), f": {name} is a study of a table; one of networks is needed")
-        theirs = file.latency.identity
-        if file is not study_file and theirs != settings.measure.identity:
+        theirs = (file.latency.model.measure if file.latency.model else file.latency).identity
+        if theirs != settings.measure.identity:
             problem = f": {name} has latencies of {theirs}, and measure is {settings.measure.identity}; they must agree"
             raise study_file.error((*where, "source"), problem)
         study = find_study(file)
         if study is not None:
-            found, latencies_ms = measured_pairs(study)
+            found, latencies_ms, models = measured_pairs(study)
             specs += found
             measured += latencies_ms
+            devices.update(dict.fromkeys(models, name))
     try:
         predictor = LatencyPredictor.fit(specs, measured)
     except ValueError as error:
         raise study_file.error((*where, "source"), f": {error}") from error
     observer.preparing(f"latency is predicted from {len(specs)} measured networks; {predictor.quality}")
-    return PredictedLatency(predictor, latencies.make(settings.measure, observer.waiting))
+    latency = latencies.make(settings.measure, observer.waiting)
+    for model, name in devices.items():
+        if model != latency.device["model"]:
+            latency.close()
+            problem = f": {name} was measured on {model!r}, and the device here is {latency.device['model']!r}"
+            raise study_file.error((*where, "source"), problem)
+    return PredictedLatency(predictor, latency)

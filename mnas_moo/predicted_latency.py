@@ -26,17 +26,22 @@ PREDICTED = "predicted"
 """Detail of a latency that no device has measured."""
 
 
-def measured_pairs(study: optuna.Study) -> tuple[list[NetworkSpec], list[float]]:
-    """Networks of a study whose latency was measured, with that latency in milliseconds; every network once."""
+def measured_pairs(study: optuna.Study) -> tuple[list[NetworkSpec], list[float], set[str]]:
+    """Networks of a study whose latency was measured, every network once.
+
+    Returns:
+        The networks, their latencies in milliseconds, and the names of the devices, as far as they are stored.
+    """
     from mnas_moo.spaces.text import from_text
 
-    specs, latencies = [], []
+    specs, latencies, devices = [], [], set()
     for trial in completed_trials(study):
         measured = trial.user_attrs.get(MEASUREMENTS, {}).get("latency_ms")
         if measured is not None and not measured.get(PREDICTED) and SAME_AS not in trial.user_attrs:
             specs.append(from_text(trial.user_attrs[NETWORK]))
             latencies.append(float(measured["value"]))
-    return specs, latencies
+            devices.add(measured.get("model") or measured.get("cpu"))
+    return specs, latencies, devices - {None}
 
 
 class PredictedLatency:

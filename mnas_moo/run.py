@@ -309,15 +309,18 @@ def _check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[s
             ours, theirs = _words(identity[section]), _words(held[section])
             problem = f": the file asks for {ours}, but {where} holds {theirs}; {advice}"
             raise study_file.error((section,), problem)
-    if "device" in identity and identity["device"] != held.setdefault("device", identity["device"]):
-        ours, theirs = identity["device"]["model"], held["device"]["model"]
-        problem = f": the device is a {ours}, but {where} holds latencies of a {theirs}; {advice}, or attach a {theirs}"
+    if "device" in identity and identity["device"] != held.get("device", identity["device"]):
+        ours, theirs = identity["device"], held["device"]
+        one, other = (side["model"] if ours["model"] != theirs["model"] else _words(side) for side in (ours, theirs))
+        problem = f": the device is a {one}, but {where} holds latencies of a {other}; {advice}, or attach a {other}"
         raise study_file.error(("objectives", "latency_ms"), problem)
     ours, theirs = identity["parameters"], held["parameters"]
     if ours != theirs:
         name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
         problem = f"has parameter {name} otherwise than {where}, though it is the same by name; {advice}"
         raise study_file.error(("table" if "table" in identity else "space",), problem)
+    if "device" in identity and "device" not in held:  # nobody knew it yet
+        study._storage.set_study_system_attr(study._study_id, IDENTITY, {**held, "device": identity["device"]})
 
 
 def _words(section: Mapping[str, Any]) -> str:

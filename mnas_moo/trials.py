@@ -54,9 +54,9 @@ class Interrupts:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _handle(self, *_: object) -> None:
-        if self._open or self.pending:
+        again, self.pending = self.pending, True
+        if self._open or again:
             raise KeyboardInterrupt
-        self.pending = True
 
     def keep_back(self) -> None:
         """From now on, but for ``allowed``."""

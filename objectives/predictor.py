@@ -38,6 +38,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.objective import Graph
+from mnas_moo.objectives.ranks import kendall_tau
 from mnas_moo.spaces.operations import Conv, Dropout, Operation, Shape
 
 Floats = npt.NDArray[np.float64]
@@ -149,7 +150,7 @@ class LatencyPredictor:
         self.quality = Quality(
             median=float(np.median(relative)),
             p90=float(np.quantile(relative, 0.9)),
-            kendall_tau=_kendall_tau(predicted, y),
+            kendall_tau=kendall_tau(predicted, y),
             coverage=sum(int((misses[a] <= _upper(misses[b], COVERED)).sum()) for a, b in others) / len(y),
             outside=sum(int((distance[a] > max(STRANGE, _upper(distance[b], COMMON))).sum()) for a, b in others)
             / len(y),
@@ -514,9 +515,3 @@ def _octaves(a: Floats, b: Floats) -> Floats:
 def _upper(values: Floats, share: float) -> float:
     """The value that so large a share of further ones stays below: the quantile, one rank up as n is finite."""
     return float(np.quantile(values, min(1.0, share * (len(values) + 1) / len(values)), method="higher"))
-
-
-def _kendall_tau(a: Floats, b: Floats) -> float:
-    """Concordant less discordant pairs, over all pairs that are tied in neither (tau-b)."""
-    one, other = np.sign(a[:, None] - a), np.sign(b[:, None] - b)
-    return float((one * other).sum() / math.sqrt(np.abs(one).sum() * np.abs(other).sum()))

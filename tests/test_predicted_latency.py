@@ -48,7 +48,7 @@ class Device:
 
     def measure(self, spec: NetworkSpec, seed: int) -> Measurement:
         self.asked += 1
-        return Measurement(true_ms(spec), {"runs": 50})
+        return Measurement(true_ms(spec), {"runs": 50, "model": self.device["model"]})
 
     def close(self) -> None:
         pass
@@ -91,7 +91,8 @@ def test_every_member_of_the_front_was_measured_and_the_device_was_spared(tmp_pa
     assert device.asked == 120 - len(predicted)
     assert len(predicted) > 30
     assert all(found["low_ms"] <= found["value"] <= found["high_ms"] for found in predicted)
-    specs, measured = measured_pairs(study)
+    specs, measured, devices = measured_pairs(study)
+    assert devices == {"a phone"}
     assert len(specs) == 60 - len(predicted)
     assert measured == pytest.approx([true_ms(spec) for spec in specs])
 
@@ -140,6 +141,16 @@ def test_pairs_of_another_device_are_refused(tmp_path: Path, device: Device) -> 
     run_study(write(tmp_path, "past", "{adb: {threads: 2}}", seed=0, trials=3))
     settings = f"{{model: {{source: {tmp_path}/past.yaml, measure: {{adb: {{}}}}}}}}"
     with pytest.raises(StudyError, match=r"next.yaml:5: objectives.latency_ms.model.source: .*; they must agree"):
+        run_study(write(tmp_path, "next", settings, seed=1, trials=3))
+
+
+def test_pairs_of_another_phone_are_refused(tmp_path: Path, device: Device) -> None:
+    run_study(write(tmp_path, "past", "{adb: {}}", seed=0, trials=30))
+    device.device = {"model": "another phone"}
+    settings = f"{{model: {{source: {tmp_path}/past.yaml, measure: {{adb: {{}}}}}}}}"
+    with pytest.raises(
+        StudyError, match=r"past.yaml was measured on 'a phone', and .* is 'another phone'"
+    ):
         run_study(write(tmp_path, "next", settings, seed=1, trials=3))
 
 

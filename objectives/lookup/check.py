@@ -20,6 +20,7 @@ from mnas_moo.objectives.lookup.build import VISITS, same_device
 from mnas_moo.objectives.lookup.lookup_table import Correction, LookupTable, Sums, now
 from mnas_moo.objectives.lookup.visits import LEAST, finished, visit
 from mnas_moo.objectives.objective import JSON, Latency, Measurement
+from mnas_moo.objectives.ranks import kendall_tau
 from mnas_moo.spaces.space import Space
 from mnas_moo.spaces.spec import NetworkSpec
 
@@ -172,7 +173,8 @@ def check(
         )
     report = judge([priced[specs[i]] for i in good], np.array([min(times[i]) for i in good]), tuple(failures))
     stored = {"date": now(), "seed": seed, "visits": visits, **report.figures}
-    dataclasses.replace(table, correction=report.correction, check=stored).save(file)
+    # Read anew: a build may have gone on meanwhile.
+    dataclasses.replace(LookupTable.load(file), correction=report.correction, check=stored).save(file)
     return report
 
 
@@ -201,16 +203,3 @@ def judge(sums: Sequence[Sums], measured_ms: Floats, failures: tuple[str, ...] =
     return CheckReport(
         total, measured_ms, (1 - error) * measured_ms, Correction(intercept, part, 1 + extra, slopes), failures
     )
-
-
-def kendall_tau(one: Floats, other: Floats) -> float:
-    """Kendall's rank correlation, tau-b: 1 for one order, -1 for opposite ones; NaN where all values are equal.
-
-    >>> kendall_tau(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))  # one of three pairs is swapped
-    0.3333333333333333
-    """
-    signs = [np.sign(np.subtract.outer(values, values)) for values in (one, other)]
-    untied = [np.count_nonzero(sign) for sign in signs]
-    if not all(untied):
-        return float("nan")
-    return float((signs[0] * signs[1]).sum() / np.sqrt(untied[0] * untied[1]))

@@ -319,6 +319,11 @@ def _parse(data: Any) -> LookupTable:
             raise unknown("key", name, known)
     if ("entries" in data) == ("places" in data):
         raise ValueError("must have either 'entries' or 'places'")
+    if not isinstance(data.get("places", []), list):
+        raise ValueError(f"'places' is {data['places']!r}; it must be a list")
+    for name, key in (("device", "model"), ("space", "name")):
+        if (name == "device" or name in data) and not isinstance(_mapping(data, name).get(key), str):
+            raise ValueError(f"'{name}' must have a {key!r}, which is text")
     return LookupTable(
         device=_mapping(data, "device"),
         date=str(data.get("date", "")),

@@ -117,10 +117,10 @@ class Server:
     @contextlib.contextmanager
     def _connection(self, timeout_s: float) -> Iterator[_Link]:
         """A connection to the server; everything that goes wrong in it is one of our errors."""
-        deadline = time.monotonic() + timeout_s
         connection = None
         try:
             self._start_if_absent()
+            deadline = time.monotonic() + timeout_s
             connection = self._adbutils.AdbConnection(self.host, self.port)
             yield _Link(connection.conn, deadline)
         except PhoneError:
@@ -190,21 +190,6 @@ class Phone:
             status, size = struct.unpack("<4sI", link.read(8))
             if status != b"OKAY":
                 raise file_error(link.read(size).decode(errors="replace") if status == b"FAIL" else repr(status))
-
-    def pull(self, path: str, timeout_s: float) -> bytes:
-        """Reads a file."""
-        with self._service("sync:", timeout_s) as link:
-            name = path.encode()
-            link.send(b"RECV" + struct.pack("<I", len(name)) + name)
-            data = bytearray()
-            while True:
-                status, size = struct.unpack("<4sI", link.read(8))
-                if status == b"DONE":
-                    return bytes(data)
-                content = link.read(size)
-                if status != b"DATA":
-                    raise file_error(content.decode(errors="replace") if status == b"FAIL" else repr(status))
-                data += content
 
     def remove(self, paths: Sequence[str], timeout_s: float) -> None:
         """Removes files and folders with all that is in them; what is not there is no error."""

@@ -14,6 +14,7 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 PLACE = "/data/local/tmp/benchmark_model"
 """Where its makers' guide puts it on a phone, and where it is looked for."""
@@ -120,6 +121,21 @@ def failure(exit_code: int, output: str) -> BenchmarkError:
     """The error for a benchmark_model that ended with ``exit_code`` above 0."""
     how = f"was ended by signal {exit_code - 128}" if exit_code > 128 else f"ended with exit code {exit_code}"
     return BenchmarkError(f"benchmark_model {how}: {_excerpt(output)}")
+
+
+def read_program(path: Path) -> bytes:
+    """The program that a user named.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"benchmark_model is {str(path)!r}, which cannot be read ({error.strerror}); it is the path of a "
+            "benchmark_model built for the phone"
+        ) from error
 
 
 def check_abi(program: bytes, abis: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from mnas_moo.objectives import litert
 from mnas_moo.objectives.objective import JSON, DeviceError, Direction, Graph, Measurement
 from mnas_moo.objectives.phone import lock
 from mnas_moo.objectives.phone.adb import PhoneError, Server, TransientError, TroubleError, UnusableError
-from mnas_moo.objectives.phone.benchmark_model import BenchmarkError
+from mnas_moo.objectives.phone.benchmark_model import BenchmarkError, read_program
 from mnas_moo.objectives.phone.pool import Pool, Seat, Standing
 from mnas_moo.objectives.phone.session import LockLostError, Program, Session
 from mnas_moo.objectives.phone.turn import Bounds, LockedError, SwappedError, Times, Turn
@@ -137,7 +137,7 @@ class AdbLatency:
         self.data_type = data_type
         self.time_limit_s = time_limit_s
         self._bounds = Bounds(precision, maximum_seconds, maximum_temperature_c, drift)
-        self._program = Program(None if benchmark_model is None else _read(Path(benchmark_model)))
+        self._program = Program(None if benchmark_model is None else read_program(Path(benchmark_model)))
         self._server = Server()
         self._report = report or (lambda message: None)
         self._token = f"{os.getpid():x}-{os.urandom(6).hex()}"
@@ -223,7 +223,7 @@ class AdbLatency:
         deadline = time.monotonic() + _CLOSE_S
         for serial in busy:  # what runs there for us would keep its thread for as long as it takes
             with contextlib.suppress(PhoneError):
-                sessions[serial].remove_all(_CLOSE_S)
+                sessions[serial].remove_all(max(1.0, deadline - time.monotonic()))
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -303,8 +303,11 @@ class AdbLatency:
             new = [seat for seat in self._pool.seats.values() if seat.present and seat.standing is Standing.NEW]
         for serial in absent:
             if states.get(serial, "offline") == "offline" and now >= self._connected.get(serial, 0) + _CONNECT_EVERY_S:
+                began = time.monotonic()
                 self._server.connect(serial)
-                self._connected[serial] = time.monotonic()
+                ended = time.monotonic()
+                # One that does not answer holds us up for seconds, and the other phones with us: it is asked seldom.
+                self._connected[serial] = ended + 3 * (ended - began)
         for seat in new:
             messages += self._introduce(seat)
         with self._changed:
@@ -449,7 +452,8 @@ class AdbLatency:
             InterruptedError: closed.
         """
         serial = seat.serial
-        peers = [best for other, best in self._best_ms.items() if other != serial]
+        with self._changed:
+            peers = [best for other, best in self._best_ms.items() if other != serial]
         troubled_s = 0.0 if seat.trouble_since is None else time.monotonic() - seat.trouble_since
         turn = Turn(
             session,
@@ -463,16 +467,16 @@ class AdbLatency:
         times: dict[_Item, Times] = {}
         try:
             turn.begin()
-            if turn.best_ms is not None:
-                self._best_ms[serial] = turn.best_ms
             if turn.settled_ms and serial not in self._settled_ms:
                 self._report(
                     f"{serial}: it has settled at {turn.speed:.0%} of its speed; its times are put in proportion"
                 )
-            self._settled_ms.pop(serial, None)
-            if turn.settled_ms:
-                self._settled_ms[serial] = turn.settled_ms
             with self._changed:
+                if turn.best_ms is not None:
+                    self._best_ms[serial] = turn.best_ms
+                self._settled_ms.pop(serial, None)
+                if turn.settled_ms:
+                    self._settled_ms[serial] = turn.settled_ms
                 self._take(serial, items)
             waited = {item: time.monotonic() - item.since for item in items}
             for item in items:
@@ -549,13 +553,3 @@ class AdbLatency:
             with contextlib.suppress(PhoneError):
                 self._server.connect(serial)
             time.sleep(min(0.3, max(0.0, left)))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ValueError(
-            f"benchmark_model is {str(path)!r}, which cannot be read ({error.strerror}); it is the path of a "
-            "benchmark_model built for the phone"
-        ) from error

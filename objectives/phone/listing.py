@@ -72,12 +72,7 @@ def list_devices(program: Path | None = None, maximum_temperature_c: float = 40.
         ValueError: ``program`` cannot be read.
         MissingExtraError: adbutils is not installed.
     """
-    content = None
-    if program is not None:
-        try:
-            content = program.read_bytes()
-        except OSError as error:
-            raise ValueError(f"benchmark_model is {str(program)!r}, which cannot be read ({error.strerror})") from error
+    content = None if program is None else benchmark_model.read_program(program)
     server = Server()
     return [_look(server, serial, state, content, maximum_temperature_c) for serial, state in server.states().items()]
 
@@ -88,9 +83,13 @@ def _look(server: Server, serial: str, state: str, program: bytes | None, maximu
         error = transport_error(state)
         hint = "" if isinstance(error, UnusableError) else "; unplug it and plug it in again"
         return Listed(serial, state, usable=False, advice=f"{error}{hint}")
-    script = device.identity_script() + (
-        f'[ -f {benchmark_model.PLACE} ] && echo "{lock.MARK} program"\n'
-        f'[ -s {lock.FOLDER}/lock ] && echo "{lock.MARK} locked"\n'
+    script = (
+        lock.prelude("listing")
+        + device.identity_script()
+        + (
+            f'[ -f {benchmark_model.PLACE} ] && echo "{lock.MARK} program"\n'
+            f'[ -s $base/lock ] && ! over $base/lock && echo "{lock.MARK} locked"\n'
+        )
     )
     try:
         output = server.phone(serial).run(script, _ANSWER_SECONDS)

@@ -84,6 +84,7 @@ elif ! create {lease} && over $base/lock && mkdir $base/takeover 2>/dev/null; th
     create {lease}
 fi
 if held; then
+    rm -f $base/stale-*
     end_program $own
     for folder in $base/*/; do
         folder=${{folder%/}} start= seen=

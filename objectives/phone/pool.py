@@ -39,6 +39,7 @@ class Seat:
         reason: why it rests, was retired or is not there; for people.
         until: when a rest ends.
         trouble_since: when a phone that is there began to fail; None: its last measurement went well.
+        unusable_since: when adb began to say that somebody has to do something; None: it does not.
         strikes: faults in a row.
         chance: whether it is tried once more before there is no phone left.
         told: the last reason that was reported for its retirement.
@@ -51,6 +52,7 @@ class Seat:
     reason: str = ""
     until: float = 0.0
     trouble_since: float | None = None
+    unusable_since: float | None = None
     strikes: int = 0
     chance: bool = True
     told: str = ""
@@ -114,12 +116,19 @@ class Pool:
             seat.present = state == "device"
             if returned and seat.standing is Standing.FREE:
                 seat.reason = ""
+            if seat.present:
+                seat.unusable_since = None
             if returned and seat.standing in (Standing.RETIRED, Standing.OTHER):
                 seat.standing = Standing.NEW
             elif not seat.present and seat.standing is not Standing.RETIRED:
                 error = transport_error(state)
                 seat.reason = str(error)
-                if isinstance(error, UnusableError):
+                if not isinstance(error, UnusableError):
+                    seat.unusable_since = None
+                elif seat.unusable_since is None:
+                    seat.unusable_since = now
+                # A phone that is plugged in looks so for a moment, until it or the system has let us in.
+                elif seat.standing is not Standing.BUSY and now - seat.unusable_since >= self._grace_s:
                     messages += self.retire(seat.serial, str(error))
             if seat.standing is Standing.RESTING and now >= seat.until:
                 seat.standing = Standing.FREE if seat.model else Standing.NEW
@@ -137,8 +146,9 @@ class Pool:
             A message if that cannot be: the phones are of several models.
         """
         known = [seat for seat in self.seats.values() if seat.standing is Standing.FREE]
+        silent = (Standing.NEW, Standing.RESTING)
         if self.model is None and not any(
-            seat.standing is Standing.NEW and seat.present for seat in self.seats.values()
+            seat.standing in silent and seat.present and not seat.model for seat in self.seats.values()
         ):
             models = sorted({seat.model for seat in known})
             if len(models) > 1:

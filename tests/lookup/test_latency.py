@@ -73,7 +73,9 @@ def test_a_part_alone_is_refused(file: Path) -> None:
 
 
 def test_a_table_by_places_is_refused(tmp_path: Path) -> None:
-    LookupTable({}, now(), places=(Place(("a",), (1.0,)),), source="a paper").save(tmp_path / "t.json")
+    LookupTable({"model": "a phone"}, now(), places=(Place(("a",), (1.0,)),), source="a paper").save(
+        tmp_path / "t.json"
+    )
     with pytest.raises(
         ValueError, match=r"prices choices at 1 places, not networks of a space: its source \(a paper\)"
     ):

@@ -242,12 +242,6 @@ def test_a_line_for_people(fitted: LatencyPredictor) -> None:
     assert str(quality) == "held-out networks: median error 2.3%, 90 % within 6.8%, Kendall's tau 0.93"
 
 
-def test_kendalls_tau_is_scipys() -> None:
-    rng = np.random.default_rng(0)
-    a, b = rng.integers(0, 20, (2, 60)).astype(float)
-    assert module._kendall_tau(a, a + b) == pytest.approx(kendalltau(a, a + b).statistic)
-
-
 def test_the_loss_is_the_log_posterior_up_to_a_constant() -> None:
     rng = np.random.default_rng(0)
     rates, local = (m @ m.T for m in rng.standard_normal((2, 12, 12)))

@@ -6,10 +6,12 @@ import pytest
 
 from mnas_moo.objectives.phone.pool import Pool, Standing
 
+GRACE_S = 5.0
+
 
 def pool(model: str | None = None, serials: list[str] | None = None, **phones: str) -> Pool:
     """A pool at time 0 whose ``phones`` (serial to model) are there and have said what they are."""
-    made = Pool(model, serials, rest_s=(1.0, 8.0), patience_s=60.0, grace_s=5.0)
+    made = Pool(model, serials, rest_s=(1.0, 8.0), patience_s=60.0, grace_s=GRACE_S)
     made.observe(dict.fromkeys(phones, "device"), 0.0)
     for serial, name in phones.items():
         if serial in made.seats:
@@ -141,8 +143,31 @@ def test_retired_phone_is_asked_once_more_before_there_is_none() -> None:
 
 def test_same_retirement_is_told_once() -> None:
     made = pool()
-    assert made.observe({"a": "unauthorized"}, 0.0) != []
-    assert made.observe({"a": "unauthorized"}, 1.0) == []
+    assert made.observe({"a": "unauthorized"}, 0.0) == []
+    assert made.observe({"a": "unauthorized"}, GRACE_S) != []
+    assert made.observe({"a": "unauthorized"}, GRACE_S + 1) == []
+
+
+def test_phone_that_is_plugged_in_again_may_look_unauthorised_for_a_moment() -> None:
+    made = pool()
+    made.observe({"a": "device"}, 0.0)
+    made.introduce("a", "Pixel 6")
+    for state, now in (("offline", 1.0), ("no permissions", 2.0), ("unauthorized", 2.5)):
+        assert made.observe({"a": state}, now) == []
+        assert not made.verdict(now).never
+    assert made.observe({"a": "device"}, 3.0) == []
+    assert made.verdict(3.0).go
+
+
+def test_phone_in_use_is_not_retired_under_the_hands_of_who_uses_it() -> None:
+    made = pool()
+    made.observe({"a": "device"}, 0.0)
+    made.introduce("a", "Pixel 6")
+    made.begin("a")
+    made.observe({"a": "unauthorized"}, 1.0)
+    assert made.observe({"a": "unauthorized"}, 1.0 + 2 * GRACE_S) == []
+    made.free("a")
+    assert made.observe({"a": "unauthorized"}, 2.0 + 2 * GRACE_S) != []
 
 
 def test_without_any_phone_there_is_a_short_wait_and_then_advice() -> None:
