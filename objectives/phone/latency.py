@@ -361,7 +361,6 @@ class AdbLatency:
                 "model": identity.model,
                 "manufacturer": identity.manufacturer,
                 "soc": identity.soc,
-                "android": identity.android,
                 "abi": identity.abis[0] if identity.abis else "",
                 "runtime": session.runtime,
                 "threads": self.threads,
