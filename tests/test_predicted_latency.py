@@ -148,9 +148,7 @@ def test_pairs_of_another_phone_are_refused(tmp_path: Path, device: Device) -> N
     run_study(write(tmp_path, "past", "{adb: {}}", seed=0, trials=30))
     device.device = {"model": "another phone"}
     settings = f"{{model: {{source: {tmp_path}/past.yaml, measure: {{adb: {{}}}}}}}}"
-    with pytest.raises(
-        StudyError, match=r"past.yaml was measured on 'a phone', and .* is 'another phone'"
-    ):
+    with pytest.raises(StudyError, match=r"past.yaml was measured on 'a phone', and .* is 'another phone'"):
         run_study(write(tmp_path, "next", settings, seed=1, trials=3))
 
 
