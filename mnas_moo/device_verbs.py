@@ -62,6 +62,7 @@ def add_lut(verbs: Any) -> None:
         required=True,
         help='its name, with settings "mnasnet: {preset: digits}", or a study whose space it is',
     )
+    build.add_argument("--data", metavar="PATH", help="where a study's images are, instead of the file's")
     build.add_argument("--device", **device)
     build.add_argument("-o", "--output", metavar="FILE", required=True, help="the table, as JSON")
 
@@ -94,8 +95,8 @@ def add_lut(verbs: Any) -> None:
     imports.add_argument("--json", action="store_true", help="print the check as JSON")
 
 
-def space_of(text: str) -> Space:
-    """The space that ``--space`` names.
+def space_of(text: str, data: str | None) -> Space:
+    """The space that ``--space`` names; of a study the one for its data, or for those at ``data``.
 
     Raises:
         StudyError: there is no such space or study, or a setting is refused.
@@ -105,10 +106,13 @@ def space_of(text: str) -> Space:
     from mnas_moo.study_file import NetworkStudy, SpaceChoice, bundled, load_study_file, make_space, read_option
 
     if text in bundled() or Path(text).suffix in (".yaml", ".yml"):
-        study = load_study_file(text)
+        study = load_study_file(text, data=data)
         if not isinstance(study, NetworkStudy):
             raise StudyError(f"--space: {text} is a study of a table; one of networks is needed")
         return study.make_space(describe(study))
+
+    if data is not None:
+        raise StudyError(f"--data is for the space of a study, and --space is {text}")
 
     def error(key: Key, problem: str) -> StudyError:
         return StudyError(one_line(f"--{'.'.join(map(str, key))}{'' if problem.startswith(':') else ' '}{problem}"))
@@ -195,7 +199,7 @@ def lut_build(arguments: argparse.Namespace) -> int:
     """`mnas-moo lut build`."""
     from mnas_moo.objectives.lookup.build import build
 
-    space = space_of(arguments.space)
+    space = space_of(arguments.space, arguments.data)
     stopped = "what is measured is saved, but for the last few layers, and the same command goes on"
     with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("layers") as progress:
         table = build(space, latency, arguments.output, visits=_visits(latency), progress=progress)

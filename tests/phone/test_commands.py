@@ -103,6 +103,7 @@ trials: 3
     [
         (["build", "--space", "mnasnt", "-o", "x.json"], "--space is 'mnasnt', which is unknown; did you mean"),
         (["build", "--space", "mnasnet", "--device", "phone", "-o", "x.json"], "--device: phone is unknown"),
+        (["build", "--space", "mnasnet", "--data", ".", "-o", "x.json"], "--data is for the space of a study"),
         (["check", "none.json"], "none.json: there is no such file; make one with `mnas-moo lut build"),
         (["check", "none.json", "--plot", "x.bmp"], "--plot: x.bmp cannot be drawn to; allowed are"),
         (["import", "fbnet", "--tables", "/nowhere", "--device", "pixel3", "-o", "x.json"], "/nowhere/fbnet_hwnas/"),
