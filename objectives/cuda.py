@@ -9,17 +9,16 @@ not TensorRT or another compiler, which fuse and tune further, and orders networ
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from mnas_moo.objectives import host_worker
-from mnas_moo.objectives.latency import check_repeats
-from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement, measure_in_turn
+from mnas_moo.objectives.latency import OneDevice
+from mnas_moo.objectives.objective import JSON, Graph, Measurement
 from mnas_moo.spaces.fragment import Fragment
 from mnas_moo.spaces.operations import Conv
 
 
-class CudaLatency:
+class CudaLatency(OneDevice):
     """The objective ``latency_ms``: median time of one inference on this machine's first GPU, batch 1, float32.
 
     Graphs that compute alike are measured once. Threads may share one object; measurements wait for each other.
@@ -38,25 +37,17 @@ class CudaLatency:
         ValueError: an argument is out of range, or there is no GPU that torch can use.
     """
 
-    name = "latency_ms"
-    direction: Direction = "minimize"
-
     def __init__(self, *, precision: float = 0.02, maximum_seconds: float = 5.0) -> None:
         import torch
 
-        check_repeats(precision, maximum_seconds)
+        super().__init__(precision, maximum_seconds)
         if not torch.cuda.is_available():
             raise ValueError(
                 f"torch {torch.__version__} finds no CUDA GPU on this machine; measure on its CPU: "
                 "latency_ms: {host: {}}, or install a driver and a torch that fit the GPU"
             )
-        self.precision = precision
-        self.maximum_seconds = maximum_seconds
         self._gpu = torch.cuda.get_device_name(0)
         self._runtime = f"torch {torch.__version__} CUDA {torch.version.cuda}"
-        self._lock = threading.Lock()
-        self._results: dict[Graph, Measurement] = {}
-        self._closed = False
 
     @property
     def device(self) -> Mapping[str, JSON]:
@@ -68,28 +59,6 @@ class CudaLatency:
             "threads": 1,
             "data_type": "float32",
         }
-
-    def measure(self, spec: Graph, seed: int) -> Measurement:
-        """Measures ``spec`` with random weights, or answers from memory.
-
-        Args:
-            spec: the network, or some layers of one.
-            seed: without effect: weights and input are always the same.
-
-        Raises:
-            ValueError: the network does not fit into the GPU's memory.
-            RuntimeError: this object was closed, or CUDA failed.
-        """
-        del seed
-        spec = spec.canonical()
-        with self._lock:
-            if spec not in self._results:
-                self._results[spec] = self._measure(spec)
-            return self._results[spec]
-
-    def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
-        """Measures one after the other; what does not fit has its error in its place."""
-        return measure_in_turn(self, specs)
 
     def close(self) -> None:
         """Ends a measurement under way, which then fails."""

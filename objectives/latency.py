@@ -31,7 +31,69 @@ from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement, m
 _GRACE_SECONDS = 120.0  # for start, loading and the first runs of a large network, on top of the measuring time
 
 
-class ProcessLatency(abc.ABC):
+class OneDevice(abc.ABC):
+    """What sources of latency with one device share: graphs that compute alike are measured once, one at a time.
+
+    Args:
+        precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
+            of the median.
+        maximum_seconds: of timed runs; the measurement ends then in any case, once there are 10 runs.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    name = "latency_ms"
+    direction: Direction = "minimize"
+
+    def __init__(self, precision: float, maximum_seconds: float) -> None:
+        if not 0 < precision < 1:
+            raise ValueError(f"precision is {precision}; it is a share of the median, above 0 and below 1")
+        if maximum_seconds <= 0:
+            raise ValueError(f"maximum_seconds is {maximum_seconds}; it must be above 0")
+        self.precision = precision
+        self.maximum_seconds = maximum_seconds
+        self._lock = threading.Lock()
+        self._results: dict[Graph, Measurement] = {}
+        self._closed = False
+
+    @property
+    @abc.abstractmethod
+    def device(self) -> Mapping[str, JSON]:
+        """What it is timed on."""
+
+    def measure(self, spec: Graph, seed: int) -> Measurement:
+        """Measures ``spec`` with random weights, or answers from memory.
+
+        Args:
+            spec: the network, or some layers of one.
+            seed: without effect: weights and input are always the same.
+
+        Raises:
+            ValueError: the runtime refused the model.
+            RuntimeError: the device failed (the next measurement tries again), or this object was closed.
+        """
+        del seed
+        spec = spec.canonical()
+        with self._lock:
+            if spec not in self._results:
+                self._results[spec] = self._measure(spec)
+            return self._results[spec]
+
+    def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
+        """Measures one after the other; what the runtime refuses has its error in its place."""
+        return measure_in_turn(self, specs)
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Ends a measurement under way, which then fails."""
+
+    @abc.abstractmethod
+    def _measure(self, spec: Graph) -> Measurement:
+        """Measures a canonical graph."""
+
+
+class ProcessLatency(OneDevice):
     """What runtimes on this machine share: everything but how a graph is written and which engine runs it.
 
     Graphs that compute alike are measured once. Threads may share one object; measurements wait for each other,
@@ -54,9 +116,6 @@ class ProcessLatency(abc.ABC):
         ValueError: an argument is out of range, or there are fewer cores than threads.
     """
 
-    name = "latency_ms"
-    direction: Direction = "minimize"
-
     def __init__(
         self, runtime: str, device: Mapping[str, JSON], threads: int, precision: float, maximum_seconds: float
     ) -> None:
@@ -64,46 +123,18 @@ class ProcessLatency(abc.ABC):
         cores = sorted(os.sched_getaffinity(0)) if affinity else list(range(os.cpu_count() or 1))
         if not 1 <= threads <= len(cores):
             raise ValueError(f"threads is {threads}; it must be from 1 to {len(cores)}, the cores of this process")
-        check_repeats(precision, maximum_seconds)
+        super().__init__(precision, maximum_seconds)
         self.threads = threads
-        self.precision = precision
-        self.maximum_seconds = maximum_seconds
         self._runtime = runtime
         self._cores = cores[-threads:] if affinity else []  # the last: systems put more of their own on the first
         self._cpu = _cpu_name()
         self._device = {**device, "model": self._cpu, "threads": threads}
-        self._lock = threading.Lock()
-        self._results: dict[Graph, Measurement] = {}
         self._worker: _Worker | None = None
-        self._closed = False
 
     @property
     def device(self) -> Mapping[str, JSON]:
         """This machine: "backend", "model" (its CPU), "runtime", "threads", "data_type"."""
         return self._device
-
-    def measure(self, spec: Graph, seed: int) -> Measurement:
-        """Measures ``spec`` with random weights, or answers from memory.
-
-        Args:
-            spec: the network, or some layers of one.
-            seed: without effect: weights and input are always the same.
-
-        Raises:
-            ValueError: the runtime refused the model.
-            RuntimeError: the timing process ended or hung (the next measurement starts another), or this object
-                was closed.
-        """
-        del seed
-        spec = spec.canonical()
-        with self._lock:
-            if spec not in self._results:
-                self._results[spec] = self._measure(spec)
-            return self._results[spec]
-
-    def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
-        """Measures one after the other; what the runtime refuses has its error in its place."""
-        return measure_in_turn(self, specs)
 
     def close(self) -> None:
         """Ends the timing process, also in the middle of a measurement, which then fails."""
@@ -202,18 +233,6 @@ class OnnxLatency(ProcessLatency):
 
     def _write(self, spec: Graph) -> bytes:
         return onnx.write(spec)
-
-
-def check_repeats(precision: float, maximum_seconds: float) -> None:
-    """Checks how long runs are to be repeated.
-
-    Raises:
-        ValueError: one is out of range.
-    """
-    if not 0 < precision < 1:
-        raise ValueError(f"precision is {precision}; it is a share of the median, above 0 and below 1")
-    if maximum_seconds <= 0:
-        raise ValueError(f"maximum_seconds is {maximum_seconds}; it must be above 0")
 
 
 class _Worker:
