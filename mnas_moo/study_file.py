@@ -9,7 +9,6 @@ Here are what all studies have in common and the studies of networks; ``table_st
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 import importlib
@@ -694,39 +693,32 @@ def load_study_file(
     document = dataclasses.replace(document, overridden=frozenset(changes))
     if tables is not None and "table" not in values:
         raise StudyError(f"{document.path}: --tables is for the study of a table, and this is one of networks")
-    if benchmark_model is not None:
-        _set_benchmark_model(document, values, benchmark_model)
     try:
         study = _kind(values).model_validate(values)
     except ValidationError as error:
         raise _first(document, error.errors()) from None
+    if benchmark_model is not None:
+        study = _with_program(document, study, benchmark_model)
     study._document = document
     study._tables = tables
     study.check()
     return study
 
 
-def _set_benchmark_model(document: Document, values: dict[str, Any], path: str) -> None:
-    """Names the program to the phones that ``values`` measure on.
+def _with_program(document: Document, study: StudyFile, path: str) -> StudyFile:
+    """The study with another ``benchmark_model`` for the phones that it measures on.
 
     Raises:
-        StudyError: they measure on none.
+        StudyError: it measures on none.
     """
-    holder: Any = copy.deepcopy(values.get("objectives"))
-    values["objectives"] = holder
-    name, device = "latency_ms", _of(holder, "latency_ms")
-    if isinstance(_of(device, "model"), dict):
-        holder, name, device = device["model"], "measure", _of(device["model"], "measure")
-    settings = {} if device == "adb" else _of(device, "adb")
-    if settings is None and not (isinstance(device, dict) and "adb" in device):
+    latency = study.objectives.latency_ms if isinstance(study, NetworkStudy) else None
+    device: Measured | None = latency.model.measure if latency is not None and latency.model is not None else latency
+    if not isinstance(study, NetworkStudy) or device is None or device.adb is None:
         raise StudyError(f"{document.path}: --benchmark-model is for studies that measure on phones: latency_ms: adb")
-    if isinstance(settings or {}, dict):  # else the schema says what is wrong
-        holder[name] = {"adb": {**(settings or {}), "benchmark_model": path}}
-
-
-def _of(value: Any, key: str) -> Any:
-    """The value of a key, where there is a mapping that has it."""
-    return value.get(key) if isinstance(value, dict) else None
+    device = device.model_copy(update={"adb": device.adb.model_copy(update={"benchmark_model": path})})
+    if latency is not None and latency.model is not None:
+        device = latency.model_copy(update={"model": latency.model.model_copy(update={"measure": device})})
+    return study.model_copy(update={"objectives": study.objectives.model_copy(update={"latency_ms": device})})
 
 
 def _kind(values: Mapping[str, Any]) -> type[StudyFile]:
