@@ -20,10 +20,10 @@ import torch
 from mnas_moo import ppo
 from mnas_moo.beliefs import Beliefs, Transfer
 from mnas_moo.controller import Genomes, choose
-from mnas_moo.encoding import ABSENT, Encoding
 from mnas_moo.gaussian_process import Kernel
 from mnas_moo.generation import Generation
-from mnas_moo.history import Record, generator
+from mnas_moo.genomes.encoding import ABSENT, Encoding
+from mnas_moo.genomes.history import Record, generator
 from mnas_moo.learner import Learner
 from mnas_moo.ppo import PPOSettings
 

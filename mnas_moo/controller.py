@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mnas_moo.tokens import Decision
+from mnas_moo.genomes.tokens import Decision
 
 State = tuple[Tensor, Tensor]
 

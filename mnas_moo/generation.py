@@ -16,7 +16,7 @@ from mnas_moo import proposals
 from mnas_moo.acquisition import directions, expected_gain, normal_cdf, reach
 from mnas_moo.beliefs import Beliefs
 from mnas_moo.gaussian_process import condition
-from mnas_moo.history import Record
+from mnas_moo.genomes.history import Record
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 
 from mnas_moo.controller import Controller
-from mnas_moo.history import Record
-from mnas_moo.tokens import Decision
+from mnas_moo.genomes.history import Record
+from mnas_moo.genomes.tokens import Decision
 
 
 class Learner(abc.ABC):

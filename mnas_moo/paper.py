@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from mnas_moo import ppo
-from mnas_moo.history import Record
+from mnas_moo.genomes.history import Record
 from mnas_moo.learner import Learner
 
 

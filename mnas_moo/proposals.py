@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.acquisition import directions, reach
-from mnas_moo.encoding import ABSENT, Encoding
+from mnas_moo.genomes.encoding import ABSENT, Encoding
 
 Floats = npt.NDArray[np.float64]
 

@@ -27,7 +27,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.beliefs import Transfer
-from mnas_moo.history import History, Record, ordinal_of
+from mnas_moo.genomes.history import History, Record, ordinal_of
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward

@@ -10,7 +10,7 @@ import torch
 from optuna.distributions import CategoricalDistribution
 
 from mnas_moo.controller import Controller, choose
-from mnas_moo.tokens import Decision
+from mnas_moo.genomes.tokens import Decision
 
 SIZES = (2, 3, 4, 3)
 DECISIONS = [Decision(f"d{i}", CategoricalDistribution(list(range(size)))) for i, size in enumerate(SIZES)]

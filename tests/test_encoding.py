@@ -9,9 +9,9 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnas_moo.encoding import ABSENT, Encoding
-from mnas_moo.history import History
-from mnas_moo.tokens import Decision
+from mnas_moo.genomes.encoding import ABSENT, Encoding
+from mnas_moo.genomes.history import History
+from mnas_moo.genomes.tokens import Decision
 
 
 def encoding(objective: Any, n: int = 40) -> Encoding:

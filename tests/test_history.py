@@ -10,8 +10,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo.history import Branch, History, generator, key_of, ordinal_of
-from mnas_moo.tokens import Decision
+from mnas_moo.genomes.history import Branch, History, generator, key_of, ordinal_of
+from mnas_moo.genomes.tokens import Decision
 
 AB = CategoricalDistribution(["a", "b"])
 START = datetime(2026, 1, 1)

@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution
 
 from mnas_moo import ppo
 from mnas_moo.controller import Controller
-from mnas_moo.tokens import Decision
+from mnas_moo.genomes.tokens import Decision
 
 
 @pytest.mark.parametrize(

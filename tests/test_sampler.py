@@ -21,7 +21,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 
 from mnas_moo.front import hypervolume, pareto_mask
-from mnas_moo.history import ATTRIBUTE
+from mnas_moo.genomes.history import ATTRIBUTE
 from mnas_moo.reward import MnasReward
 from mnas_moo.sampler import MnasSampler
 

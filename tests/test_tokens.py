@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnas_moo.tokens import BINS, Decision
+from mnas_moo.genomes.tokens import BINS, Decision
 
 DISTRIBUTIONS = [
     CategoricalDistribution([3, "a", None, 0.5]),

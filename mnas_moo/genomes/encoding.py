@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnas_moo.history import Record
-from mnas_moo.tokens import Decision
+from mnas_moo.genomes.history import Record
+from mnas_moo.genomes.tokens import Decision
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]

@@ -19,7 +19,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo.tokens import Decision
+from mnas_moo.genomes.tokens import Decision
 
 ATTRIBUTE = "mnas_moo"
 """Key of the private trial attribute: what the sampler that proposed a trial says of it, with a format version."""
