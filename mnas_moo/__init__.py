@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mnas_moo.front import hypervolume
+    from mnas_moo.objectives.front import hypervolume
     from mnas_moo.reward import AbsoluteReward, MnasReward
     from mnas_moo.run import run_study
     from mnas_moo.sampler import MnasSampler
@@ -21,7 +21,7 @@ _HOMES = {
     "AbsoluteReward": "mnas_moo.reward",
     "MnasReward": "mnas_moo.reward",
     "MnasSampler": "mnas_moo.sampler",
-    "hypervolume": "mnas_moo.front",
+    "hypervolume": "mnas_moo.objectives.front",
     "load_study_file": "mnas_moo.study_file",
     "run_study": "mnas_moo.run",
 }

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo.front import Floats, direction_names, hypervolume, is_feasible, minimised, pareto_mask
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.front import Floats, direction_names, hypervolume, is_feasible, minimised, pareto_mask
 from mnas_moo.trials import NETWORK
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnas_moo.front import is_feasible, minimised
+from mnas_moo.objectives.front import is_feasible, minimised
 from mnas_moo.objectives.objective import JSON, Direction, Graph, Latency, Measurement, measure_in_turn
 from mnas_moo.trials import MEASUREMENTS, NETWORK, SAME_AS, completed_trials
 

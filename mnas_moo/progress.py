@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from mnas_moo.front import is_feasible
+from mnas_moo.objectives.front import is_feasible
 from mnas_moo.report import figure, front_plot, front_table, front_trials, objective_names
 from mnas_moo.trials import FAILURE, SAME_AS, Observer
 

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnas_moo.front import minimised
 from mnas_moo.objectives.extras import MissingExtraError, require
+from mnas_moo.objectives.front import minimised
 
 require("pymoo", extra="pymoo")
 

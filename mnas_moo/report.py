@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mnas_moo.front import is_feasible, pareto_mask
+from mnas_moo.objectives.front import is_feasible, pareto_mask
 from mnas_moo.trials import NETWORK
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from mnas_moo.front import Floats, direction_names
+from mnas_moo.objectives.front import Floats, direction_names
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.objective import Graph
-from mnas_moo.objectives.ranks import kendall_tau
+from mnas_moo.objectives.statistics import kendall_tau
 from mnas_moo.spaces.operations import Conv, Dropout, Operation, Shape
 
 Floats = npt.NDArray[np.float64]

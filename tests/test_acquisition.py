@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnas_moo.acquisition import directions, expected_gain, reach
-from mnas_moo.front import hypervolume
+from mnas_moo.objectives.front import hypervolume
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3, 4])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from optuna._hypervolume import compute_hypervolume
 
-from mnas_moo.front import hypervolume, pareto_mask
+from mnas_moo.objectives.front import hypervolume, pareto_mask
 
 
 def test_two_boxes_overlap_once() -> None:

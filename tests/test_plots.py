@@ -10,8 +10,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from mnas_moo.front import hypervolume
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.front import hypervolume
 from mnas_moo.plots import History, front_figure, history, hypervolume_figure, save_front
 from mnas_moo.study_file import StudyFile
 

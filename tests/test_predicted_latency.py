@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from mnas_moo import latencies, network_trials
-from mnas_moo.front import pareto_mask
+from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.objective import Direction, Measurement
 from mnas_moo.predicted_latency import PREDICTED, PredictedLatency, measured_pairs, must_be_measured
 from mnas_moo.run import run_study

@@ -37,7 +37,7 @@ from pymoo.termination import get_termination
 
 import mnas_moo.pymoo
 from mnas_moo import MnasSampler, hypervolume
-from mnas_moo.front import is_feasible, pareto_mask
+from mnas_moo.objectives.front import is_feasible, pareto_mask
 from mnas_moo.pymoo import MnasAlgorithm
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -41,9 +41,9 @@ from pymoo.util.ref_dirs import get_reference_directions
 
 import mnas_moo.pymoo_problems
 from mnas_moo import spaces
-from mnas_moo.front import pareto_mask
 from mnas_moo.objectives.counts import Count
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.objective import Direction, Measurement
 from mnas_moo.pymoo import MnasAlgorithm, ParameterProblem, SpaceProblem, study_problem
 from mnas_moo.spaces.spec import NetworkSpec

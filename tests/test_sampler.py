@@ -20,8 +20,8 @@ import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from mnas_moo.front import hypervolume, pareto_mask
 from mnas_moo.genomes.history import ATTRIBUTE
+from mnas_moo.objectives.front import hypervolume, pareto_mask
 from mnas_moo.reward import MnasReward
 from mnas_moo.sampler import MnasSampler
 

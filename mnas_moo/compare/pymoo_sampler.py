@@ -19,8 +19,8 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo.front import minimised
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.front import minimised
 
 POPULATION = 50
 

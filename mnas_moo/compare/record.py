@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.compare.contenders import Task
 from mnas_moo.compare.timed_sampler import SAMPLER_MS
-from mnas_moo.front import Floats, is_feasible
+from mnas_moo.objectives.front import Floats, is_feasible
 
 Ended = Literal["trials", "time", "exhausted"]
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mnas_moo.front import Floats, hypervolume, pareto_mask
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.front import Floats, hypervolume, pareto_mask
 
 MARKS = (50, 100, 200, 400, 1000, 2000, 4000, 10_000)
 """Numbers of trials at which samplers are compared; and at the end."""

@@ -20,7 +20,7 @@ from mnas_moo.objectives.lookup.build import VISITS, same_device
 from mnas_moo.objectives.lookup.lookup_table import Correction, LookupTable, Sums, now
 from mnas_moo.objectives.lookup.visits import LEAST, finished, visit
 from mnas_moo.objectives.objective import JSON, Latency, Measurement
-from mnas_moo.objectives.ranks import kendall_tau
+from mnas_moo.objectives.statistics import kendall_tau
 from mnas_moo.spaces.space import Space
 from mnas_moo.spaces.spec import NetworkSpec
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnas_moo.front import hypervolume
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.front import hypervolume
 from mnas_moo.reward import MnasReward
 
 Floats = npt.NDArray[np.float64]

@@ -43,7 +43,7 @@ from pymoo.optimize import minimize  # type: ignore[import-untyped]
 from pymoo.problems import get_problem  # type: ignore[import-untyped]
 from scipy.stats import wilcoxon  # type: ignore[import-untyped]
 
-from mnas_moo.front import hypervolume
+from mnas_moo.objectives.front import hypervolume
 from mnas_moo.pymoo import MnasAlgorithm
 
 Floats = npt.NDArray[np.float64]

@@ -19,7 +19,7 @@ import numpy as np
 import optuna
 
 import mnas_moo
-from mnas_moo.front import pareto_mask
+from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.table import TableProblem
 from mnas_moo.objectives.tables import bench_table
 

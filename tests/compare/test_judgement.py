@@ -10,7 +10,7 @@ import pytest
 from mnas_moo.compare import report
 from mnas_moo.compare.judgement import Setting, judge
 from mnas_moo.compare.record import Run
-from mnas_moo.front import Floats
+from mnas_moo.objectives.front import Floats
 from mnas_moo.reward import MnasReward
 
 DIRECTIONS = {"accuracy": "maximize", "latency_ms": "minimize"}

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from mnas_moo.compare import statistics
-from mnas_moo.front import hypervolume
+from mnas_moo.objectives.front import hypervolume
 
 RNG = np.random.default_rng(0)
 CLOUD = RNG.random((200, 2))

@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from mnas_moo.objectives import ranks
-from mnas_moo.objectives.ranks import kendall_tau
+from mnas_moo.objectives import statistics as ranks
+from mnas_moo.objectives.statistics import kendall_tau
 
 stats = pytest.importorskip("scipy.stats", reason="the reference")
 
