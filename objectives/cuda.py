@@ -107,7 +107,7 @@ class _Replay:
     def __init__(self, spec: Graph) -> None:
         import torch
 
-        from mnas_moo.objectives import torch_module
+        from mnas_moo.objectives.formats import torch_module
 
         # The record names the memory of weights, input and result, which must live as long as it does.
         self._module = torch_module.build(without_norms(spec)).cuda().eval()

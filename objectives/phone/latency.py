@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from mnas_moo.objectives import litert
+from mnas_moo.objectives.formats import litert
 from mnas_moo.objectives.objective import JSON, DeviceError, Direction, Graph, Measurement
 from mnas_moo.objectives.phone import lock
 from mnas_moo.objectives.phone.adb import PhoneError, Server, TransientError, TroubleError, UnusableError

@@ -15,7 +15,7 @@ import functools
 import statistics
 from collections.abc import Sequence
 
-from mnas_moo.objectives import litert
+from mnas_moo.objectives.formats import litert
 from mnas_moo.objectives.host_worker import median_interval
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 
-from mnas_moo.objectives import litert, torch_module
+from mnas_moo.objectives.formats import litert, torch_module
 from mnas_moo.spaces import NetworkSpec, network
 
 NETWORKS = ("mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2")

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from mnas_moo import spaces
 from mnas_moo.objectives.data import ImageData, describe, load
-from mnas_moo.objectives.torch_module import build
+from mnas_moo.objectives.formats.torch_module import build
 from mnas_moo.objectives.train import MOMENTUM, NORM_MOMENTUM, Batches, TrainSettings, batch_sizes, evaluate, fit
 from mnas_moo.spaces.spec import NetworkSpec
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from mnas_moo.objectives import torch_module
+from mnas_moo.objectives.formats import torch_module
 from mnas_moo.studies.benchmarks import runtimes
 from mnas_moo.studies.benchmarks.runtimes import RUNTIMES, Subject, compare, markdown
 from tests.objectives.conftest import LAYERS, small, trained

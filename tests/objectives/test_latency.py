@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from mnas_moo.objectives import host_worker, latency, litert
+from mnas_moo.objectives import host_worker, latency
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.formats import litert
 from mnas_moo.objectives.latency import HostLatency, OnnxLatency, ProcessLatency
 from mnas_moo.objectives.objective import Measurement
 from mnas_moo.spaces.fragment import fragments

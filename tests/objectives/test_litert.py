@@ -8,8 +8,8 @@ import torch
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from mnas_moo.objectives import litert, torch_module
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.formats import litert, torch_module
 from mnas_moo.spaces import network
 from mnas_moo.spaces.operations import OPERATIONS
 from mnas_moo.spaces.spec import Layer, NetworkSpec

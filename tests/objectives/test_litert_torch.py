@@ -9,7 +9,7 @@ import pytest
 import torch
 from ai_edge_litert.interpreter import Interpreter
 
-from mnas_moo.objectives import litert, torch_module
+from mnas_moo.objectives.formats import litert, torch_module
 from mnas_moo.spaces import network
 
 

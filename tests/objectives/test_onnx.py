@@ -8,8 +8,8 @@ import onnxruntime
 import pytest
 import torch
 
-from mnas_moo.objectives import onnx, torch_module
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.formats import onnx, torch_module
 from mnas_moo.spaces import network
 from mnas_moo.spaces.fragment import fragments
 from mnas_moo.spaces.operations import OPERATIONS

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnas_moo.objectives import litert, quantization
-from mnas_moo.objectives.quantization import of_range, of_weights
+from mnas_moo.objectives.formats import litert, quantization
+from mnas_moo.objectives.formats.quantization import of_range, of_weights
 from mnas_moo.spaces.operations import Conv
 from tests.objectives.conftest import of_nodes, small
 

@@ -10,7 +10,7 @@ import torch
 from ai_edge_litert.interpreter import Interpreter
 from onnxruntime import InferenceSession
 
-from mnas_moo.objectives import litert, onnx, torch_module
+from mnas_moo.objectives.formats import litert, onnx, torch_module
 from mnas_moo.spaces.operations import (
     OPERATIONS,
     Add,

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torchvision
 
-from mnas_moo.objectives import torch_module
+from mnas_moo.objectives.formats import torch_module
 from mnas_moo.spaces import network
 from mnas_moo.spaces.operations import OPERATIONS
 from mnas_moo.spaces.spec import Layer, NetworkSpec

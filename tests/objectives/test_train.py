@@ -10,7 +10,7 @@ import torch
 
 from mnas_moo.objectives import train as module
 from mnas_moo.objectives.data import DataInfo, ImageData, load
-from mnas_moo.objectives.torch_module import build
+from mnas_moo.objectives.formats.torch_module import build
 from mnas_moo.objectives.train import (
     Batches,
     TrainSettings,

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnas_moo.objectives import torch_module
-from mnas_moo.objectives.weights import convolution, fully_connected, random_weights
+from mnas_moo.objectives.formats import torch_module
+from mnas_moo.objectives.formats.weights import convolution, fully_connected, random_weights
 from mnas_moo.spaces.spec import Layer, Node
 from tests.objectives.conftest import small, trained
 

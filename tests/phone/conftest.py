@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mnas_moo.objectives import litert
+from mnas_moo.objectives.formats import litert
 from mnas_moo.objectives.phone.latency import AdbLatency
 from mnas_moo.objectives.phone.steadiness import reference_model
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones

@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from mnas_moo import latencies
-from mnas_moo.objectives import litert
+from mnas_moo.objectives.formats import litert
 from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.objectives.phone import lock
 from mnas_moo.objectives.virtual_phone import phones as phones_module

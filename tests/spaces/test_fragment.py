@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mnas_moo import spaces
-from mnas_moo.objectives import litert, torch_module
+from mnas_moo.objectives.formats import litert, torch_module
 from mnas_moo.spaces import fragment as module
 from mnas_moo.spaces.fragment import Fragment, distinct_fragments, fragments
 from mnas_moo.spaces.operations import Add, AveragePool, Conv

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mnas_moo.objectives import litert
+from mnas_moo.objectives.formats import litert
 from mnas_moo.objectives.virtual_phone.phone import _of_this_user
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
 from mnas_moo.spaces.networks import network

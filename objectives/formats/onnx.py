@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.formats.weights import convolution, fully_connected, random_weights
 from mnas_moo.objectives.objective import Graph
-from mnas_moo.objectives.weights import convolution, fully_connected, random_weights
 from mnas_moo.spaces.operations import (
     Add,
     AveragePool,

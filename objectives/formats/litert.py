@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from mnas_moo.objectives import quantization
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.formats import quantization
+from mnas_moo.objectives.formats.quantization import Quantization, of_range, of_weights
+from mnas_moo.objectives.formats.weights import convolution, fully_connected, random_weights
 from mnas_moo.objectives.objective import Graph
-from mnas_moo.objectives.quantization import Quantization, of_range, of_weights
-from mnas_moo.objectives.weights import convolution, fully_connected, random_weights
 from mnas_moo.spaces.operations import (
     Add,
     AveragePool,
