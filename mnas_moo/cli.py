@@ -343,7 +343,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.latency or (
         arguments.latency is None and "latency_ms" not in figures and importlib.util.find_spec("ai_edge_litert")
     ):
-        from mnas_moo.objectives.latency import HostLatency
+        from mnas_moo.objectives.host.latency import HostLatency
 
         with contextlib.closing(HostLatency()) as latency:
             figures["latency_ms"] = latency.measure(spec, seed=0).value

@@ -37,9 +37,9 @@ def make(settings: Measured, report: Callable[[str], None]) -> Latency:
 
         return LutLatency(arguments["file"])
     if kind == "cuda":
-        from mnas_moo.objectives.cuda import CudaLatency
+        from mnas_moo.objectives.host.cuda import CudaLatency
 
         return CudaLatency(**arguments)
-    from mnas_moo.objectives.latency import HostLatency, OnnxLatency
+    from mnas_moo.objectives.host.latency import HostLatency, OnnxLatency
 
     return OnnxLatency(**arguments) if kind == "onnxruntime" else HostLatency(**arguments)

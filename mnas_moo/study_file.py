@@ -134,7 +134,7 @@ class Accuracy(_OneOf):
 
 
 class Host(Part):
-    """Settings of ``mnas_moo.objectives.latency.HostLatency``: LiteRT on this machine."""
+    """Settings of ``mnas_moo.objectives.host.latency.HostLatency``: LiteRT on this machine."""
 
     threads: Count = 1
     data_type: DataType = "float32"
@@ -145,7 +145,7 @@ class Host(Part):
 
 
 class OnnxRuntime(Part):
-    """Settings of ``mnas_moo.objectives.latency.OnnxLatency``: ONNX Runtime on this machine's CPU."""
+    """Settings of ``mnas_moo.objectives.host.latency.OnnxLatency``: ONNX Runtime on this machine's CPU."""
 
     threads: Count = 1
     precision: Fraction = 0.02
@@ -155,7 +155,7 @@ class OnnxRuntime(Part):
 
 
 class Cuda(Part):
-    """Settings of ``mnas_moo.objectives.cuda.CudaLatency``: torch on this machine's GPU."""
+    """Settings of ``mnas_moo.objectives.host.cuda.CudaLatency``: torch on this machine's GPU."""
 
     precision: Fraction = 0.02
     maximum_seconds: Positive = 5.0

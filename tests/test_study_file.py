@@ -89,7 +89,7 @@ def test_training_has_the_settings_and_defaults_of_the_objective() -> None:
 
 
 def test_the_host_has_the_settings_and_defaults_of_the_objective() -> None:
-    from mnas_moo.objectives.latency import HostLatency
+    from mnas_moo.objectives.host.latency import HostLatency
 
     assert Host().model_dump() == {name: p.default for name, p in inspect.signature(HostLatency).parameters.items()}
 

@@ -25,7 +25,7 @@ from scipy.optimize import nnls  # type: ignore[import-untyped]
 from scipy.stats import kendalltau  # type: ignore[import-untyped]
 from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-untyped]
 
-from mnas_moo.objectives.latency import HostLatency
+from mnas_moo.objectives.host.latency import HostLatency
 from mnas_moo.objectives.predictor import LatencyPredictor
 from mnas_moo.spaces import NetworkSpec, get, network
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from mnas_moo import spaces
-from mnas_moo.objectives.latency import HostLatency
+from mnas_moo.objectives.host.latency import HostLatency
 from mnas_moo.objectives.lookup.build import VISIT_SECONDS, VISITS, build
 from mnas_moo.objectives.lookup.check import check
 from mnas_moo.objectives.lookup.plot import save_plot

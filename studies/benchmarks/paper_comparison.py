@@ -343,7 +343,7 @@ def compare_spaces(seeds: range, trials: int, epochs: int = 3) -> Summary:
     """The factorised space against the flat one: the default sampler, real training, this machine's latency."""
     from mnas_moo.objectives.accuracy import Accuracy
     from mnas_moo.objectives.data import load
-    from mnas_moo.objectives.latency import HostLatency
+    from mnas_moo.objectives.host.latency import HostLatency
 
     accuracy, latency = Accuracy(load("digits", resolution=16), epochs=epochs), HostLatency()
     result: Summary = {}

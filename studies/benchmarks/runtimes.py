@@ -28,7 +28,7 @@ from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untype
 
 from mnas_moo.objectives.data import load
 from mnas_moo.objectives.formats import litert, onnx, torch_module
-from mnas_moo.objectives.latency import HostLatency, OnnxLatency, ProcessLatency
+from mnas_moo.objectives.host.latency import HostLatency, OnnxLatency, ProcessLatency
 from mnas_moo.objectives.train import NORM_MOMENTUM, Batches, TrainSettings, fit
 from mnas_moo.spaces import NetworkSpec, get, network
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnas_moo import spaces
-from mnas_moo.objectives.latency import HostLatency
+from mnas_moo.objectives.host.latency import HostLatency
 from mnas_moo.objectives.lookup.build import build
 from mnas_moo.objectives.lookup.check import check, judge
 from mnas_moo.objectives.lookup.latency import LutLatency

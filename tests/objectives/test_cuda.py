@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from mnas_moo.objectives import cuda, host_worker
-from mnas_moo.objectives.cuda import CudaLatency, without_norms
 from mnas_moo.objectives.formats import torch_module
+from mnas_moo.objectives.host import cuda
+from mnas_moo.objectives.host import worker as host_worker
+from mnas_moo.objectives.host.cuda import CudaLatency, without_norms
 from mnas_moo.objectives.objective import Graph, Measurement
 from mnas_moo.spaces import network
 from mnas_moo.spaces.spec import Layer, NetworkSpec

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from mnas_moo.objectives import host_worker, latency
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.formats import litert
-from mnas_moo.objectives.latency import HostLatency, OnnxLatency, ProcessLatency
+from mnas_moo.objectives.host import latency
+from mnas_moo.objectives.host import worker as host_worker
+from mnas_moo.objectives.host.latency import HostLatency, OnnxLatency, ProcessLatency
 from mnas_moo.objectives.objective import Measurement
 from mnas_moo.spaces.fragment import fragments
 from mnas_moo.spaces.spec import Layer, NetworkSpec
@@ -313,7 +314,7 @@ def test_the_worker_ends_when_its_parent_is_killed() -> None:
 
 
 def test_the_worker_imports_neither_torch_nor_optuna() -> None:
-    program = "import sys, mnas_moo.objectives.host_worker; print({'torch', 'optuna'} & set(sys.modules))"
+    program = "import sys, mnas_moo.objectives.host.worker; print({'torch', 'optuna'} & set(sys.modules))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.check_output([sys.executable, "-c", program], env=environment, text=True) == "set()\n"
 

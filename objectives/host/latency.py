@@ -24,9 +24,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from mnas_moo.objectives import host_worker
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.formats import litert, onnx
+from mnas_moo.objectives.host import worker as host_worker
 from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement, measure_in_turn
 
 _GRACE_SECONDS = 120.0  # for start, loading and the first runs of a large network, on top of the measuring time

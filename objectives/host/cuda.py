@@ -11,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from mnas_moo.objectives import host_worker
-from mnas_moo.objectives.latency import OneDevice
+from mnas_moo.objectives.host import worker as host_worker
+from mnas_moo.objectives.host.latency import OneDevice
 from mnas_moo.objectives.objective import JSON, Graph, Measurement
 from mnas_moo.spaces.fragment import Fragment
 from mnas_moo.spaces.operations import Conv

@@ -1,0 +1,1 @@
+"""Latency on this machine: CPU and CUDA, torch, LiteRT and ONNX Runtime."""
