@@ -235,7 +235,7 @@ def _latency(study_file: NetworkStudy, space: Space, observer: Observer) -> Late
 
 def _predicted(study_file: NetworkStudy, settings: Model, observer: Observer) -> PredictedLatency:
     """A predictor fitted to what other studies, and this one before, have measured on the device that confirms."""
-    from mnas_moo.objectives.predictor import LatencyPredictor
+    from mnas_moo.objectives.predictor.predictor import LatencyPredictor
 
     where = ("objectives", "latency_ms", "model")
     files = [load_study_file(name) for name in settings.source]

@@ -19,7 +19,7 @@ from mnas_moo.trials import MEASUREMENTS, NETWORK, SAME_AS, completed_trials
 if TYPE_CHECKING:
     import optuna
 
-    from mnas_moo.objectives.predictor import LatencyPredictor
+    from mnas_moo.objectives.predictor.predictor import LatencyPredictor
     from mnas_moo.spaces.spec import NetworkSpec
 
 PREDICTED = "predicted"

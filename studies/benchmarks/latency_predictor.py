@@ -26,7 +26,7 @@ from scipy.stats import kendalltau  # type: ignore[import-untyped]
 from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-untyped]
 
 from mnas_moo.objectives.host.latency import HostLatency
-from mnas_moo.objectives.predictor import LatencyPredictor
+from mnas_moo.objectives.predictor.predictor import LatencyPredictor
 from mnas_moo.spaces import NetworkSpec, get, network
 
 Floats = npt.NDArray[np.float64]

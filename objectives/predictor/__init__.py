@@ -1,0 +1,1 @@
+"""Latency predicted from the latencies that were measured."""
