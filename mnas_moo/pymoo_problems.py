@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import os
 
     from mnas_moo.objectives.objective import Objective
-    from mnas_moo.objectives.table import TableProblem
+    from mnas_moo.objectives.tabular.problem import TableProblem
     from mnas_moo.spaces.space import Space
 
 Floats = npt.NDArray[np.float64]

@@ -1,7 +1,7 @@
 """Studies of tables: parameters whose results are known, so that a whole study runs in seconds.
 
 In a study file `table` stands in the place of `space`, `data` and `objectives`: a published table by its name
-(``mnas_moo.objectives.tables``), or a file of somebody's past trials. Every trial is a look-up.
+(``mnas_moo.objectives.tabular.published``), or a file of somebody's past trials. Every trial is a look-up.
 
     table: anb-zcu102
     table: {file: past.csv, parameters: [width, depth], objectives: {accuracy: maximize, latency_ms: minimize}}
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import optuna
 
     from mnas_moo.document import Key, StudyError
-    from mnas_moo.objectives.tables import TableProblem
+    from mnas_moo.objectives.tabular.published import TableProblem
 
 FOLDER_VARIABLE = "MNAS_MOO_TABLES"
 """Environment variable: the folder of the published tables."""
@@ -119,7 +119,7 @@ class TableStudy(StudyFile):
             StudyError: the table, a column or a file of it is not there, or holds what it must not.
         """
         if self._problem is None:
-            from mnas_moo.objectives.tables import bench_table, read_table
+            from mnas_moo.objectives.tabular.published import bench_table, read_table
 
             try:
                 if self.table.bench is not None:

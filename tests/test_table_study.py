@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from mnas_moo import cli
 from mnas_moo.dashboard import explain
 from mnas_moo.objectives.front import is_feasible
-from mnas_moo.objectives.tables import bench_table
+from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.plots import history
 from mnas_moo.run import IDENTITY, run_study
 from mnas_moo.study_file import StudyError, load_study_file

@@ -22,7 +22,7 @@ from mnas_moo.compare import contenders, record, table_run
 from mnas_moo.compare.journal import Journal
 from mnas_moo.compare.record import Run
 from mnas_moo.compare.timed_sampler import SAMPLER_MS, TimedSampler
-from mnas_moo.objectives.table import FailedTrialError, Fit
+from mnas_moo.objectives.tabular.problem import FailedTrialError, Fit
 from mnas_moo.run import identity_of, run_study, subject_of
 from mnas_moo.storage import find_study
 from mnas_moo.study_file import StudyFile
@@ -30,7 +30,7 @@ from mnas_moo.table_study import TableStudy
 from mnas_moo.trials import Observer, Subject, completed_trials
 
 if TYPE_CHECKING:
-    from mnas_moo.objectives.tables import TableProblem
+    from mnas_moo.objectives.tabular.published import TableProblem
     from mnas_moo.reward import Reward
 
 JOURNAL = "studies.journal"

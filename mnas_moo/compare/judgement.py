@@ -16,7 +16,7 @@ import numpy as np
 from mnas_moo.compare import statistics
 from mnas_moo.compare.record import Run
 from mnas_moo.objectives.front import Floats, minimised
-from mnas_moo.objectives.table import Fit
+from mnas_moo.objectives.tabular.problem import Fit
 from mnas_moo.reward import MnasReward
 
 FORMAT = 1

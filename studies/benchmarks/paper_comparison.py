@@ -33,7 +33,7 @@ import optuna
 import mnas_moo
 from mnas_moo import spaces
 from mnas_moo.objectives.front import pareto_mask
-from mnas_moo.objectives.tables import TableProblem, bench_table
+from mnas_moo.objectives.tabular.published import TableProblem, bench_table
 from mnas_moo.studies.benchmarks import paper_comparison_page
 from mnas_moo.studies.benchmarks.paper_comparison_page import BINS, ENTROPY_TRIALS, FAST, PUBLISHED, SLOW
 

@@ -25,7 +25,7 @@ import mnas_moo
 from mnas_moo import generation, proposals
 from mnas_moo.acquisition import directions, reach
 from mnas_moo.conditioned import FrontLearner
-from mnas_moo.objectives.tables import bench_table
+from mnas_moo.objectives.tabular.published import bench_table
 
 PROBLEMS = [
     "macro",

@@ -20,8 +20,8 @@ import optuna
 
 import mnas_moo
 from mnas_moo.objectives.front import pareto_mask
-from mnas_moo.objectives.table import TableProblem
-from mnas_moo.objectives.tables import bench_table
+from mnas_moo.objectives.tabular.problem import TableProblem
+from mnas_moo.objectives.tabular.published import bench_table
 
 PHONES = {"anb-zcu102": "anb-a100", "nb201-cifar10-pixel3": "nb201-cifar10-raspi4"}
 """Tables, and the other phone of each."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnas_moo.objectives.table import FailedTrialError, TableProblem
+from mnas_moo.objectives.tabular.problem import FailedTrialError, TableProblem
 
 SPACE: dict[str, BaseDistribution] = {
     "operation": CategoricalDistribution(["conv", "sepconv", "mbconv"]),

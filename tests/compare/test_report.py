@@ -11,7 +11,7 @@ from rich.console import Console
 from mnas_moo.compare import report
 from mnas_moo.compare.judgement import Setting, judge
 from mnas_moo.compare.page import page
-from mnas_moo.objectives.table import Fit
+from mnas_moo.objectives.tabular.problem import Fit
 from mnas_moo.reward import MnasReward
 from tests.compare.test_judgement import RUNS, SETTING, run
 

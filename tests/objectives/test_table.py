@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnas_moo.objectives.table import TableProblem, judged
+from mnas_moo.objectives.tabular.problem import TableProblem, judged
 
 DISTRIBUTIONS = {
     "kind": CategoricalDistribution(["a", "b"]),

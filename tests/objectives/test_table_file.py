@@ -14,10 +14,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from sklearn.ensemble import RandomForestRegressor
 
-from mnas_moo.objectives import table_file
 from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.objectives.table import FailedTrialError, TableProblem
-from mnas_moo.objectives.tables import read_table
+from mnas_moo.objectives.tabular import rows as table_file
+from mnas_moo.objectives.tabular.problem import FailedTrialError, TableProblem
+from mnas_moo.objectives.tabular.published import read_table
 
 COMPLETE = """\
 width,act,accuracy,latency_ms,note

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from mnas_moo.objectives.tables import TableProblem, bench_table
+from mnas_moo.objectives.tabular.published import TableProblem, bench_table
 
 FOLDER = os.environ.get("MNAS_MOO_TABLES", "")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="MNAS_MOO_TABLES does not name the folder of the published tables")

@@ -30,7 +30,7 @@ import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from mnas_moo.objectives.objective import Direction
-from mnas_moo.objectives.table import (
+from mnas_moo.objectives.tabular.problem import (
     Bounds,
     FailedTrialError,
     Floats,
@@ -38,7 +38,7 @@ from mnas_moo.objectives.table import (
     feasible,
     judged,
 )
-from mnas_moo.objectives.table_file import read_table
+from mnas_moo.objectives.tabular.rows import read_table
 from mnas_moo.spaces.names import unknown
 
 __all__ = ["FailedTrialError", "TableProblem", "bench_table", "read_table"]

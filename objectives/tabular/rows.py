@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.objective import Direction
-from mnas_moo.objectives.table import (
+from mnas_moo.objectives.tabular.problem import (
     Bounds,
     FailedTrialError,
     Fit,
