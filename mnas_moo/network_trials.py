@@ -27,8 +27,8 @@ from mnas_moo.trials import MEASUREMENTS, NETWORK, SAME_AS, Interrupts, Observer
 if TYPE_CHECKING:
     import optuna
 
-    from mnas_moo.objectives.data import DataInfo
     from mnas_moo.objectives.objective import Latency, Objective
+    from mnas_moo.objectives.training.data import DataInfo
     from mnas_moo.spaces.space import Space
     from mnas_moo.spaces.spec import NetworkSpec
 
@@ -153,7 +153,7 @@ def describe(study_file: NetworkStudy) -> DataInfo:
     Raises:
         StudyError: there is no such data.
     """
-    from mnas_moo.objectives.data import describe
+    from mnas_moo.objectives.training.data import describe
 
     try:
         return describe(study_file.data.source)
@@ -203,7 +203,7 @@ def make_objective(study_file: NetworkStudy, name: str, space: Space, observer: 
         StudyError, ValueError, OSError: its settings, data or files cannot be used.
     """
     if name == "accuracy":
-        from mnas_moo.objectives.data import load
+        from mnas_moo.objectives.training.data import load
 
         settings = study_file.settings_of(name)
         observer.preparing(f"reading the images of {study_file.data.chosen[1]}")
@@ -213,7 +213,7 @@ def make_objective(study_file: NetworkStudy, name: str, space: Space, observer: 
             images = load(study_file.data.source, resolution, holdout=holdout, cache=study_file.files)
         except (ValueError, OSError) as error:
             raise _data_error(study_file, error) from error
-        from mnas_moo.objectives.accuracy import Accuracy
+        from mnas_moo.objectives.training.accuracy import Accuracy
 
         return Accuracy(images, **settings)
     if name == "latency_ms":

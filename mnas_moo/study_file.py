@@ -27,7 +27,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from mnas_moo.document import Document, Key, StudyError, nearest, one_line, read_document, shown
 
 if TYPE_CHECKING:
-    from mnas_moo.objectives.data import DataInfo
+    from mnas_moo.objectives.training.data import DataInfo
     from mnas_moo.reward import Reward
     from mnas_moo.spaces.space import Space
 
@@ -113,7 +113,7 @@ class _OneOf(_Parts):
 
 
 class Train(Part):
-    """Settings of ``mnas_moo.objectives.train.TrainSettings``, and the share of the images that is held out."""
+    """Settings of ``mnas_moo.objectives.training.train.TrainSettings``, and the share of the images that is held out."""
 
     epochs: Count = 8
     holdout: Fraction = 0.2
@@ -412,7 +412,7 @@ class Data(_OneOf):
 
     @property
     def source(self) -> str | dict[str, str]:
-        """As ``mnas_moo.objectives.data`` takes it."""
+        """As ``mnas_moo.objectives.training.data`` takes it."""
         kind, path = self.chosen
         return kind if kind == "digits" else {kind: path}
 

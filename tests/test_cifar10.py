@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mnas_moo.objectives.data import CIFAR10_CLASSES, describe
+from mnas_moo.objectives.training.data import CIFAR10_CLASSES, describe
 from mnas_moo.run import run_study
 from mnas_moo.study_file import load_study_file
 from mnas_moo.trials import MEASUREMENTS

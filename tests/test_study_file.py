@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mnas_moo.objectives.data import DataInfo
+from mnas_moo.objectives.training.data import DataInfo
 from mnas_moo.study_file import (
     Adb,
     Cuda,
@@ -82,7 +82,7 @@ def test_how_something_is_measured_is_no_part_of_the_identity(tmp_path: Path) ->
 
 
 def test_training_has_the_settings_and_defaults_of_the_objective() -> None:
-    from mnas_moo.objectives.train import TrainSettings
+    from mnas_moo.objectives.training.train import TrainSettings
 
     defaults = {name: p.default for name, p in inspect.signature(TrainSettings).parameters.items()}
     assert Train().model_dump(exclude={"holdout"}) == defaults

@@ -26,10 +26,10 @@ import onnxruntime  # type: ignore[import-untyped]
 import torch
 from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 
-from mnas_moo.objectives.data import load
 from mnas_moo.objectives.formats import litert, onnx, torch_module
 from mnas_moo.objectives.host.latency import HostLatency, OnnxLatency, ProcessLatency
-from mnas_moo.objectives.train import NORM_MOMENTUM, Batches, TrainSettings, fit
+from mnas_moo.objectives.training.data import load
+from mnas_moo.objectives.training.train import NORM_MOMENTUM, Batches, TrainSettings, fit
 from mnas_moo.spaces import NetworkSpec, get, network
 
 PUBLISHED = ("mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2")

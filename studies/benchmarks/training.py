@@ -28,9 +28,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from mnas_moo import spaces
-from mnas_moo.objectives.data import ImageData, describe, load
 from mnas_moo.objectives.formats.torch_module import build
-from mnas_moo.objectives.train import MOMENTUM, NORM_MOMENTUM, Batches, TrainSettings, batch_sizes, evaluate, fit
+from mnas_moo.objectives.training.data import ImageData, describe, load
+from mnas_moo.objectives.training.train import (
+    MOMENTUM,
+    NORM_MOMENTUM,
+    Batches,
+    TrainSettings,
+    batch_sizes,
+    evaluate,
+    fit,
+)
 from mnas_moo.spaces.spec import NetworkSpec
 
 BATCH = 64

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mnas_moo.objectives.accuracy import Accuracy
-from mnas_moo.objectives.data import load
+from mnas_moo.objectives.training.accuracy import Accuracy
+from mnas_moo.objectives.training.data import load
 from mnas_moo.spaces import get
 
 

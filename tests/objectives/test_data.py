@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mnas_moo.objectives import data
-from mnas_moo.objectives.data import describe, load, split
+from mnas_moo.objectives.training import data
+from mnas_moo.objectives.training.data import describe, load, split
 
 
 def write(path: Path, colour: tuple[int, ...] | int = (200, 100, 50), size: tuple[int, int] = (12, 12)) -> Path:

@@ -8,9 +8,9 @@ import torch
 from ai_edge_litert.interpreter import Interpreter
 from torch.nn import functional as F
 
-from mnas_moo.objectives.data import load
 from mnas_moo.objectives.formats import litert, torch_module
-from mnas_moo.objectives.train import Batches, TrainSettings, fit
+from mnas_moo.objectives.training.data import load
+from mnas_moo.objectives.training.train import Batches, TrainSettings, fit
 from mnas_moo.spaces import network
 from mnas_moo.spaces.fragment import fragments
 from mnas_moo.spaces.operations import Add, AveragePool, Conv, GlobalAveragePool, Linear, Multiply

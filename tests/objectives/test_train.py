@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from mnas_moo.objectives import train as module
-from mnas_moo.objectives.data import DataInfo, ImageData, load
 from mnas_moo.objectives.formats.torch_module import build
-from mnas_moo.objectives.train import (
+from mnas_moo.objectives.training import train as module
+from mnas_moo.objectives.training.data import DataInfo, ImageData, load
+from mnas_moo.objectives.training.train import (
     Batches,
     TrainSettings,
     evaluate,

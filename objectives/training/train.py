@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mnas_moo.objectives.data import ImageData
 from mnas_moo.objectives.formats.torch_module import DropoutModule, Network, build
 from mnas_moo.objectives.threads import cpu_threads
+from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.spaces.spec import NetworkSpec
 
 MOMENTUM = 0.9

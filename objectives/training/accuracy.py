@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mnas_moo.objectives.data import ImageData
 from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.objectives.train import TrainSettings, train
+from mnas_moo.objectives.training.data import ImageData
+from mnas_moo.objectives.training.train import TrainSettings, train
 from mnas_moo.spaces.spec import NetworkSpec
 
 

@@ -1,0 +1,1 @@
+"""Accuracy: the images, the training, the objective."""
