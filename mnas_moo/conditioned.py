@@ -18,14 +18,14 @@ import numpy.typing as npt
 import torch
 
 from mnas_moo import ppo
-from mnas_moo.beliefs import Beliefs, Transfer
 from mnas_moo.controller import Genomes, choose
-from mnas_moo.gaussian_process import Kernel
-from mnas_moo.generation import Generation
 from mnas_moo.genomes.encoding import ABSENT, Encoding
 from mnas_moo.genomes.history import Record, generator
 from mnas_moo.learner import Learner
 from mnas_moo.ppo import PPOSettings
+from mnas_moo.surrogate.gaussian_process import Kernel
+from mnas_moo.surrogate.pool import Generation
+from mnas_moo.surrogate.surrogate import Beliefs, Transfer
 
 Floats = npt.NDArray[np.float64]
 

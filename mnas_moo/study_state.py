@@ -23,7 +23,6 @@ import torch
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
-from mnas_moo.beliefs import Transfer
 from mnas_moo.conditioned import FrontLearner, preferences
 from mnas_moo.controller import Controller, choose
 from mnas_moo.genomes.history import ATTRIBUTE, History, Record, generator, key_of, ordinal_of
@@ -32,6 +31,7 @@ from mnas_moo.learner import Learner
 from mnas_moo.paper import PaperLearner
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward
+from mnas_moo.surrogate.surrogate import Transfer
 
 FORMAT = 1
 """Version of what is written to trials and studies."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnas_moo.acquisition import directions, expected_gain, reach
 from mnas_moo.objectives.front import hypervolume
+from mnas_moo.surrogate.acquisition import directions, expected_gain, reach
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3, 4])

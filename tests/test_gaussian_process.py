@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mnas_moo.gaussian_process import GaussianProcess, Kernel, condition, fit
+from mnas_moo.surrogate.gaussian_process import GaussianProcess, Kernel, condition, fit
 
 
 def features(tokens: np.ndarray) -> torch.Tensor:

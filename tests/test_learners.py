@@ -11,7 +11,6 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution
 
-from mnas_moo.beliefs import Transfer
 from mnas_moo.conditioned import FrontLearner, normal_scores, scalarise
 from mnas_moo.controller import Controller
 from mnas_moo.genomes.history import Record
@@ -20,6 +19,7 @@ from mnas_moo.learner import Learner
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.paper import PaperLearner
 from mnas_moo.ppo import PPOSettings
+from mnas_moo.surrogate.surrogate import Transfer
 
 DECISIONS = [Decision(f"d{i}", CategoricalDistribution([0, 1, 2])) for i in range(4)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnas_moo.scale import LINEAR, Scale
+from mnas_moo.surrogate.scale import LINEAR, Scale
 
 
 def test_a_normal_history_is_its_own_scale() -> None:

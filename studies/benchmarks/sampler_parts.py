@@ -22,10 +22,11 @@ import numpy as np
 import optuna
 
 import mnas_moo
-from mnas_moo import generation, proposals
-from mnas_moo.acquisition import directions, reach
 from mnas_moo.conditioned import FrontLearner
 from mnas_moo.objectives.tabular.published import bench_table
+from mnas_moo.surrogate import pool as generation
+from mnas_moo.surrogate import proposals
+from mnas_moo.surrogate.acquisition import directions, reach
 
 PROBLEMS = [
     "macro",

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mnas_moo.gaussian_process import GaussianProcess, Kernel, fit
 from mnas_moo.genomes.encoding import Encoding
 from mnas_moo.genomes.history import Record
 from mnas_moo.objectives.front import pareto_mask
-from mnas_moo.scale import Scale
+from mnas_moo.surrogate.gaussian_process import GaussianProcess, Kernel, fit
+from mnas_moo.surrogate.scale import Scale
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from mnas_moo.acquisition import directions, reach
 from mnas_moo.genomes.encoding import ABSENT, Encoding
+from mnas_moo.surrogate.acquisition import directions, reach
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mnas_moo import proposals
-from mnas_moo.acquisition import directions, expected_gain, normal_cdf, reach
-from mnas_moo.beliefs import Beliefs
-from mnas_moo.gaussian_process import condition
 from mnas_moo.genomes.history import Record
+from mnas_moo.surrogate import proposals
+from mnas_moo.surrogate.acquisition import directions, expected_gain, normal_cdf, reach
+from mnas_moo.surrogate.gaussian_process import condition
+from mnas_moo.surrogate.surrogate import Beliefs
 
 Floats = npt.NDArray[np.float64]
 

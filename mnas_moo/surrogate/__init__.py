@@ -1,0 +1,1 @@
+"""The model that the default sampler chooses by: surrogate, acquisition and pool."""
