@@ -11,13 +11,13 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution
 
-from mnas_moo.conditioned import FrontLearner, normal_scores, scalarise
 from mnas_moo.controller import Controller
 from mnas_moo.genomes.history import Record
 from mnas_moo.genomes.tokens import Decision
-from mnas_moo.learner import Learner
 from mnas_moo.objectives.threads import cpu_threads
-from mnas_moo.paper import PaperLearner
+from mnas_moo.policy.front_learner import FrontLearner, normal_scores, scalarise
+from mnas_moo.policy.learner import Learner
+from mnas_moo.policy.paper import PaperLearner
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.surrogate.surrogate import Transfer
 

@@ -22,8 +22,8 @@ import numpy as np
 import optuna
 
 import mnas_moo
-from mnas_moo.conditioned import FrontLearner
 from mnas_moo.objectives.tabular.published import bench_table
+from mnas_moo.policy.front_learner import FrontLearner
 from mnas_moo.surrogate import pool as generation
 from mnas_moo.surrogate import proposals
 from mnas_moo.surrogate.acquisition import directions, reach

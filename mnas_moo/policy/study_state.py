@@ -23,12 +23,12 @@ import torch
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
-from mnas_moo.conditioned import FrontLearner, preferences
 from mnas_moo.controller import Controller, choose
 from mnas_moo.genomes.history import ATTRIBUTE, History, Record, generator, key_of, ordinal_of
 from mnas_moo.genomes.tokens import Decision
-from mnas_moo.learner import Learner
-from mnas_moo.paper import PaperLearner
+from mnas_moo.policy.front_learner import FrontLearner, preferences
+from mnas_moo.policy.learner import Learner
+from mnas_moo.policy.paper import PaperLearner
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward
 from mnas_moo.surrogate.surrogate import Transfer

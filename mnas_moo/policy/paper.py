@@ -12,7 +12,7 @@ import torch
 
 from mnas_moo import ppo
 from mnas_moo.genomes.history import Record
-from mnas_moo.learner import Learner
+from mnas_moo.policy.learner import Learner
 
 
 class PaperLearner(Learner):

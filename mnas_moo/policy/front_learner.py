@@ -21,7 +21,7 @@ from mnas_moo import ppo
 from mnas_moo.controller import Genomes, choose
 from mnas_moo.genomes.encoding import ABSENT, Encoding
 from mnas_moo.genomes.history import Record, generator
-from mnas_moo.learner import Learner
+from mnas_moo.policy.learner import Learner
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.surrogate.gaussian_process import Kernel
 from mnas_moo.surrogate.pool import Generation

@@ -1,0 +1,1 @@
+"""What MnasSampler keeps of a study: its policy, as published and as the default."""
