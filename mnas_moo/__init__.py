@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from mnas_moo.reward import AbsoluteReward, MnasReward
     from mnas_moo.run import run_study
     from mnas_moo.sampler import MnasSampler
-    from mnas_moo.study_file import load_study_file
+    from mnas_moo.study_file.network_study import load_study_file
 
 _HOMES = {
     "AbsoluteReward": "mnas_moo.reward",
     "MnasReward": "mnas_moo.reward",
     "MnasSampler": "mnas_moo.sampler",
     "hypervolume": "mnas_moo.objectives.front",
-    "load_study_file": "mnas_moo.study_file",
+    "load_study_file": "mnas_moo.study_file.network_study",
     "run_study": "mnas_moo.run",
 }
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import optuna
 
     from mnas_moo.spaces.spec import NetworkSpec
-    from mnas_moo.study_file import StudyFile
+    from mnas_moo.study_file.network_study import StudyFile
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = _parser().parse_args(argv)
-    from mnas_moo.document import StudyError
     from mnas_moo.objectives.extras import MissingExtraError
     from mnas_moo.objectives.objective import DeviceError
+    from mnas_moo.study_file.document import StudyError
 
     try:
         return int(arguments.run(arguments))
@@ -178,7 +178,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from mnas_moo.objectives.objective import DeviceError
     from mnas_moo.progress import LiveProgress, PlainProgress
     from mnas_moo.run import TrialFailuresError, run_study
-    from mnas_moo.study_file import NetworkStudy
+    from mnas_moo.study_file.network_study import NetworkStudy
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study_file = _study_file(
@@ -222,7 +222,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _study_file(arguments: argparse.Namespace, **changes: Any) -> StudyFile:
-    from mnas_moo.study_file import load_study_file
+    from mnas_moo.study_file.network_study import load_study_file
 
     return load_study_file(arguments.study, storage=arguments.storage, **changes)
 
@@ -241,8 +241,8 @@ def _command(verb: str, arguments: argparse.Namespace) -> str:
 
 
 def _front(arguments: argparse.Namespace) -> int:
-    from mnas_moo.document import refusals
     from mnas_moo.storage import open_study
+    from mnas_moo.study_file.document import refusals
 
     study = open_study(_study_file(arguments))
     if arguments.plot:
@@ -284,8 +284,8 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     from mnas_moo.compare.comparison import JOURNAL, PAGE, ComparisonError, Lines, Order, compare
     from mnas_moo.compare.report import tables
-    from mnas_moo.document import StudyError
-    from mnas_moo.study_file import load_study_file
+    from mnas_moo.study_file.document import StudyError
+    from mnas_moo.study_file.network_study import load_study_file
 
     for name, least in (("seeds", 1), ("jobs", 1)):
         if getattr(arguments, name) < least:
@@ -360,9 +360,9 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _published(arguments: argparse.Namespace) -> NetworkSpec:
-    from mnas_moo.document import StudyError, refusals
     from mnas_moo.spaces import NETWORKS, network
-    from mnas_moo.study_file import bundled
+    from mnas_moo.study_file.document import StudyError, refusals
+    from mnas_moo.study_file.network_study import bundled
 
     if arguments.network.lower() not in NETWORKS and (
         arguments.network in bundled() or Path(arguments.network).is_file()
@@ -375,10 +375,10 @@ def _published(arguments: argparse.Namespace) -> NetworkSpec:
 
 def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, float]]:
     """The network of a trial, and what was measured of it."""
-    from mnas_moo.document import StudyError
     from mnas_moo.spaces.text import from_text
     from mnas_moo.storage import open_study
-    from mnas_moo.study_file import NetworkStudy, load_study_file
+    from mnas_moo.study_file.document import StudyError
+    from mnas_moo.study_file.network_study import NetworkStudy, load_study_file
     from mnas_moo.trials import MEASUREMENTS, NETWORK
 
     for name in ("width", "resolution", "classes"):
@@ -420,8 +420,8 @@ def _in_words(figures: dict[str, Any]) -> Iterator[str]:
 
 
 def _draw(spec: NetworkSpec, file: str) -> None:
-    from mnas_moo.document import StudyError, refusals
     from mnas_moo.spaces.picture import picture
+    from mnas_moo.study_file.document import StudyError, refusals
 
     if Path(file).suffix != ".svg":
         raise StudyError(f"{file}: a network is drawn as .svg")
@@ -432,7 +432,7 @@ def _draw(spec: NetworkSpec, file: str) -> None:
 
 def _dashboard(arguments: argparse.Namespace) -> int:
     from mnas_moo.dashboard import serve
-    from mnas_moo.document import refusals
+    from mnas_moo.study_file.document import refusals
 
     study_file = _study_file(arguments)
     with refusals():

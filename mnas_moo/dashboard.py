@@ -40,7 +40,7 @@ from mnas_moo.run import IDENTITY
 from mnas_moo.spaces.picture import picture
 from mnas_moo.spaces.text import from_text
 from mnas_moo.storage import open_study
-from mnas_moo.study_file import StudyFile, load_study_file
+from mnas_moo.study_file.network_study import StudyFile, load_study_file
 from mnas_moo.trials import NETWORK
 
 REFRESH_SECONDS = 3.0

@@ -101,9 +101,16 @@ def space_of(text: str, data: str | None) -> Space:
     Raises:
         StudyError: there is no such space or study, or a setting is refused.
     """
-    from mnas_moo.document import Key, StudyError, one_line
     from mnas_moo.network_trials import describe
-    from mnas_moo.study_file import NetworkStudy, SpaceChoice, bundled, load_study_file, make_space, read_option
+    from mnas_moo.study_file.document import Key, StudyError, one_line
+    from mnas_moo.study_file.network_study import (
+        NetworkStudy,
+        SpaceChoice,
+        bundled,
+        load_study_file,
+        make_space,
+        read_option,
+    )
 
     if text in bundled() or Path(text).suffix in (".yaml", ".yml"):
         study = load_study_file(text, data=data)
@@ -128,9 +135,9 @@ def device_of(text: str) -> Latency:
         MissingExtraError: a package is not installed.
     """
     from mnas_moo import latencies
-    from mnas_moo.document import StudyError
     from mnas_moo.objectives.lookup.build import VISIT_SECONDS
-    from mnas_moo.study_file import Measured, read_option
+    from mnas_moo.study_file.document import StudyError
+    from mnas_moo.study_file.network_study import Measured, read_option
 
     settings = read_option("--device", text, Measured)
     kind, chosen = settings.chosen
@@ -144,7 +151,7 @@ def device_of(text: str) -> Latency:
 
 def devices(arguments: argparse.Namespace) -> int:
     """`mnas-moo devices`."""
-    from mnas_moo.document import StudyError, refusals
+    from mnas_moo.study_file.document import StudyError, refusals
 
     if arguments.virtual is not None:
         from mnas_moo.objectives.virtual_phone.phones import main
@@ -213,10 +220,10 @@ def lut_build(arguments: argparse.Namespace) -> int:
 
 def lut_check(arguments: argparse.Namespace) -> int:
     """`mnas-moo lut check`."""
-    from mnas_moo.document import StudyError, refusals
     from mnas_moo.objectives.lookup.check import check
     from mnas_moo.objectives.lookup.lookup_table import LookupTable
     from mnas_moo.objectives.lookup.plot import SUFFIXES, save_plot
+    from mnas_moo.study_file.document import StudyError, refusals
 
     if arguments.plot and Path(arguments.plot).suffix.lower() not in SUFFIXES:  # not after minutes of measuring
         raise StudyError(f"--plot: {arguments.plot} cannot be drawn to; allowed are {', '.join(SUFFIXES)}")
@@ -239,8 +246,8 @@ def lut_check(arguments: argparse.Namespace) -> int:
 
 def lut_import(arguments: argparse.Namespace) -> int:
     """`mnas-moo lut import`."""
-    from mnas_moo.document import StudyError, refusals
     from mnas_moo.objectives.lookup.published import import_table
+    from mnas_moo.study_file.document import StudyError, refusals
 
     folder = arguments.tables or os.environ.get("MNAS_MOO_TABLES")
     if not folder:
@@ -259,7 +266,7 @@ def lut_import(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _measuring(stopped: str) -> Iterator[None]:
     """Says how things stand when measuring ends early: by Ctrl-C, or because no device is left, which is one line."""
-    from mnas_moo.document import StudyError, one_line, refusals
+    from mnas_moo.study_file.document import StudyError, one_line, refusals
 
     try:
         with refusals():

@@ -253,8 +253,8 @@ def study_problem(study_file: str | os.PathLike[str], **settings: Any) -> Parame
         MissingExtraError: it needs a package that is not installed.
     """
     from mnas_moo.run import subject_of
-    from mnas_moo.study_file import load_study_file
-    from mnas_moo.table_study import TableStudy
+    from mnas_moo.study_file.network_study import load_study_file
+    from mnas_moo.study_file.tabular_study import TableStudy
     from mnas_moo.trials import Observer
 
     study = load_study_file(study_file)

@@ -14,8 +14,8 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from mnas_moo.document import nearest
 from mnas_moo.objectives.extras import require
+from mnas_moo.study_file.document import nearest
 
 if TYPE_CHECKING:
     from mnas_moo.reward import Reward

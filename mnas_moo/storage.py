@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from mnas_moo.document import nearest
+from mnas_moo.study_file.document import nearest
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-    from mnas_moo.study_file import StudyFile
+    from mnas_moo.study_file.network_study import StudyFile
 
 JOURNAL = "journal:///"
 HEARTBEAT_SECONDS = 60

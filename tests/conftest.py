@@ -14,7 +14,7 @@ from mnas_moo import network_trials
 from mnas_moo.objectives.objective import Direction, Measurement
 from mnas_moo.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec
-from mnas_moo.study_file import StudyFile, load_study_file
+from mnas_moo.study_file.network_study import StudyFile, load_study_file
 
 # What a shell starts in the background ignores Ctrl-C, and so would programs that tests start and then stop with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -21,7 +21,7 @@ from mnas_moo.objectives.objective import Measurement
 from mnas_moo.progress import LiveProgress
 from mnas_moo.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec
-from mnas_moo.study_file import load_study_file
+from mnas_moo.study_file.network_study import load_study_file
 
 COUNTS = """\
 name: counts

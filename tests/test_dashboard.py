@@ -21,7 +21,7 @@ from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.plots import history
 from mnas_moo.run import IDENTITY
 from mnas_moo.storage import storage_file
-from mnas_moo.study_file import StudyError, StudyFile, load_study_file
+from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
 from mnas_moo.trials import NETWORK
 from tests.conftest import STUDY
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mnas_moo.document import StudyError, nearest, read_document
+from mnas_moo.study_file.document import StudyError, nearest, read_document
 
 TEXT = """\
 # a comment

@@ -14,7 +14,7 @@ from mnas_moo.objectives.objective import Direction, Measurement
 from mnas_moo.predicted_latency import PREDICTED, PredictedLatency, measured_pairs, must_be_measured
 from mnas_moo.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec
-from mnas_moo.study_file import StudyError, StudyFile, load_study_file
+from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
 from mnas_moo.trials import MEASUREMENTS, completed_trials
 
 STUDY = """\

@@ -17,7 +17,7 @@ from mnas_moo.run import TrialFailuresError, run_study
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.spaces.text import from_text
 from mnas_moo.storage import create_storage, find_study
-from mnas_moo.study_file import StudyError, StudyFile, load_study_file
+from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
 from mnas_moo.trials import FAILURE, MEASUREMENTS, NETWORK, SAME_AS, Observer
 
 COUNTS = """\

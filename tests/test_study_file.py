@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mnas_moo.objectives.training.data import DataInfo
-from mnas_moo.study_file import (
+from mnas_moo.study_file.network_study import (
     Adb,
     Cuda,
     Host,

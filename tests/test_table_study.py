@@ -17,8 +17,8 @@ from mnas_moo.objectives.front import is_feasible
 from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.plots import history
 from mnas_moo.run import IDENTITY, run_study
-from mnas_moo.study_file import StudyError, load_study_file
-from mnas_moo.table_study import TableStudy
+from mnas_moo.study_file.network_study import StudyError, load_study_file
+from mnas_moo.study_file.tabular_study import TableStudy
 from mnas_moo.trials import FAILURE, MEASUREMENTS, NETWORK, Observer
 
 FOLDER = os.environ.get("MNAS_MOO_TABLES", "")

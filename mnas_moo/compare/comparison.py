@@ -20,10 +20,10 @@ from mnas_moo.compare.arenas import JOURNAL, Arena, Budget, Job, arena, do
 from mnas_moo.compare.page import page
 from mnas_moo.compare.record import Run
 from mnas_moo.compare.workers import in_processes
-from mnas_moo.document import StudyError, nearest, shown
 from mnas_moo.objectives.extras import require
 from mnas_moo.reward import MnasReward
-from mnas_moo.study_file import StudyFile
+from mnas_moo.study_file.document import StudyError, nearest, shown
+from mnas_moo.study_file.network_study import StudyFile
 
 __all__ = ["JOURNAL", "PAGE", "RESULTS", "ComparisonError", "Lines", "Order", "Progress", "compare"]
 

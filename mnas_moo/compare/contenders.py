@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mnas_moo import samplers
 from mnas_moo.compare.pymoo_sampler import ALGORITHMS, PymooSampler
-from mnas_moo.document import nearest
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.study_file.document import nearest
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

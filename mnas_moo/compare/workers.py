@@ -17,7 +17,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from mnas_moo.document import one_line
+from mnas_moo.study_file.document import one_line
 
 T = TypeVar("T")
 

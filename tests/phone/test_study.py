@@ -22,7 +22,7 @@ from mnas_moo.objectives.virtual_phone.models import MODELS
 from mnas_moo.run import run_study
 from mnas_moo.spaces.text import from_text
 from mnas_moo.storage import find_study
-from mnas_moo.study_file import StudyFile, load_study_file
+from mnas_moo.study_file.network_study import StudyFile, load_study_file
 from mnas_moo.trials import MEASUREMENTS, NETWORK, Observer, completed_trials
 
 pytest.importorskip("adbutils", reason="needs adbutils, the extra phone")

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, ca
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mnas_moo.document import Document, Key, StudyError, nearest, one_line, read_document, shown
+from mnas_moo.study_file.document import Document, Key, StudyError, nearest, one_line, read_document, shown
 
 if TYPE_CHECKING:
     from mnas_moo.objectives.training.data import DataInfo
@@ -676,7 +676,7 @@ def load_study_file(
         benchmark_model: path of the program that times networks on the study's phones, instead of the file's.
 
     Returns:
-        The study: a ``NetworkStudy``, or where the file has a `table` a ``mnas_moo.table_study.TableStudy``.
+        The study: a ``NetworkStudy``, or where the file has a `table` a ``mnas_moo.study_file.tabular_study.TableStudy``.
 
     Raises:
         StudyError: in one line, what is wrong, where, and what is allowed.
@@ -724,7 +724,7 @@ def _with_program(document: Document, study: StudyFile, path: str) -> StudyFile:
 def _kind(values: Mapping[str, Any]) -> type[StudyFile]:
     if "table" not in values:
         return NetworkStudy
-    from mnas_moo.table_study import TableStudy  # it builds on this module
+    from mnas_moo.study_file.tabular_study import TableStudy  # it builds on this module
 
     return TableStudy
 

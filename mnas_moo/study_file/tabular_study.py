@@ -19,14 +19,14 @@ import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
-from mnas_moo.document import one_line, shown
-from mnas_moo.study_file import Direction, Part, StudyFile
+from mnas_moo.study_file.document import one_line, shown
+from mnas_moo.study_file.network_study import Direction, Part, StudyFile
 
 if TYPE_CHECKING:
     import optuna
 
-    from mnas_moo.document import Key, StudyError
     from mnas_moo.objectives.tabular.published import TableProblem
+    from mnas_moo.study_file.document import Key, StudyError
 
 FOLDER_VARIABLE = "MNAS_MOO_TABLES"
 """Environment variable: the folder of the published tables."""

@@ -1,0 +1,1 @@
+"""A study file: its schema, what it makes, and how it is read."""
