@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mnas_moo.objectives.front import hypervolume
     from mnas_moo.reward import AbsoluteReward, MnasReward
-    from mnas_moo.run import run_study
+    from mnas_moo.running.run import run_study
     from mnas_moo.sampler import MnasSampler
     from mnas_moo.study_file.network_study import load_study_file
 
@@ -23,7 +23,7 @@ _HOMES = {
     "MnasSampler": "mnas_moo.sampler",
     "hypervolume": "mnas_moo.objectives.front",
     "load_study_file": "mnas_moo.study_file.network_study",
-    "run_study": "mnas_moo.run",
+    "run_study": "mnas_moo.running.run",
 }
 
 __all__ = [

@@ -177,7 +177,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from mnas_moo.objectives.objective import DeviceError
     from mnas_moo.progress import LiveProgress, PlainProgress
-    from mnas_moo.run import TrialFailuresError, run_study
+    from mnas_moo.running.run import TrialFailuresError, run_study
     from mnas_moo.study_file.network_study import NetworkStudy
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -241,7 +241,7 @@ def _command(verb: str, arguments: argparse.Namespace) -> str:
 
 
 def _front(arguments: argparse.Namespace) -> int:
-    from mnas_moo.storage import open_study
+    from mnas_moo.running.storage import open_study
     from mnas_moo.study_file.document import refusals
 
     study = open_study(_study_file(arguments))
@@ -258,7 +258,7 @@ def _front(arguments: argparse.Namespace) -> int:
 
 def _print_front(study: optuna.Study, arguments: argparse.Namespace) -> None:
     from mnas_moo.report import front_csv, front_plot, front_records, front_table, front_trials
-    from mnas_moo.trials import completed_trials
+    from mnas_moo.running.trials import completed_trials
 
     completed = completed_trials(study)
     front = front_trials(study.directions, completed)
@@ -375,11 +375,11 @@ def _published(arguments: argparse.Namespace) -> NetworkSpec:
 
 def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, float]]:
     """The network of a trial, and what was measured of it."""
+    from mnas_moo.running.storage import open_study
+    from mnas_moo.running.trials import MEASUREMENTS, NETWORK
     from mnas_moo.spaces.text import from_text
-    from mnas_moo.storage import open_study
     from mnas_moo.study_file.document import StudyError
     from mnas_moo.study_file.network_study import NetworkStudy, load_study_file
-    from mnas_moo.trials import MEASUREMENTS, NETWORK
 
     for name in ("width", "resolution", "classes"):
         if getattr(arguments, name) is not None:

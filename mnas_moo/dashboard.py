@@ -36,12 +36,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo import plots
 from mnas_moo.objectives.extras import require
-from mnas_moo.run import IDENTITY
+from mnas_moo.running.run import IDENTITY
+from mnas_moo.running.storage import open_study
+from mnas_moo.running.trials import NETWORK
 from mnas_moo.spaces.picture import picture
 from mnas_moo.spaces.text import from_text
-from mnas_moo.storage import open_study
 from mnas_moo.study_file.network_study import StudyFile, load_study_file
-from mnas_moo.trials import NETWORK
 
 REFRESH_SECONDS = 3.0
 """Pause between two looks for newly finished trials; ten times what a look took, where that is longer."""
@@ -245,7 +245,7 @@ def explain(name: str, identity: Mapping[str, Any], past: plots.History, sampler
 
     Args:
         name: of the study.
-        identity: what ``mnas_moo.run`` stores of it.
+        identity: what ``mnas_moo.running.run`` stores of it.
         past: its trials and objectives.
         sampler: as the study file calls it; None: not known.
 

@@ -101,7 +101,7 @@ def space_of(text: str, data: str | None) -> Space:
     Raises:
         StudyError: there is no such space or study, or a setting is refused.
     """
-    from mnas_moo.network_trials import describe
+    from mnas_moo.running.network_trials import describe
     from mnas_moo.study_file.document import Key, StudyError, one_line
     from mnas_moo.study_file.network_study import (
         NetworkStudy,
@@ -134,8 +134,8 @@ def device_of(text: str) -> Latency:
         StudyError: there is no such device, or a setting is refused.
         MissingExtraError: a package is not installed.
     """
-    from mnas_moo import latencies
     from mnas_moo.objectives.lookup.build import VISIT_SECONDS
+    from mnas_moo.running import latency_sources as latencies
     from mnas_moo.study_file.document import StudyError
     from mnas_moo.study_file.network_study import Measured, read_option
 

@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.front import Floats, direction_names, hypervolume, is_feasible, minimised, pareto_mask
-from mnas_moo.trials import NETWORK
+from mnas_moo.running.trials import NETWORK
 
 if TYPE_CHECKING:
     import optuna

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mnas_moo.objectives.front import is_feasible
 from mnas_moo.report import figure, front_plot, front_table, front_trials, objective_names
-from mnas_moo.trials import FAILURE, SAME_AS, Observer
+from mnas_moo.running.trials import FAILURE, SAME_AS, Observer
 
 if TYPE_CHECKING:
     import optuna

@@ -252,10 +252,10 @@ def study_problem(study_file: str | os.PathLike[str], **settings: Any) -> Parame
         StudyError: the study cannot be run as it is written.
         MissingExtraError: it needs a package that is not installed.
     """
-    from mnas_moo.run import subject_of
+    from mnas_moo.running.run import subject_of
+    from mnas_moo.running.trials import Observer
     from mnas_moo.study_file.network_study import load_study_file
     from mnas_moo.study_file.tabular_study import TableStudy
-    from mnas_moo.trials import Observer
 
     study = load_study_file(study_file)
     subject: Any = subject_of(study)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.front import is_feasible, pareto_mask
-from mnas_moo.trials import NETWORK
+from mnas_moo.running.trials import NETWORK
 
 if TYPE_CHECKING:
     import optuna

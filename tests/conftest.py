@@ -10,9 +10,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from mnas_moo import network_trials
 from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.run import run_study
+from mnas_moo.running import network_trials
+from mnas_moo.running.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.study_file.network_study import StudyFile, load_study_file
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mnas_moo.objectives.training.data import CIFAR10_CLASSES, describe
-from mnas_moo.run import run_study
+from mnas_moo.running.run import run_study
+from mnas_moo.running.trials import MEASUREMENTS
 from mnas_moo.study_file.network_study import load_study_file
-from mnas_moo.trials import MEASUREMENTS
 
 DATA = os.environ.get("MNAS_MOO_DATA", "")
 STUDY = """\

@@ -19,10 +19,10 @@ from mnas_moo import dashboard as module
 from mnas_moo.dashboard import dashboard, explain, serve
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.plots import history
-from mnas_moo.run import IDENTITY
-from mnas_moo.storage import storage_file
+from mnas_moo.running.run import IDENTITY
+from mnas_moo.running.storage import storage_file
+from mnas_moo.running.trials import NETWORK
 from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
-from mnas_moo.trials import NETWORK
 from tests.conftest import STUDY
 
 CHROMIUM = Path("/usr/bin/chromium")

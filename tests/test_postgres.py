@@ -12,9 +12,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from mnas_moo.storage import open_study
+from mnas_moo.running.storage import open_study
+from mnas_moo.running.trials import NETWORK, SAME_AS
 from mnas_moo.study_file.network_study import load_study_file
-from mnas_moo.trials import NETWORK, SAME_AS
 
 URL = os.environ.get("MNAS_MOO_POSTGRES")
 STUDY = """\

@@ -8,14 +8,15 @@ import numpy as np
 import optuna
 import pytest
 
-from mnas_moo import latencies, network_trials
 from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.predicted_latency import PREDICTED, PredictedLatency, measured_pairs, must_be_measured
-from mnas_moo.run import run_study
+from mnas_moo.running import latency_sources as latencies
+from mnas_moo.running import network_trials
+from mnas_moo.running.predictions import PREDICTED, PredictedLatency, measured_pairs, must_be_measured
+from mnas_moo.running.run import run_study
+from mnas_moo.running.trials import MEASUREMENTS, completed_trials
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
-from mnas_moo.trials import MEASUREMENTS, completed_trials
 
 STUDY = """\
 name: {name}

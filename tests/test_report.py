@@ -8,7 +8,7 @@ import pytest
 from mnas_moo.progress import Pace, best_line, trial_line
 from mnas_moo.report import figure, front_csv, front_records, front_trials, scatter
 from mnas_moo.reward import AbsoluteReward, MnasReward
-from mnas_moo.trials import FAILURE, NETWORK, SAME_AS, completed_trials
+from mnas_moo.running.trials import FAILURE, NETWORK, SAME_AS, completed_trials
 
 
 def study_of(*rows: tuple[list[float], dict[str, object]]) -> optuna.Study:

@@ -10,15 +10,16 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._serializer import serialize_frozen_trial
 
-from mnas_moo import latencies, network_trials
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import DeviceError, Direction, Measurement
-from mnas_moo.run import TrialFailuresError, run_study
+from mnas_moo.running import latency_sources as latencies
+from mnas_moo.running import network_trials
+from mnas_moo.running.run import TrialFailuresError, run_study
+from mnas_moo.running.storage import create_storage, find_study
+from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, SAME_AS, Observer
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.spaces.text import from_text
-from mnas_moo.storage import create_storage, find_study
 from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
-from mnas_moo.trials import FAILURE, MEASUREMENTS, NETWORK, SAME_AS, Observer
 
 COUNTS = """\
 name: counts

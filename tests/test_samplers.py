@@ -8,9 +8,9 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnas_moo import samplers
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.reward import MnasReward
+from mnas_moo.running import samplers
 from mnas_moo.study_file.network_study import Sampler
 
 WORD, NUMBER, REAL = CategoricalDistribution(["a", "b", "c"]), IntDistribution(0, 5), FloatDistribution(0.0, 1.0)

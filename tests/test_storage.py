@@ -6,7 +6,7 @@ from pathlib import Path
 
 import optuna
 
-from mnas_moo.storage import find_study
+from mnas_moo.running.storage import find_study
 from mnas_moo.study_file.network_study import load_study_file
 
 STUDY = """\

@@ -16,10 +16,10 @@ from mnas_moo.dashboard import explain
 from mnas_moo.objectives.front import is_feasible
 from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.plots import history
-from mnas_moo.run import IDENTITY, run_study
+from mnas_moo.running.run import IDENTITY, run_study
+from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, Observer
 from mnas_moo.study_file.network_study import StudyError, load_study_file
 from mnas_moo.study_file.tabular_study import TableStudy
-from mnas_moo.trials import FAILURE, MEASUREMENTS, NETWORK, Observer
 
 FOLDER = os.environ.get("MNAS_MOO_TABLES", "")
 bench = pytest.mark.skipif(not FOLDER, reason="MNAS_MOO_TABLES does not name the folder of the published tables")

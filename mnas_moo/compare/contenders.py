@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo import samplers
 from mnas_moo.compare.pymoo_sampler import ALGORITHMS, PymooSampler
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.running import samplers
 from mnas_moo.study_file.document import nearest
 
 if TYPE_CHECKING:

@@ -144,7 +144,7 @@ def trials_of(run: Run, distributions: Mapping[str, BaseDistribution]) -> list[F
                 params={name: dist.to_external_repr(places[name]) for name, dist in there.items()},
                 distributions=there,
                 user_attrs={SAMPLER_MS: float(run.sampler_ms[i])},
-                # the form that the dashboard reads; see mnas_moo/run.py
+                # the form that the dashboard reads; see mnas_moo/running/run.py
                 system_attrs={"constraints": run.violations[i].tolist()} if run.violations.shape[1] else None,
             )
         )

@@ -361,7 +361,7 @@ class Paper(Seeded):
 
 
 class Sampler(_OneOf):
-    """Who proposes parameters: a name that ``mnas_moo.samplers`` knows."""
+    """Who proposes parameters: a name that ``mnas_moo.running.samplers`` knows."""
 
     mnas: Mnas | None = None
     mnas_paper: Annotated[Paper | None, Field(alias="mnas-paper")] = None

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from mnas_moo import latencies
 from mnas_moo.objectives.formats import litert
 from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.objectives.phone import lock
 from mnas_moo.objectives.virtual_phone import phones as phones_module
 from mnas_moo.objectives.virtual_phone.models import MODELS
-from mnas_moo.run import run_study
+from mnas_moo.running import latency_sources as latencies
+from mnas_moo.running.run import run_study
+from mnas_moo.running.storage import find_study
+from mnas_moo.running.trials import MEASUREMENTS, NETWORK, Observer, completed_trials
 from mnas_moo.spaces.text import from_text
-from mnas_moo.storage import find_study
 from mnas_moo.study_file.network_study import StudyFile, load_study_file
-from mnas_moo.trials import MEASUREMENTS, NETWORK, Observer, completed_trials
 
 pytest.importorskip("adbutils", reason="needs adbutils, the extra phone")
 

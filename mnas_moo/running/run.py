@@ -18,15 +18,15 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo import samplers
-from mnas_moo.network_trials import NetworkTrials
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import DeviceError
-from mnas_moo.storage import create_storage, find_study
+from mnas_moo.running import samplers
+from mnas_moo.running.network_trials import NetworkTrials
+from mnas_moo.running.storage import create_storage, find_study
+from mnas_moo.running.trials import FAILURE, MEASUREMENTS, Interrupts, Observer, Subject, completed_trials
 from mnas_moo.study_file.document import nearest, one_line, shown
 from mnas_moo.study_file.network_study import Mnas, NetworkStudy, StudyError, StudyFile, load_study_file
 from mnas_moo.study_file.tabular_study import TableStudy, TableTrials
-from mnas_moo.trials import FAILURE, MEASUREMENTS, Interrupts, Observer, Subject, completed_trials
 
 FAILURES_IN_A_ROW = 10
 """A run that fails so many trials in a row stops: something is wrong that more trials do not mend."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from mnas_moo.objectives.front import is_feasible, minimised
 from mnas_moo.objectives.objective import JSON, Direction, Graph, Latency, Measurement, measure_in_turn
-from mnas_moo.trials import MEASUREMENTS, NETWORK, SAME_AS, completed_trials
+from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, completed_trials
 
 if TYPE_CHECKING:
     import optuna

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnas_moo import latencies
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import DeviceError
-from mnas_moo.predicted_latency import PredictedLatency, measured_pairs, must_be_measured
-from mnas_moo.storage import find_study
+from mnas_moo.running import latency_sources as latencies
+from mnas_moo.running.predictions import PredictedLatency, measured_pairs, must_be_measured
+from mnas_moo.running.storage import find_study
+from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Interrupts, Observer, completed_trials
 from mnas_moo.study_file.network_study import Model, NetworkStudy, StudyError, load_study_file
-from mnas_moo.trials import MEASUREMENTS, NETWORK, SAME_AS, Interrupts, Observer, completed_trials
 
 if TYPE_CHECKING:
     import optuna

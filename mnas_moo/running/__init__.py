@@ -1,0 +1,1 @@
+"""Runs a study file: storage, identity, trials, samplers, predictions."""
