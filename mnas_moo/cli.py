@@ -176,7 +176,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.live import Live
 
     from mnas_moo.objectives.objective import DeviceError
-    from mnas_moo.progress import LiveProgress, PlainProgress
+    from mnas_moo.reports.progress import LiveProgress, PlainProgress
     from mnas_moo.running.run import TrialFailuresError, run_study
     from mnas_moo.study_file.network_study import NetworkStudy
 
@@ -246,7 +246,7 @@ def _front(arguments: argparse.Namespace) -> int:
 
     study = open_study(_study_file(arguments))
     if arguments.plot:
-        from mnas_moo.plots import save_front
+        from mnas_moo.reports.plots import save_front
 
         with refusals():
             save_front(study, arguments.plot)
@@ -257,7 +257,7 @@ def _front(arguments: argparse.Namespace) -> int:
 
 
 def _print_front(study: optuna.Study, arguments: argparse.Namespace) -> None:
-    from mnas_moo.report import front_csv, front_plot, front_records, front_table, front_trials
+    from mnas_moo.reports.text import front_csv, front_plot, front_records, front_table, front_trials
     from mnas_moo.running.trials import completed_trials
 
     completed = completed_trials(study)
@@ -431,7 +431,7 @@ def _draw(spec: NetworkSpec, file: str) -> None:
 
 
 def _dashboard(arguments: argparse.Namespace) -> int:
-    from mnas_moo.dashboard import serve
+    from mnas_moo.reports.dashboard import serve
     from mnas_moo.study_file.document import refusals
 
     study_file = _study_file(arguments)

@@ -18,7 +18,7 @@ from rich.live import Live
 from mnas_moo import cli
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import Measurement
-from mnas_moo.progress import LiveProgress
+from mnas_moo.reports.progress import LiveProgress
 from mnas_moo.running import network_trials
 from mnas_moo.running.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec

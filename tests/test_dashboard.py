@@ -15,10 +15,10 @@ import optuna
 import pytest
 from optuna.trial import create_trial
 
-from mnas_moo import dashboard as module
-from mnas_moo.dashboard import dashboard, explain, serve
 from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.plots import history
+from mnas_moo.reports import dashboard as module
+from mnas_moo.reports.dashboard import dashboard, explain, serve
+from mnas_moo.reports.plots import history
 from mnas_moo.running.run import IDENTITY
 from mnas_moo.running.storage import storage_file
 from mnas_moo.running.trials import NETWORK

@@ -5,8 +5,8 @@ import csv
 import optuna
 import pytest
 
-from mnas_moo.progress import Pace, best_line, trial_line
-from mnas_moo.report import figure, front_csv, front_records, front_trials, scatter
+from mnas_moo.reports.progress import Pace, best_line, trial_line
+from mnas_moo.reports.text import figure, front_csv, front_records, front_trials, scatter
 from mnas_moo.reward import AbsoluteReward, MnasReward
 from mnas_moo.running.trials import FAILURE, NETWORK, SAME_AS, completed_trials
 

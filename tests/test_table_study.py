@@ -12,10 +12,10 @@ import pytest
 from optuna.trial import TrialState
 
 from mnas_moo import cli
-from mnas_moo.dashboard import explain
 from mnas_moo.objectives.front import is_feasible
 from mnas_moo.objectives.tabular.published import bench_table
-from mnas_moo.plots import history
+from mnas_moo.reports.dashboard import explain
+from mnas_moo.reports.plots import history
 from mnas_moo.running.run import IDENTITY, run_study
 from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, Observer
 from mnas_moo.study_file.network_study import StudyError, load_study_file

@@ -34,8 +34,8 @@ from optuna.storages import BaseStorage
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo import plots
 from mnas_moo.objectives.extras import require
+from mnas_moo.reports import plots
 from mnas_moo.running.run import IDENTITY
 from mnas_moo.running.storage import open_study
 from mnas_moo.running.trials import NETWORK

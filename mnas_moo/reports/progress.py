@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from mnas_moo.objectives.front import is_feasible
-from mnas_moo.report import figure, front_plot, front_table, front_trials, objective_names
+from mnas_moo.reports.text import figure, front_plot, front_table, front_trials, objective_names
 from mnas_moo.running.trials import FAILURE, SAME_AS, Observer
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What a study looks like: text, plots, progress and the dashboard."""
