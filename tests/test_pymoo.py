@@ -35,10 +35,10 @@ from pymoo.problems.single.knapsack import create_random_knapsack_problem
 from pymoo.problems.static import StaticProblem
 from pymoo.termination import get_termination
 
-import mnas_moo.pymoo
+import mnas_moo.pymoo.algorithm
 from mnas_moo import MnasSampler, hypervolume
 from mnas_moo.objectives.front import is_feasible, pareto_mask
-from mnas_moo.pymoo import MnasAlgorithm
+from mnas_moo.pymoo.algorithm import MnasAlgorithm
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -471,7 +471,7 @@ def test_a_population_of_none_is_refused() -> None:
 
 
 def test_the_examples_in_the_docstrings_are_right() -> None:
-    assert doctest.testmod(mnas_moo.pymoo).failed == 0
+    assert doctest.testmod(mnas_moo.pymoo.algorithm).failed == 0
 
 
 def python(program: str, cwd: Path = ROOT) -> str:
@@ -488,7 +488,7 @@ def test_without_pymoo_the_message_names_the_extra() -> None:
 import sys
 sys.modules["pymoo"] = None
 from mnas_moo.objectives.extras import MissingExtraError
-for module in ("mnas_moo.pymoo", "mnas_moo.pymoo_problems"):
+for module in ("mnas_moo.pymoo.algorithm", "mnas_moo.pymoo.problems"):
     try:
         __import__(module)
     except MissingExtraError as error:

@@ -39,13 +39,13 @@ from pymoo.optimize import minimize
 from pymoo.parallelization import StarmapParallelization
 from pymoo.util.ref_dirs import get_reference_directions
 
-import mnas_moo.pymoo_problems
+import mnas_moo.pymoo.problems
 from mnas_moo import spaces
 from mnas_moo.objectives.counts import Count
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.pymoo import MnasAlgorithm, ParameterProblem, SpaceProblem, study_problem
+from mnas_moo.pymoo.algorithm import MnasAlgorithm, ParameterProblem, SpaceProblem, study_problem
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.spaces.text import to_text
 
@@ -430,4 +430,4 @@ def test_what_a_study_file_opened_is_closed(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_examples_in_the_docstrings_are_right() -> None:
-    assert doctest.testmod(mnas_moo.pymoo_problems).failed == 0
+    assert doctest.testmod(mnas_moo.pymoo.problems).failed == 0

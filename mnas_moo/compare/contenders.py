@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo.compare.pymoo_sampler import ALGORITHMS, PymooSampler
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.pymoo.sampler import ALGORITHMS, PymooSampler
 from mnas_moo.running import samplers
 from mnas_moo.study_file.document import nearest
 
@@ -77,7 +77,7 @@ def modules(names: Iterable[str]) -> list[str]:
     if any(name.startswith("mnas") for name in names):
         needed.append("mnas_moo.sampler")
     if any(name in ALGORITHMS for name in names):
-        needed += ["mnas_moo.pymoo_problems", "pymoo.core.mixed", "pymoo.algorithms.moo.nsga2"]
+        needed += ["mnas_moo.pymoo.problems", "pymoo.core.mixed", "pymoo.algorithms.moo.nsga2"]
     return needed
 
 

@@ -16,10 +16,10 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from mnas_moo.compare import contenders, record
-from mnas_moo.compare.pymoo_sampler import ExhaustedError
 from mnas_moo.compare.record import Ended, Run
 from mnas_moo.compare.timed_sampler import SAMPLER_MS, TimedSampler
 from mnas_moo.objectives.tabular.problem import FailedTrialError, TableProblem
+from mnas_moo.pymoo.sampler import ExhaustedError
 
 if TYPE_CHECKING:
     from mnas_moo.reward import Reward

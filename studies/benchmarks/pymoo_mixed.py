@@ -44,7 +44,7 @@ from pymoo.problems import get_problem  # type: ignore[import-untyped]
 from scipy.stats import wilcoxon  # type: ignore[import-untyped]
 
 from mnas_moo.objectives.front import hypervolume
-from mnas_moo.pymoo import MnasAlgorithm
+from mnas_moo.pymoo.algorithm import MnasAlgorithm
 
 Floats = npt.NDArray[np.float64]
 Evaluate = Callable[[Mapping[str, Any]], tuple[list[float], list[float]]]

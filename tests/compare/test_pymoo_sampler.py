@@ -14,7 +14,7 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from pymoo.optimize import minimize
 
-from mnas_moo.compare.pymoo_sampler import ALGORITHMS, POPULATION, ExhaustedError, PymooSampler
+from mnas_moo.pymoo.sampler import ALGORITHMS, POPULATION, ExhaustedError, PymooSampler
 
 CHOICES: dict[str, Any] = {f"x{i}": CategoricalDistribution([0, 1, 2, 3, 4]) for i in range(6)}
 

@@ -68,7 +68,7 @@ class PymooSampler(BaseSampler):
         if name in NEEDS_NUMBA:
             require("numba", extra="compare")
         make = getattr(require(module, extra="pymoo"), algorithm)
-        from mnas_moo.pymoo_problems import ParameterProblem
+        from mnas_moo.pymoo.problems import ParameterProblem
 
         self._distributions = dict(distributions)
         self._problem = ParameterProblem(

@@ -32,7 +32,7 @@ from pymoo.util.display.multi import MultiObjectiveOutput  # type: ignore[import
 from pymoo.util.display.single import SingleObjectiveOutput  # type: ignore[import-untyped]
 from pymoo.util.optimum import filter_optimum  # type: ignore[import-untyped]
 
-from mnas_moo.pymoo_problems import FAILURE, ParameterProblem, Point, SpaceProblem, n_values, study_problem
+from mnas_moo.pymoo.problems import FAILURE, ParameterProblem, Point, SpaceProblem, n_values, study_problem
 from mnas_moo.sampler import MnasSampler
 
 __all__ = ["FAILURE", "MnasAlgorithm", "ParameterProblem", "SpaceProblem", "study_problem"]

@@ -1,0 +1,1 @@
+"""The sampler as pymoo's algorithm, spaces as its problems, and its algorithms as samplers."""
