@@ -15,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 from rich.live import Live
 
-from mnas_moo import cli
+from mnas_moo.cli.main import main as cli
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import Measurement
 from mnas_moo.reports.progress import LiveProgress
@@ -275,7 +275,7 @@ def test_the_live_view_shows_front_counts_and_what_runs(mnas_moo: Run) -> None:
 
 def test_ctrl_c_ends_after_saving_and_the_same_command_goes_on(mnas_moo: Run) -> None:
     change("trials: 4", "trials: 100000")
-    command = [sys.executable, "-m", "mnas_moo.cli", "run", "counts.yaml"]
+    command = [sys.executable, "-m", "mnas_moo.cli.main", "run", "counts.yaml"]
     environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""}
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

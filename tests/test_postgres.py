@@ -40,7 +40,7 @@ def storage() -> str:
 def test_two_processes_share_a_study_without_trying_a_network_twice(tmp_path: Path, storage: str) -> None:
     file = tmp_path / "shared.yaml"
     file.write_text(f"{STUDY}storage: {storage}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "mnas_moo.cli", "run", file.name]
+    command = [sys.executable, "-m", "mnas_moo.cli.main", "run", file.name]
     environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     workers = [
         subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -500,7 +500,7 @@ for module in ("mnas_moo.pymoo.algorithm", "mnas_moo.pymoo.problems"):
 
 
 def test_pymoo_is_loaded_only_where_it_is_used() -> None:
-    modules = "mnas_moo, mnas_moo.spaces, mnas_moo.cli, mnas_moo.running.run, mnas_moo.sampler"
+    modules = "mnas_moo, mnas_moo.spaces, mnas_moo.cli.main, mnas_moo.running.run, mnas_moo.sampler"
     assert python(f"import sys, {modules}; print('pymoo' in sys.modules)") == "False\n"
 
 

@@ -42,7 +42,7 @@ def command(line: str) -> list[str]:
     """A line of the README as arguments; the program is that of these sources."""
     words = line.split()
     assert words[0] == "mnas-moo"
-    return [sys.executable, "-m", "mnas_moo.cli", *words[1:]]
+    return [sys.executable, "-m", "mnas_moo.cli.main", *words[1:]]
 
 
 @pytest.mark.parametrize(("program", "output"), EXAMPLES)

@@ -22,7 +22,7 @@ trials: 6
 
 def test_processes_that_begin_a_study_together_run_it_together(tmp_path: Path) -> None:
     (tmp_path / "many.yaml").write_text(STUDY, encoding="utf-8")
-    command = [sys.executable, "-m", "mnas_moo.cli", "run", "many.yaml"]
+    command = [sys.executable, "-m", "mnas_moo.cli.main", "run", "many.yaml"]
     environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     workers = [
         subprocess.Popen(

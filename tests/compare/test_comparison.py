@@ -17,7 +17,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from mnas_moo import cli
+from mnas_moo.cli.main import main as cli
 from mnas_moo.compare import contenders, record
 from mnas_moo.compare.timed_sampler import SAMPLER_MS
 from tests.compare.conftest import figures
@@ -119,7 +119,7 @@ def test_a_stopped_comparison_goes_on_to_what_an_unbroken_one_gives(compare: Com
     compare(*words, "unbroken")
     program = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from mnas_moo.cli import main\n"
+        "from mnas_moo.cli.main import main\n"
         "if __name__ == '__main__': sys.exit(main(sys.argv[1:]))\n"
     )
     Path("program.py").write_text(program, encoding="utf-8")

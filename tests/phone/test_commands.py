@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mnas_moo.cli import main
+from mnas_moo.cli.main import main
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
 
 pytest.importorskip("adbutils", reason="needs adbutils, the extra phone")

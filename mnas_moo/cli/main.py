@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo import device_verbs
+from mnas_moo.cli.main import lut as device_verbs
 
 if TYPE_CHECKING:
     import optuna

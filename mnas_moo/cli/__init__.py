@@ -1,0 +1,1 @@
+"""The command mnas-moo: a module a verb."""
