@@ -18,7 +18,8 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from mnas_moo.compare import contenders, record, table_run
+from mnas_moo.compare import contenders, record
+from mnas_moo.compare import tabular_run as table_run
 from mnas_moo.compare.journal import Journal
 from mnas_moo.compare.record import Run
 from mnas_moo.compare.timed_sampler import SAMPLER_MS, TimedSampler

@@ -10,7 +10,7 @@ from optuna.distributions import FloatDistribution
 
 from mnas_moo.compare import contenders, record
 from mnas_moo.compare.record import Run
-from mnas_moo.compare.table_run import play, task_of
+from mnas_moo.compare.tabular_run import play, task_of
 from mnas_moo.objectives.tabular.published import bench_table
 from tests.compare.conftest import figures, formula
 
