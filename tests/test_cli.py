@@ -15,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 from rich.live import Live
 
-from mnas_moo.cli.main import main as cli
+from mnas_moo.cli import main as cli
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import Measurement
 from mnas_moo.reports.progress import LiveProgress

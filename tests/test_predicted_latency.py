@@ -10,8 +10,7 @@ import pytest
 
 from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.running import latency_sources as latencies
-from mnas_moo.running import network_trials
+from mnas_moo.running import latency_sources, network_trials
 from mnas_moo.running.predictions import PREDICTED, PredictedLatency, measured_pairs, must_be_measured
 from mnas_moo.running.run import run_study
 from mnas_moo.running.trials import MEASUREMENTS, completed_trials
@@ -69,7 +68,7 @@ class Accurate:
 def device(monkeypatch: pytest.MonkeyPatch) -> Device:
     """The device of every study, and accuracies without training."""
     device = Device()
-    monkeypatch.setattr(latencies, "make", lambda *_: device)
+    monkeypatch.setattr(latency_sources, "make", lambda *_: device)
     real = network_trials.make_objective
     monkeypatch.setattr(
         network_trials,

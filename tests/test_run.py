@@ -12,8 +12,7 @@ from optuna_dashboard._serializer import serialize_frozen_trial
 
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import DeviceError, Direction, Measurement
-from mnas_moo.running import latency_sources as latencies
-from mnas_moo.running import network_trials
+from mnas_moo.running import latency_sources, network_trials
 from mnas_moo.running.run import TrialFailuresError, run_study
 from mnas_moo.running.storage import create_storage, find_study
 from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, SAME_AS, Observer
@@ -281,7 +280,7 @@ def test_what_a_device_waits_for_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         def waiting(self, why: str) -> None:
             told.append(why)
 
-    monkeypatch.setattr(latencies, "make", slow)
+    monkeypatch.setattr(latency_sources, "make", slow)
     study = run_study(write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}"), trials=1, observer=Listening())
     assert told == ["waiting: Pixel 6 (serial 1) is offline"]
     assert len(values(study)) == 1
@@ -291,7 +290,7 @@ def test_a_study_goes_on_with_the_phone_it_began_with_only(tmp_path: Path, monke
     class Phone(Fake):
         device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
 
-    monkeypatch.setattr(latencies, "make", lambda *_: Phone("latency_ms", lambda spec, seed: 1.0))
+    monkeypatch.setattr(latency_sources, "make", lambda *_: Phone("latency_ms", lambda spec, seed: 1.0))
     file = write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}")
     run_study(file, trials=1)
     monkeypatch.setattr(Phone, "device", {"model": "Pixel 8"})

@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from mnas_moo.cli.main import main as cli
+from mnas_moo.cli import main as cli
 from mnas_moo.objectives.front import is_feasible
 from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.reports.dashboard import explain

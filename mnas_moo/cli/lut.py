@@ -135,7 +135,7 @@ def device_of(text: str) -> Latency:
         MissingExtraError: a package is not installed.
     """
     from mnas_moo.objectives.lookup.build import VISIT_SECONDS
-    from mnas_moo.running import latency_sources as latencies
+    from mnas_moo.running import latency_sources
     from mnas_moo.study_file.document import StudyError
     from mnas_moo.study_file.network_study import Measured, read_option
 
@@ -144,7 +144,7 @@ def device_of(text: str) -> Latency:
     if kind != "adb" and "maximum_seconds" not in chosen.model_fields_set:  # many short visits tell more
         settings = settings.model_copy(update={kind: chosen.model_copy(update={"maximum_seconds": VISIT_SECONDS})})
     try:
-        return latencies.make(settings, _say)
+        return latency_sources.make(settings, _say)
     except ValueError as error:
         raise StudyError(f"--device: {error}") from error
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo.cli.main import lut as device_verbs
+from mnas_moo.cli import lut
 
 if TYPE_CHECKING:
     import optuna
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    verb = functools.partial(device_verbs.add_verb, verbs)
+    verb = functools.partial(lut.add_verb, verbs)
     run = verb(
         "run",
         _run,
@@ -142,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
 
     devices = verb(
         "devices",
-        device_verbs.devices,
+        lut.devices,
         "show the phones in reach, and what keeps them from measuring",
         "  mnas-moo devices\n  mnas-moo devices --benchmark-model ~/Downloads/benchmark_model\n"
         "  mnas-moo devices --virtual 2     no phone yet? two that are not real, on this machine, until Ctrl-C",
@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     devices.add_argument("--benchmark-model", metavar="PATH", help="can this one run on them?")
     devices.add_argument("--virtual", type=int, metavar="N", help="start N virtual phones, and say how to use them")
     devices.add_argument("--json", action="store_true", help="print JSON")
-    device_verbs.add_lut(verbs)
+    lut.add_lut(verbs)
 
     dashboard = verb(
         "dashboard",

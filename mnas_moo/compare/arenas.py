@@ -18,8 +18,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from mnas_moo.compare import contenders, record
-from mnas_moo.compare import tabular_run as table_run
+from mnas_moo.compare import contenders, record, tabular_run
 from mnas_moo.compare.journal import Journal
 from mnas_moo.compare.record import Run
 from mnas_moo.compare.timed_sampler import SAMPLER_MS, TimedSampler
@@ -121,7 +120,7 @@ class TableArena:
     def __init__(self, study_file: TableStudy, folder: Path, budget: Budget, reward: Reward | None) -> None:
         self._study_file, self._folder, self._budget, self._reward = study_file, folder, budget, reward
         self._problem = study_file.problem
-        self.task = table_run.task_of(self._problem, reward)
+        self.task = tabular_run.task_of(self._problem, reward)
         self.identity = {**identity_of(study_file, subject_of(study_file)), "values": _probes(self._problem)}
         self.reference_point = self._problem.reference_point
         self.best_hypervolume = self._problem.best_hypervolume
@@ -154,7 +153,7 @@ class TableArena:
 
 def _play(job: Job) -> None:
     problem, budget, reward, file = job.details
-    run = table_run.play(problem, job.sampler, job.seed, budget.trials, limit_ms=budget.limit_ms, reward=reward)
+    run = tabular_run.play(problem, job.sampler, job.seed, budget.trials, limit_ms=budget.limit_ms, reward=reward)
     record.save(run, file)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import DeviceError
-from mnas_moo.running import latency_sources as latencies
+from mnas_moo.running import latency_sources
 from mnas_moo.running.predictions import PredictedLatency, measured_pairs, must_be_measured
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Interrupts, Observer, completed_trials
@@ -227,7 +227,7 @@ def _latency(study_file: NetworkStudy, space: Space, observer: Observer) -> Late
     settings = study_file.latency
     if settings.model is not None:
         return _predicted(study_file, settings.model, observer)
-    latency = latencies.make(settings, observer.waiting)
+    latency = latency_sources.make(settings, observer.waiting)
     if settings.lut is not None:
         latency.covers(space)  # type: ignore[attr-defined]  # a table's
     return latency
@@ -260,7 +260,7 @@ def _predicted(study_file: NetworkStudy, settings: Model, observer: Observer) ->
     except ValueError as error:
         raise study_file.error((*where, "source"), f": {error}") from error
     observer.preparing(f"latency is predicted from {len(specs)} measured networks; {predictor.quality}")
-    latency = latencies.make(settings.measure, observer.waiting)
+    latency = latency_sources.make(settings.measure, observer.waiting)
     for model, name in devices.items():
         if model != latency.device["model"]:
             latency.close()

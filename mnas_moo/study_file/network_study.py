@@ -113,7 +113,7 @@ class _OneOf(_Parts):
 
 
 class Train(Part):
-    """Settings of ``mnas_moo.objectives.training.train.TrainSettings``, and the share of the images that is held out."""
+    """Settings of ``objectives.training.train.TrainSettings``, and the share of the images that is held out."""
 
     epochs: Count = 8
     holdout: Fraction = 0.2
@@ -676,7 +676,7 @@ def load_study_file(
         benchmark_model: path of the program that times networks on the study's phones, instead of the file's.
 
     Returns:
-        The study: a ``NetworkStudy``, or where the file has a `table` a ``mnas_moo.study_file.tabular_study.TableStudy``.
+        The study: a ``NetworkStudy``, or where the file has a `table` a ``tabular_study.TableStudy``.
 
     Raises:
         StudyError: in one line, what is wrong, where, and what is allowed.

@@ -17,7 +17,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from mnas_moo.cli.main import main as cli
+from mnas_moo.cli import main as cli
 from mnas_moo.compare import contenders, record
 from mnas_moo.compare.timed_sampler import SAMPLER_MS
 from tests.compare.conftest import figures

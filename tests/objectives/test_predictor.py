@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import kendalltau, multivariate_normal  # type: ignore[import-untyped]
 
 from mnas_moo.objectives.objective import Graph
+from mnas_moo.objectives.predictor import predictor as module
 from mnas_moo.objectives.predictor.predictor import LatencyPredictor
-from mnas_moo.objectives.predictor.predictor import predictor as module
 from mnas_moo.spaces import NetworkSpec, get, network
 from mnas_moo.spaces.operations import Conv, Dropout
 from mnas_moo.spaces.spec import Layer, Node

@@ -18,7 +18,7 @@ from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.objectives.phone import lock
 from mnas_moo.objectives.virtual_phone import phones as phones_module
 from mnas_moo.objectives.virtual_phone.models import MODELS
-from mnas_moo.running import latency_sources as latencies
+from mnas_moo.running import latency_sources
 from mnas_moo.running.run import run_study
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trials import MEASUREMENTS, NETWORK, Observer, completed_trials
@@ -81,7 +81,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
             report=report,
         )
 
-    monkeypatch.setattr(latencies, "make", make)
+    monkeypatch.setattr(latency_sources, "make", make)
 
 
 PIXEL_6 = MODELS["Pixel 6"].time_factor
