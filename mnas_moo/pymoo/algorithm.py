@@ -1,4 +1,4 @@
-"""Our sampler as an algorithm of pymoo (and, from ``pymoo_problems.py``, our spaces as its problems).
+"""Our sampler as an algorithm of pymoo (and, from ``problems.py``, our spaces as its problems).
 
 ``MnasAlgorithm`` runs wherever pymoo's algorithms run, on any problem of real, integer, binary or choice variables.
 It is thin: an Optuna study in memory, asked for a batch of trials and told their results in order.
@@ -32,10 +32,8 @@ from pymoo.util.display.multi import MultiObjectiveOutput  # type: ignore[import
 from pymoo.util.display.single import SingleObjectiveOutput  # type: ignore[import-untyped]
 from pymoo.util.optimum import filter_optimum  # type: ignore[import-untyped]
 
-from mnas_moo.pymoo.problems import FAILURE, ParameterProblem, Point, SpaceProblem, n_values, study_problem
+from mnas_moo.pymoo.problems import ParameterProblem, Point, n_values
 from mnas_moo.sampler import MnasSampler
-
-__all__ = ["FAILURE", "MnasAlgorithm", "ParameterProblem", "SpaceProblem", "study_problem"]
 
 
 class MnasAlgorithm(Algorithm):  # type: ignore[misc]

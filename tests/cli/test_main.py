@@ -300,7 +300,7 @@ def test_ctrl_c_ends_after_saving_and_the_same_command_goes_on(mnas_moo: Run) ->
 
 def test_help_imports_nothing_heavy_and_shows_an_example() -> None:
     script = (
-        "import sys; from mnas_moo import cli\n"
+        "import sys; from mnas_moo.cli import main as cli\n"
         "try: cli.main(sys.argv[1:])\n"
         "except SystemExit as end: assert end.code == 0\n"
         "heavy = {'torch', 'optuna', 'pydantic', 'rich', 'numpy', 'yaml', 'sqlalchemy'} & set(sys.modules)\n"

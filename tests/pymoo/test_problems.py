@@ -45,7 +45,7 @@ from mnas_moo.objectives.counts import Count
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.pymoo.algorithm import MnasAlgorithm, ParameterProblem, SpaceProblem, study_problem
+from mnas_moo.pymoo import MnasAlgorithm, ParameterProblem, SpaceProblem, study_problem
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.spaces.text import to_text
 

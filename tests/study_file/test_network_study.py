@@ -97,8 +97,8 @@ def test_the_host_has_the_settings_and_defaults_of_the_objective() -> None:
 @pytest.mark.parametrize(
     ("part", "objective", "not_in_files"),
     [
-        (OnnxRuntime(), "latency:OnnxLatency", set()),
-        (Cuda(), "cuda:CudaLatency", set()),
+        (OnnxRuntime(), "host.latency:OnnxLatency", set()),
+        (Cuda(), "host.cuda:CudaLatency", set()),
         (Adb(), "phone.latency:AdbLatency", {"rest_s", "report"}),
     ],
 )
