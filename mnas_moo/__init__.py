@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
+    submodules=["objectives", "pymoo", "spaces"],
     submod_attrs={
         "objectives.front": ["hypervolume"],
         "reward": ["AbsoluteReward", "MnasReward"],

@@ -20,6 +20,43 @@ Direction = Literal["maximize", "minimize"]
 
 
 @dataclass(frozen=True)
+class ObjectiveInfo:
+    """What is the same in every study of an objective.
+
+    Attributes:
+        direction: whether it is maximised or minimised.
+        label: its name and unit in plots and tables.
+        meaning: half a sentence for somebody who sees it for the first time.
+        unit: unit of its values; empty where they have none.
+    """
+
+    direction: Direction
+    label: str
+    meaning: str
+    unit: str
+
+
+OBJECTIVES: Mapping[str, ObjectiveInfo] = {
+    "accuracy": ObjectiveInfo(
+        "maximize",
+        "accuracy on the hold-out",
+        "the share of held-out images that the network classifies rightly after a short training",
+        "fraction",
+    ),
+    "latency_ms": ObjectiveInfo("minimize", "latency (ms)", "the time one image takes", "ms"),
+    "parameters_m": ObjectiveInfo("minimize", "parameters (millions)", "the trained numbers of the network", "10^6"),
+    "multiply_adds_m": ObjectiveInfo("minimize", "multiply-adds (millions)", "the work one image takes", "10^6"),
+    "peak_memory_mb": ObjectiveInfo(
+        "minimize",
+        "peak activation memory (MB)",
+        "the most memory that the tensors of one image need at once",
+        "10^6 bytes",
+    ),
+}
+"""The objectives of study files by name, in the order of a trial's values. A new one is described here."""
+
+
+@dataclass(frozen=True)
 class Measurement:
     """The result of one measurement.
 

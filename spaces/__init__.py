@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from mnas_moo.spaces.names import unknown
 from mnas_moo.spaces.networks import NETWORKS, network
+from mnas_moo.spaces.space import Space
 from mnas_moo.spaces.spec import NetworkSpec
 
-if TYPE_CHECKING:
-    from mnas_moo.spaces.space import Space
-
-__all__ = ["NETWORKS", "SPACES", "NetworkSpec", "get", "network"]
+__all__ = ["NETWORKS", "SPACES", "NetworkSpec", "Space", "get", "network"]
 
 _SPACES = {
     "mnasnet": ("mnas_moo.spaces.mnasnet", "MnasNetSpace"),

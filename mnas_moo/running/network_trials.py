@@ -203,14 +203,14 @@ def make_objective(study_file: NetworkStudy, name: str, space: Space, observer: 
         StudyError, ValueError, OSError: its settings, data or files cannot be used.
     """
     if name == "accuracy":
-        from mnas_moo.objectives.training.data import load
+        from mnas_moo.objectives.training.data import load_data
 
         settings = study_file.settings_of(name)
         observer.preparing(f"reading the images of {study_file.data.chosen[1]}")
         resolution = space.random(np.random.default_rng(0)).input_shape[1]
         holdout = settings.pop("holdout")
         try:
-            images = load(study_file.data.source, resolution, holdout=holdout, cache=study_file.files)
+            images = load_data(study_file.data.source, resolution, holdout=holdout, cache=study_file.files)
         except (ValueError, OSError) as error:
             raise _data_error(study_file, error) from error
         from mnas_moo.objectives.training.accuracy import Accuracy

@@ -95,7 +95,7 @@ def describe(source: Source) -> DataInfo:
     return _open(source).info
 
 
-def load(
+def load_data(
     source: Source, resolution: int, *, holdout: float = 0.2, seed: int = 0, cache: Path | None = None
 ) -> ImageData:
     """Decodes a source and splits it.

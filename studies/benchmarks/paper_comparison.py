@@ -343,9 +343,9 @@ def compare_spaces(seeds: range, trials: int, epochs: int = 3) -> Summary:
     """The factorised space against the flat one: the default sampler, real training, this machine's latency."""
     from mnas_moo.objectives.host.latency import HostLatency
     from mnas_moo.objectives.training.accuracy import Accuracy
-    from mnas_moo.objectives.training.data import load
+    from mnas_moo.objectives.training.data import load_data
 
-    accuracy, latency = Accuracy(load("digits", resolution=16), epochs=epochs), HostLatency()
+    accuracy, latency = Accuracy(load_data("digits", resolution=16), epochs=epochs), HostLatency()
     result: Summary = {}
     for name in ("mnasnet", "mnasnet-flat"):
         space = spaces.get(name, preset="digits")

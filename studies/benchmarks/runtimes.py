@@ -28,7 +28,7 @@ from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untype
 
 from mnas_moo.objectives.formats import litert, onnx, torch_module
 from mnas_moo.objectives.host.latency import HostLatency, OnnxLatency, ProcessLatency
-from mnas_moo.objectives.training.data import load
+from mnas_moo.objectives.training.data import load_data
 from mnas_moo.objectives.training.train import NORM_MOMENTUM, Batches, TrainSettings, fit
 from mnas_moo.spaces import NetworkSpec, get, network
 
@@ -72,7 +72,7 @@ def digits(epochs: int = 5) -> Subject:
     for part in module.modules():
         if isinstance(part, torch_module.DropoutModule):
             part.generator = generator
-    batches = Batches(load("digits", spec.input_shape[1]), torch.device("cpu"))
+    batches = Batches(load_data("digits", spec.input_shape[1]), torch.device("cpu"))
     fit(module, batches, TrainSettings(epochs=epochs, device="cpu"), generator)
     (calibration, _), *_ = batches.training([100, len(batches.data.train) - 100], generator)
     return Subject("digits", module.eval(), calibration, torch.cat([images for images, _ in batches.holdout()]))

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from mnas_moo import spaces
 from mnas_moo.objectives.formats.torch_module import build
-from mnas_moo.objectives.training.data import ImageData, describe, load
+from mnas_moo.objectives.training.data import ImageData, describe, load_data
 from mnas_moo.objectives.training.train import (
     MOMENTUM,
     NORM_MOMENTUM,
@@ -127,7 +127,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     source = arguments.data or "digits"
-    data = load(source, max(16, describe(source).resolution))
+    data = load_data(source, max(16, describe(source).resolution))
     every = max(1, len(data.train) // arguments.images)
     data = dataclasses.replace(data, train=data.train[::every], holdout=data.holdout[::every])
 

@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 from torch.nn import functional as F
 
 from mnas_moo.objectives.formats import litert, torch_module
-from mnas_moo.objectives.training.data import load
+from mnas_moo.objectives.training.data import load_data
 from mnas_moo.objectives.training.train import Batches, TrainSettings, fit
 from mnas_moo.spaces import network
 from mnas_moo.spaces.fragment import fragments
@@ -158,7 +158,7 @@ def test_a_trained_network_decides_as_before() -> None:
     spec = NetworkSpec((1, 8, 8), Layer("conv", 1, 8, 3, skip="none"), layers, 32, 10, dropout=0.0)
     generator = torch.Generator().manual_seed(0)
     module = torch_module.build(spec, generator, norm_momentum=0.1)
-    batches = Batches(load("digits", 8), torch.device("cpu"))
+    batches = Batches(load_data("digits", 8), torch.device("cpu"))
     fit(module, batches, TrainSettings(epochs=4, batch_size=32, device="cpu"), generator)
     images, labels = (torch.cat(parts) for parts in zip(*batches.holdout(), strict=True))
     (calibration, _), *_ = batches.training([100, len(batches.data.train) - 100], generator)

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from mnas_moo.objectives.training.accuracy import Accuracy
-from mnas_moo.objectives.training.data import load
+from mnas_moo.objectives.training.data import load_data
 from mnas_moo.spaces import get
 
 
 def test_accuracy_is_a_share_of_the_hold_out_with_what_led_to_it() -> None:
-    digits = load("digits", 8)
+    digits = load_data("digits", 8)
     space = get("mnasnet", preset="digits", resolution=8, blocks=2)
     spec = space.spec({name: d.choices[0] for name, d in space.distributions.items()})  # type: ignore[attr-defined]
     objective = Accuracy(digits, epochs=1, device="cpu")
@@ -24,4 +24,4 @@ def test_accuracy_is_a_share_of_the_hold_out_with_what_led_to_it() -> None:
 
 def test_settings_are_checked_when_the_objective_is_made() -> None:
     with pytest.raises(ValueError, match="epochs is 0"):
-        Accuracy(load("digits", 8), epochs=0)
+        Accuracy(load_data("digits", 8), epochs=0)

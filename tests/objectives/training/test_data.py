@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from mnas_moo.objectives.training import data
-from mnas_moo.objectives.training.data import describe, load, split
+from mnas_moo.objectives.training.data import describe, load_data, split
 
 
 def write(path: Path, colour: tuple[int, ...] | int = (200, 100, 50), size: tuple[int, int] = (12, 12)) -> Path:
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_digits_are_one_channel_of_1797_images_scaled_to_the_resolution() -> None:
-    digits = load("digits", 16)
+    digits = load_data("digits", 16)
     assert digits.images.shape == (1797, 16, 16, 1)
     assert digits.images.dtype == torch.uint8
     assert (len(digits.train), len(digits.holdout)) == (1438, 359)
@@ -44,7 +44,7 @@ def test_digits_are_one_channel_of_1797_images_scaled_to_the_resolution() -> Non
 
 
 def test_digits_at_their_own_resolution_are_not_changed() -> None:
-    assert set(load("digits", 8).images.unique().tolist()) == {round(shade * 255 / 16) for shade in range(17)}
+    assert set(load_data("digits", 8).images.unique().tolist()) == {round(shade * 255 / 16) for shade in range(17)}
 
 
 def test_folder_is_described_without_what_is_no_image(folder: Path) -> None:
@@ -53,7 +53,7 @@ def test_folder_is_described_without_what_is_no_image(folder: Path) -> None:
 
 @pytest.mark.parametrize("resolution", [8, 12, 20])
 def test_folder_images_have_their_colours_and_labels(folder: Path, resolution: int) -> None:
-    images = load({"folder": folder}, resolution)
+    images = load_data({"folder": folder}, resolution)
     assert images.images.shape == (8, resolution, resolution, 3)
     assert images.labels.tolist() == [0] * 5 + [1] * 3
     colours = images.images.float().mean((1, 2))
@@ -68,7 +68,7 @@ def test_the_middle_of_an_oblong_image_is_kept(tmp_path: Path) -> None:
             picture = Image.open(path)
             picture.paste(255, (8, 0, 24, 16))
             picture.save(path)
-    assert load(tmp_path, 16).images.min() == 255
+    assert load_data(tmp_path, 16).images.min() == 255
 
 
 def test_gray_folders_have_one_channel_and_a_colour_image_makes_three(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_gray_folders_have_one_channel_and_a_colour_image_makes_three(tmp_path: 
         for i in range(2):
             write(tmp_path / name / f"{i}.png", 77)
     assert describe(tmp_path).channels == 1
-    assert torch.equal(load(tmp_path, 12).images, torch.full((4, 12, 12, 1), 77, dtype=torch.uint8))
+    assert torch.equal(load_data(tmp_path, 12).images, torch.full((4, 12, 12, 1), 77, dtype=torch.uint8))
     write(tmp_path / "b" / "0.png", (1, 2, 3))
     assert describe(tmp_path).channels == 3
 
@@ -87,7 +87,7 @@ def test_sixteen_bit_images_keep_their_shades(tmp_path: Path) -> None:
             path = tmp_path / name / f"{i}.png"
             path.parent.mkdir(exist_ok=True)
             Image.fromarray(np.full((12, 12), 100 * 256, np.uint16)).save(path)
-    assert load(tmp_path, 12).images.unique().tolist() == [100]
+    assert load_data(tmp_path, 12).images.unique().tolist() == [100]
 
 
 def test_photographs_are_turned_upright(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_photographs_are_turned_upright(tmp_path: Path) -> None:
             exif = Image.Exif()
             exif[0x0112] = 3  # orientation: upside down
             picture.save(tmp_path / name / f"{i}.png", exif=exif)
-    upright = load(tmp_path, 12).images[0, :, :, 0]
+    upright = load_data(tmp_path, 12).images[0, :, :, 0]
     assert upright[:6].max() == 0
     assert upright[6:].min() == 255
 
@@ -145,14 +145,14 @@ def test_cifar10_is_read_by_torchvisions_loader_which_checks_sums(
     monkeypatch.setattr(CIFAR10, "train_list", [["data_batch_1", sums["data_batch_1"]]])
     monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
     monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": sums["batches.meta"]})
-    images = load({"cifar10": tmp_path}, 32)
+    images = load_data({"cifar10": tmp_path}, 32)
     assert np.array_equal(images.images.numpy(), pixels.reshape(20, 3, 32, 32).transpose(0, 2, 3, 1))
     assert images.labels.tolist() == [i % 10 for i in range(20)]
-    assert load({"cifar10": tmp_path}, 16).images.shape == (20, 16, 16, 3)
+    assert load_data({"cifar10": tmp_path}, 16).images.shape == (20, 16, 16, 3)
 
     (base / "data_batch_1").write_bytes(b"something else")
     with pytest.raises(ValueError, match=r"cifar-10-batches-py are not those of CIFAR-10 .*checksum"):
-        load({"cifar10": tmp_path}, 32)
+        load_data({"cifar10": tmp_path}, 32)
 
 
 def test_split_is_stratified_disjoint_seeded_and_complete() -> None:
@@ -172,7 +172,7 @@ def test_every_class_keeps_an_image_in_each_part(share: float) -> None:
 
 
 def test_statistics_are_those_of_the_training_part() -> None:
-    digits = load("digits", 8)
+    digits = load_data("digits", 8)
     pixels = digits.images[digits.train].double() * 1.0
     assert torch.allclose(digits.mean, pixels.mean().float())
     assert torch.allclose(digits.std, pixels.std(correction=0).float())
@@ -181,57 +181,57 @@ def test_statistics_are_those_of_the_training_part() -> None:
 def test_cache_is_written_once_and_mapped_afterwards(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = load(folder, 10)
-    cached = load(folder, 10, cache=tmp_path / "cache")
+    plain = load_data(folder, 10)
+    cached = load_data(folder, 10, cache=tmp_path / "cache")
     assert torch.equal(plain.images, cached.images)
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".npy"]
     monkeypatch.setattr(data, "_decode", None)
-    assert torch.equal(load(folder, 10, cache=tmp_path / "cache").images, plain.images)
+    assert torch.equal(load_data(folder, 10, cache=tmp_path / "cache").images, plain.images)
 
 
 def test_cache_follows_the_files_and_the_resolution(folder: Path, tmp_path: Path) -> None:
-    load(folder, 10, cache=tmp_path / "cache")
-    assert load(folder, 9, cache=tmp_path / "cache").images.shape[1] == 9
+    load_data(folder, 10, cache=tmp_path / "cache")
+    assert load_data(folder, 9, cache=tmp_path / "cache").images.shape[1] == 9
     write(folder / "dog" / "0.PNG", (0, 250, 0), size=(13, 13))
-    assert load(folder, 10, cache=tmp_path / "cache").images[5, 0, 0].tolist() == [0, 250, 0]
+    assert load_data(folder, 10, cache=tmp_path / "cache").images[5, 0, 0].tolist() == [0, 250, 0]
 
 
 @pytest.mark.parametrize("damage", [b"", b"no array", None])
 def test_damaged_cache_is_written_again(folder: Path, tmp_path: Path, damage: bytes | None) -> None:
-    plain = load(folder, 10, cache=tmp_path / "cache")
+    plain = load_data(folder, 10, cache=tmp_path / "cache")
     (file,) = (tmp_path / "cache").iterdir()
     before = file.read_bytes()
     file.unlink()
     file.write_bytes(before[:-100] if damage is None else damage)
-    assert torch.equal(load(folder, 10, cache=tmp_path / "cache").images, plain.images)
+    assert torch.equal(load_data(folder, 10, cache=tmp_path / "cache").images, plain.images)
 
 
 def test_cache_is_never_unpickled(folder: Path, tmp_path: Path) -> None:
-    load(folder, 10, cache=tmp_path / "cache")
+    load_data(folder, 10, cache=tmp_path / "cache")
     (file,) = (tmp_path / "cache").iterdir()
     file.unlink()
     np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    assert load(folder, 10, cache=tmp_path / "cache").images.dtype == torch.uint8
+    assert load_data(folder, 10, cache=tmp_path / "cache").images.dtype == torch.uint8
 
 
 def test_failed_decoding_leaves_nothing_in_the_cache(folder: Path, tmp_path: Path) -> None:
     (folder / "cat" / "4.jpg").write_bytes(b"\xff\xd8 no image")
     with pytest.raises(ValueError, match=r"4\.jpg"):
-        load(folder, 10, cache=tmp_path / "cache")
+        load_data(folder, 10, cache=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_cache_without_room_says_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
     with pytest.raises(ValueError, match=r"do not fit into .*cache"):
-        load(folder, 10, cache=tmp_path / "cache")
+        load_data(folder, 10, cache=tmp_path / "cache")
 
 
 def test_truncated_image_is_named(folder: Path) -> None:
     file = folder / "cat" / "3.jpg"
     file.write_bytes(file.read_bytes()[:-200])
     with pytest.raises(ValueError, match=r"3\.jpg cannot be read as an image .*; replace or remove it"):
-        load(folder, 10)
+        load_data(folder, 10)
 
 
 def test_unreadable_first_image_is_named_by_describe(folder: Path) -> None:
@@ -282,10 +282,10 @@ def test_unknown_source_lists_the_allowed_ones() -> None:
 
 def test_resolution_below_eight_is_refused() -> None:
     with pytest.raises(ValueError, match="resolution is 7; it must be at least 8"):
-        load("digits", 7)
+        load_data("digits", 7)
 
 
 @pytest.mark.parametrize("share", [0, 1, float("nan")])
 def test_hold_out_must_be_a_share(share: float) -> None:
     with pytest.raises(ValueError, match="holdout is"):
-        load("digits", 8, holdout=share)
+        load_data("digits", 8, holdout=share)

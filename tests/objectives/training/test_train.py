@@ -10,7 +10,7 @@ import torch
 
 from mnas_moo.objectives.formats.torch_module import build
 from mnas_moo.objectives.training import train as module
-from mnas_moo.objectives.training.data import DataInfo, ImageData, load
+from mnas_moo.objectives.training.data import DataInfo, ImageData, load_data
 from mnas_moo.objectives.training.train import (
     Batches,
     TrainSettings,
@@ -52,7 +52,7 @@ def images(n: int, n_train: int, flip: bool = False, resolution: int = 8) -> Ima
 
 @pytest.fixture(scope="module")
 def digits() -> ImageData:
-    return load("digits", 8)
+    return load_data("digits", 8)
 
 
 def test_digits_are_learnt_in_a_few_epochs(digits: ImageData) -> None:
