@@ -28,7 +28,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.genomes.history import History, Record, ordinal_of
 from mnas_moo.objectives.threads import cpu_threads
-from mnas_moo.policy.study_state import Canonical, FrontSettings, FrontState, PaperSettings, PaperState, StudyState
+from mnas_moo.policy.front_state import FrontSettings, FrontState
+from mnas_moo.policy.paper import PaperSettings, PaperState
+from mnas_moo.policy.study_state import Canonical, StudyState
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward
 from mnas_moo.surrogate.surrogate import Transfer
