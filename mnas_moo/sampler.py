@@ -1,16 +1,40 @@
-"""MnasSampler: MnasNet's RNN controller as an Optuna sampler.
+r"""MnasSampler: MnasNet's RNN controller as an Optuna sampler.
 
-The sampler is a thin edge: it reads a study's trials into a ``History``, has a ``Learner`` make a policy of them,
-and lets the policy propose. All that it knows is a function of (seed, configuration, trials in the storage), so any
-number of processes can sample one study, a killed one loses nothing, and 10 + 10 trials equal 20 in one go.
+The life of a trial
+-------------------
+Optuna calls the sampler five times a trial. The sampler is a thin edge: it passes each call on to what it keeps of the
+study, the ``StudyState``, whose hooks stand in the same order (``policy/study_state.py``).
 
-- ``MnasSampler()``: the whole Pareto front; a model of the objectives chooses among what the policy and others propose
-  (``generation.py``), and no network is tried twice while others remain.
-- ``MnasSampler.paper(reward=...)``: as published, one reward; may propose a network again, as published.
+1. ``before_trial``. A study that the reward cannot mean is refused.
+2. ``infer_relative_search_space``. All trials are *read* from the storage; those that are new become ``Record``s of the
+   ``History``. If every completed trial had the same parameters the space is *static* and is returned, else it is
+   *conditional* and nothing is returned.
+3. ``sample_relative``. When enough trials have finished since the last time, the ``Learner`` makes the next version of
+   the policy of them. In a static space the whole genome is sampled now, and the trial's note is *written*.
+4. ``sample_independent``, once for each parameter that step 3 has not sampled: all parameters of a conditional space,
+   one after the other as the trial asks, the LSTM following its decisions.
+5. ``after_trial``. What PPO needs of a trial that was sampled step by step is *written*.
 
-A space whose completed trials all had the same parameters is sampled at once, before the first ``suggest``. Any other
-(conditional) space is sampled as the trial asks: after a plan, and where the trial leaves it step by step, the LSTM
-following its decisions.
+Where the two configurations differ
+-----------------------------------
+==================  ==========================================  =====================================================
+\                   ``MnasSampler()``                           ``MnasSampler.paper(reward=…)``
+==================  ==========================================  =====================================================
+searches for        the complete Pareto front                   the largest reward, as published
+learns from         all trials, whoever proposed them           its own trials that have a reward
+learns by           imitation, and PPO on a model               PPO on the rewards
+                    (``policy/front_learner.py``)               (``policy/paper.py``, then ``ppo.py``)
+a new version       every 10 completed trials, from 20 on       every 20 trials it can learn from
+proposes            the network of a pool that the model        the LSTM's own sample
+                    expects most of (``surrogate/pool.py``)
+the same again      never, while others remain                  may happen, as published
+in its note         the claim on a network, its source, what    the log-probabilities, the version that sampled
+                    was expected of it
+==================  ==========================================  =====================================================
+
+All that it knows is a function of (seed, configuration, trials in the storage), so any number of processes can sample
+one study, a killed one loses nothing, and 10 + 10 trials equal 20 in one go. Read on in ``controller.py``, the policy,
+and ``ppo.py``, how it is updated.
 """
 
 from __future__ import annotations
@@ -18,6 +42,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -33,30 +58,42 @@ from mnas_moo.policy.paper import PaperSettings, PaperState
 from mnas_moo.policy.study_state import Canonical, StudyState
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward
+from mnas_moo.settings import DEFAULTS, SearchSettings
 from mnas_moo.surrogate.surrogate import Transfer
 
 
 class MnasSampler(BaseSampler):
-    """Samples networks, or anything else with parameters, by a policy that learns from the trials.
+    """Searches networks, or anything else with parameters, by a policy that learns from the trials.
 
-    Works on single- and multi-objective studies with any of Optuna's parameter types, conditional ones too.
-    The first 20 trials are spread over the space; from then on each tries what is expected to gain most hypervolume.
+    For studies of one or several objectives, with any of Optuna's parameter types, conditional ones and constraints.
+    The first 20 trials are spread over the space; from then on each tries what is expected to gain most hypervolume,
+    and nothing is tried twice while others remain.
 
     >>> import optuna
+    >>> def objective(trial):
+    ...     width, depth = trial.suggest_int("width", 1, 8), trial.suggest_int("depth", 1, 8)
+    ...     return 1 - 1 / (width * depth), float(width**2 * depth)  # stand for accuracy and latency
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
     >>> study = optuna.create_study(directions=["maximize", "minimize"], sampler=MnasSampler(seed=0))
+    >>> study.optimize(objective, n_trials=30)
+    >>> len({(trial.params["width"], trial.params["depth"]) for trial in study.trials})
+    30
+
+    ``MnasSampler.paper`` is the search as it was published, for one scalar reward.
 
     Args:
-        seed: of all randomness; None draws one and stores it with the study.
+        seed: seed of the whole search; None draws one and stores it with the study.
         canonical: maps the parameters of a genome to those of one representative of all that mean the same
             network (``Space.canonical``), so that they count as one; None: all genomes differ. To be pickled with
             the sampler it must be a picklable function.
         reference_point: one value an objective, in the study's units: the worst that is of interest, None where there
             is no such limit. Trials go where all objectives may be better.
         source: another study on the same space whose trials are learnt from.
-        shared: the objectives that are the same, such as the accuracy when only the phone is new: position here ->
-            position there.
+        shared: objectives that are the same in both, such as the accuracy when only the phone is new: position here
+            -> position there.
         model_trials: trials the model is fitted to at most, the best and a random part of the others. Time a trial
-            grows with its square.
+            grows with its square. None: those of ``settings``, 1000 by default.
+        settings: all other numbers of the search, for experiments (``mnas_moo.settings``).
 
     Raises:
         ValueError: a value is out of its range.
@@ -70,12 +107,11 @@ class MnasSampler(BaseSampler):
         reference_point: Sequence[float | None] | None = None,
         source: Study | None = None,
         shared: Mapping[int, int] | None = None,
-        model_trials: int = 1000,
+        model_trials: int | None = None,
+        settings: SearchSettings = DEFAULTS,
     ) -> None:
         if seed is not None and seed < 0:
             raise ValueError(f"seed is {seed}; it must be 0 or above, or None to draw one")
-        if model_trials < 50:
-            raise ValueError(f"model_trials is {model_trials}; it must be at least 50")
         if (source is None) != (not shared):
             raise ValueError(
                 "source and shared need each other: the other study, and which of its objectives are shared"
@@ -87,7 +123,7 @@ class MnasSampler(BaseSampler):
             canonical,
             None if reference_point is None else tuple(reference_point),
             Transfer() if source is None else Transfer(_results(source), dict(shared or {})),
-            model_trials,
+            settings if model_trials is None else replace(settings, model_trials=model_trials),
         )
         self._reset()
 
@@ -110,15 +146,19 @@ class MnasSampler(BaseSampler):
 
         The controller is NASNet's (Zoph et al. 2018, appendix A.2), which MnasNet says it uses.
 
+        >>> from mnas_moo import MnasReward
+        >>> sampler = MnasSampler.paper(reward=MnasReward(target=75.0), seed=0)  # 75 ms
+
         Args:
             reward: makes one number of two objectives; for single-objective studies None, their value is the reward.
-            seed: of all randomness; None draws one and stores it with the study.
+            seed: seed of the whole search; None draws one and stores it with the study.
             batch: trials an update. Published: 20.
-            learning_rate: of Adam. Published: 3.5e-4.
+            learning_rate: Adam's step size. Published: 3.5e-4.
             entropy: weight of the entropy bonus. Published: 1e-5.
             baseline_decay: weight of the past in the moving average of rewards. Published: 0.95.
             hidden: LSTM units. Published: 100.
-            clip: half-width of PPO's trust interval. Never published; 0.2 is ours, the value of PPO's own paper.
+            clip: half-width of the interval that PPO clips the ratio to. Never published; 0.2 is ours, the value of
+                PPO's own paper.
             epochs: PPO's passes over a batch. Never published; 3 is ours.
             embedding: size of a token's embedding. Never published; 32 is ours.
 
@@ -137,12 +177,12 @@ class MnasSampler(BaseSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Refuses a study that the reward cannot mean, before anything is spent on it."""
-        self._state(study).check(study)
+        self._state(study).before_trial(study)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All parameters of the completed trials if they all had the same, else none."""
         state = self._state(study)
-        state.read(study)
+        state.read_trials(study)
         return dict(state.history.space) if state.history.static else {}
 
     def sample_relative(
@@ -156,10 +196,10 @@ class MnasSampler(BaseSampler):
             if not distribution.single()
         ]
         with cpu_threads(1):
-            state.learn(ordinal_of(trial))
+            state.learn_before_sampling(ordinal_of(trial))
             if decisions:
-                return state.propose(study, trial, decisions)
-            state.plan(study, trial)
+                return state.sample_at_once(study, trial, decisions)
+            state.before_first_parameter(study, trial)
             return {}
 
     def sample_independent(
@@ -169,12 +209,12 @@ class MnasSampler(BaseSampler):
         state = self._state(study)
         with cpu_threads(1):
             if not trial.params:
-                state.learn(ordinal_of(trial))
-            return state.step(trial, state.history.decision(param_name, param_distribution))
+                state.learn_before_sampling(ordinal_of(trial))
+            return state.sample_parameter(trial, state.history.decision(param_name, param_distribution))
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """Writes down what PPO needs of a trial that was sampled step by step."""
-        self._state(study).finish(study, trial)
+        self._state(study).after_trial(study, trial)
 
     def reseed_rng(self) -> None:
         """Nothing: a trial's randomness is keyed by (seed, trial number), so workers never share any."""

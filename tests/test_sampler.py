@@ -591,9 +591,9 @@ def test_a_lucky_result_does_not_pin_the_search() -> None:
     study = create(default())
     study.optimize(noisy, n_trials=100)
     state = study.sampler._state(study)  # type: ignore[attr-defined]
-    beliefs = state.front_learner.generation.beliefs
-    lucky = np.array([record.number % 20 == 7 for record in state.learnable if record.number in beliefs.numbers])
-    surprise = beliefs.fitted[:, 0] - beliefs.values[:, 0]  # minimised: what is believed is worse than the report
+    surrogate = state.front_learner.pool.surrogate
+    lucky = np.array([record.number % 20 == 7 for record in state.learnable if record.number in surrogate.numbers])
+    surprise = surrogate.fitted[:, 0] - surrogate.values[:, 0]  # minimised: what is expected is worse than the report
     assert surprise[lucky].mean() > 4 * abs(surprise[~lucky].mean())
     assert surprise[lucky].min() > 0
 
@@ -601,9 +601,9 @@ def test_a_lucky_result_does_not_pin_the_search() -> None:
 def test_the_models_size_is_bounded() -> None:
     study = create(MnasSampler(seed=0, model_trials=50))
     study.optimize(objective, n_trials=90)
-    generation = study.sampler._state(study).front_learner.generation  # type: ignore[attr-defined]
-    assert len(generation.beliefs.rows) == 50
-    assert generation.beliefs.front.any()
+    pool = study.sampler._state(study).front_learner.pool  # type: ignore[attr-defined]
+    assert len(pool.surrogate.rows) == 50
+    assert pool.surrogate.front.any()
 
 
 @pytest.mark.parametrize(

@@ -5,97 +5,101 @@ in two ways. By imitation: shown a preference, it is trained towards the network
 it (pareto-conditioned networks, Reymond et al. 2022, with the cross-entropy method's elite instead of a return as the
 target); that uses every trial for every preference and needs no log-probabilities, so trials of any other sampler
 serve too. And by PPO on networks never tried, rewarded by a model of the objectives (DyNA-PPO, Angermueller et al.
-2020). The model also chooses what is tried, among the policy's proposals and others (``generation.py``).
+2020). The model also chooses what is tried, among the policy's proposals and others (``surrogate/pool.py``).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from mnas_moo import ppo
-from mnas_moo.controller import Genomes, choose
+from mnas_moo.controller import Genomes, RollOut
 from mnas_moo.genomes.encoding import ABSENT, Encoding
 from mnas_moo.genomes.history import Record, generator
 from mnas_moo.policy.learner import Learner
 from mnas_moo.ppo import PPOSettings
+from mnas_moo.settings import SearchSettings
 from mnas_moo.surrogate.gaussian_process import Kernel
-from mnas_moo.surrogate.pool import Generation
-from mnas_moo.surrogate.surrogate import Beliefs, Transfer
+from mnas_moo.surrogate.pool import Pool
+from mnas_moo.surrogate.surrogate import Surrogate, Transfer
 
 Floats = npt.NDArray[np.float64]
-
-AUGMENTATION = 0.05  # weight of the sum beside the maximum in the Chebyshev scalarisation
 
 
 class FrontLearner(Learner):
     """A model of the quantities, and a policy that imitates what did best under every preference and practises on it.
 
     Args:
-        seed: of the initial weights, of the minibatches and of the pools.
-        signs: one an objective: 1 where it is minimised, -1 where it is maximised.
+        seed: seed of the initial weights, the minibatches and the pools.
+        signs: M numbers, 1 where an objective is minimised, -1 where it is maximised.
         transfer: trials of another study.
         region: (M,) reference point in the study's units, NaN where there is none.
-        limit: trials that the model sees at most.
+        settings: all numbers of the search.
+
+    Attributes:
+        pool: pool that follows the newest version; None until the first.
     """
 
-    BATCH = 10  # completed trials between two versions
-    INITIAL = 20  # trials before anything is learnt
-    STEPS = 6  # gradient steps of imitation a version
-    MINIBATCH = 32  # preferences a step
-    FRESH_RATIO = 2.0  # a fresh start whenever the history has grown by this: what a restart must replay at most
-    FRESH_STEPS = 100  # gradient steps of a fresh start, or what an unbroken run had by then
-    FIT_RATIO = 1.25  # the model's hyperparameters are fitted whenever the history has grown by this
-    ELITE = 0.15  # typical rank of an imitated network, times the square root of the history's length
-    ROUNDS = 1  # of practice a version
-    ROLLOUTS = 64  # networks a round
-    PROPOSED = 200  # networks of the policy in a pool
-    PPO = PPOSettings(learning_rate=3e-3, entropy=0.02, clip=0.2, epochs=2)
-
-    def __init__(self, seed: int, signs: Sequence[float], transfer: Transfer, region: Floats, limit: int) -> None:
+    def __init__(
+        self, seed: int, signs: Sequence[float], transfer: Transfer, region: Floats, settings: SearchSettings
+    ) -> None:
         self.signs = np.array(signs, dtype=float)
-        self.transfer, self.region, self.limit = transfer, region, limit
-        self.generation: Generation | None = None
+        self.transfer, self.region, self.settings = transfer, region, settings
+        self.pool: Pool | None = None
         self._fits: tuple[int, dict[str, Kernel]] = (0, {})
-        self._believed: tuple[int, Beliefs] | None = None
+        self._surrogate: tuple[int, Surrogate] | None = None
+        s = settings
+        self._ppo = PPOSettings(s.learning_rate, s.entropy, s.practice_clip, s.practice_epochs)
         condition = len(signs) if len(signs) > 1 else 0
-        super().__init__(seed, self.BATCH, 64, 24, condition, self.PPO.learning_rate)
+        super().__init__(seed, s.batch_trials, s.hidden, s.embedding, condition, s.learning_rate)
 
     def begin(self, version: int) -> int:
         """The last fresh start before a version."""
-        return max(fresh for fresh in range(version) if _passes(fresh, self.FRESH_RATIO)) if version else 0
+        ratio = self.settings.fresh_ratio
+        return max(fresh for fresh in range(version) if _passes(fresh, ratio)) if version else 0
 
     def learn(self, records: Sequence[Record], version: int) -> None:
-        """The policy of a version, then the generation that follows it."""
+        """The policy of a version, then the pool that follows it."""
         super().learn(records, version)
         past = self._past(records, version)
         if self._begun(version):
             rng = generator(self.seed, version, "pool")
-            beliefs = self._beliefs(past, version)
-            rows = self._rollout(beliefs.encoding, preferences(rng, self.PROPOSED, len(self.signs)), rng)[0]
-            others = beliefs.encoding.encode([record for record in past if record.whole and record.values is None])
-            tried = {row.tobytes() for row in (*beliefs.encoding.rows, *others)}
-            self.generation = Generation(beliefs, rows, tried, self.region, rng)
+            surrogate = self._surrogate_of(past, version)
+            weights = preferences(rng, self.settings.policy_networks, len(self.signs))
+            rows = self._sample(surrogate.encoding, weights, rng)[0]
+            others = surrogate.encoding.encode([record for record in past if record.whole and record.values is None])
+            tried = {row.tobytes() for row in (*surrogate.encoding.rows, *others)}
+            self.pool = Pool(surrogate, rows, tried, self.region, self.settings, rng)
+            self.diagnostics[version] = {
+                **self.diagnostics.get(version, {}),
+                "model": [dataclasses.asdict(quality) for quality in surrogate.quality()],
+                "scales": [dataclasses.asdict(scale) for scale in surrogate.scales],
+                "reference": self.pool.reference.tolist(),
+            }
 
-    def update(self, records: Sequence[Record]) -> None:
-        """Imitation of all trials up to the next version, then practice on what is believed of all others."""
+    def update(self, records: Sequence[Record]) -> Mapping[str, Any]:
+        """Imitation of all trials up to the next version, then practice on what is expected of all others."""
         version = self.version + 1
         records = self._past(records, version)
-        steps = self.STEPS
-        if _passes(self.version, self.FRESH_RATIO):
+        steps = self.settings.imitation_steps
+        if _passes(self.version, self.settings.fresh_ratio):
             self.restart()
-            steps = min(self.STEPS * version, self.FRESH_STEPS)
+            steps = min(steps * version, self.settings.fresh_imitation_steps)
         self.grow(records)
-        if self._begun(version):
-            self._imitate([record for record in records if record.values is not None], steps)
-            self._practise(self._beliefs(records, version))
+        if not self._begun(version):
+            return {}
+        self._imitate([record for record in records if record.values is not None], steps)
+        return self._practise(self._surrogate_of(records, version))
 
     def _begun(self, version: int) -> bool:
-        return version * self.batch >= self.INITIAL
+        return version * self.batch >= self.settings.initial_trials
 
     def _past(self, records: Sequence[Record], version: int) -> Sequence[Record]:
         """The trials up to the one that completed the version's last batch."""
@@ -106,97 +110,110 @@ class FrontLearner(Learner):
             done += record.values is not None
         return records
 
-    def _beliefs(self, records: Sequence[Record], version: int) -> Beliefs:
+    def _surrogate_of(self, records: Sequence[Record], version: int) -> Surrogate:
         """The model of a version; its hyperparameters are those of the last version at which they are fitted."""
-        if self._believed is not None and self._believed[0] == version:
-            return self._believed[1]
-        first = math.ceil(self.INITIAL / self.batch)
-        at = max(v for v in range(first, version + 1) if v == first or _passes(v, self.FIT_RATIO))
+        if self._surrogate is not None and self._surrogate[0] == version:
+            return self._surrogate[1]
+        first = math.ceil(self.settings.initial_trials / self.batch)
+        at = max(v for v in range(first, version + 1) if v == first or _passes(v, self.settings.fit_ratio))
 
-        def believe(past: Sequence[Record], fits: dict[str, Kernel]) -> Beliefs:
+        def model(past: Sequence[Record], fits: dict[str, Kernel]) -> Surrogate:
             rng = generator(self.seed, at, "model")
-            return Beliefs(past, self.signs, fits, self.transfer, self.limit, rng)
+            return Surrogate(past, self.signs, fits, self.transfer, self.settings, rng)
 
         if self._fits[0] != at:
             self._fits = (at, {})
-            believe(self._past(records, at), self._fits[1])
+            model(self._past(records, at), self._fits[1])
         # A copy: what is new since then (a first failure) is fitted anew each time, as a replay would.
-        self._believed = version, believe(records, dict(self._fits[1]))
-        return self._believed[1]
+        self._surrogate = version, model(records, dict(self._fits[1]))
+        return self._surrogate[1]
 
     def _imitate(self, records: Sequence[Record], steps: int) -> None:
         """Gradient steps towards the networks that are best under random preferences."""
+        if not steps:
+            return
+        s = self.settings
         rng = generator(self.seed, self.version, "imitation")
-        values = np.array([record.values for record in records]) * self.signs
-        scores = normal_scores(values, np.array([record.violation for record in records]))
-        lessons = []
+        values = np.array([record.values for record in records]) * self.signs  # (N, M), minimised
+        scores = normal_scores(values, np.array([record.violation for record in records]))  # (N, M)
+        minibatches = []
         for _ in range(steps):
-            weights = preferences(rng, self.MINIBATCH, len(self.signs))
-            rank = rng.exponential(self.ELITE * math.sqrt(len(records)), self.MINIBATCH).astype(int)
+            weights = preferences(rng, s.minibatch, len(self.signs))  # (B, M)
+            # rank ~ Exponential(mean c sqrt(N)): near the best, and the farther the longer the history
+            rank = rng.exponential(s.elite_rank * math.sqrt(len(records)), s.minibatch).astype(int)  # (B,)
             rank = np.minimum(rank, len(records) - 1)
-            merit = scalarise(scores, weights)
+            merit = scalarise(scores, weights, s.augmentation)  # (B, N)
             best = np.argpartition(merit, rank.max(), axis=1)[:, : rank.max() + 1]  # a whole sort would cost more
             order = np.argsort(np.take_along_axis(merit, best, axis=1), axis=1, kind="stable")
-            each = np.arange(self.MINIBATCH)
-            lessons.append((weights, best[each, order[each, rank]]))
-        wanted = np.unique([chosen for _, chosen in lessons])
-        genomes = self.controller.genomes([records[i].genome for i in wanted.tolist()])
-        for weights, chosen in lessons:
-            batch = genomes[torch.from_numpy(np.searchsorted(wanted, chosen))]
-            log_prob, entropy = self.controller.evaluate(batch, self._condition(weights))
-            loss = -(log_prob.sum() + self.PPO.entropy * entropy.sum()) / (batch.size > 0).sum()
+            each = np.arange(s.minibatch)
+            minibatches.append((weights, best[each, order[each, rank]]))
+        indices = np.unique([chosen for _, chosen in minibatches])  # of all records that are imitated
+        genomes = self.controller.genomes([records[i].genome for i in indices.tolist()])
+        for weights, chosen in minibatches:
+            batch = genomes[torch.from_numpy(np.searchsorted(indices, chosen))]
+            log_prob, entropy = self.controller.evaluate(batch, self._condition(weights))  # (B, T), (B, T)
+            # loss = -(1/D) sum_bt [ log pi(a_bt | s_bt, w_b) + c H_bt ]
+            loss = -(log_prob.sum() + s.entropy * entropy.sum()) / (batch.size > 0).sum()
             self.optimiser.zero_grad()
             torch.autograd.backward(loss)
             self.optimiser.step()
 
-    def _practise(self, beliefs: Beliefs) -> None:
+    def _practise(self, surrogate: Surrogate) -> Mapping[str, Any]:
         """PPO on the model instead of on trials (DyNA-PPO, Angermueller et al. 2020).
 
-        The model's own error, each trial predicted from the others, decides how far a round moves the policy.
+        The model's leave-one-out R² decides how far a round moves the policy. Returns the last round's diagnostics.
         """
+        s = self.settings
         rng = generator(self.seed, self.version, "practice")
-        ideal = beliefs.values.min(axis=0)
-        history = beliefs.values - ideal
-        for _ in range(self.ROUNDS):
-            weights = preferences(rng, self.ROLLOUTS, len(self.signs))
-            rows, genomes, log_probs = self._rollout(beliefs.encoding, weights, rng)
-            expected = beliefs.expected(rows) - ideal
-            usual = chebyshev(history[None], weights[:, None]).mean(axis=1)
-            advantage = usual - chebyshev(expected, weights)
-            advantage = beliefs.trust * (advantage - advantage.mean()) / (advantage.std() + 1e-6)
-            gain = torch.from_numpy(advantage.astype(np.float32))
-            condition = self._condition(weights)
-            ppo.update(self.controller, self.optimiser, self.PPO, genomes, log_probs, gain, condition)
+        ideal = surrogate.values.min(axis=0)  # (M,)
+        history = surrogate.values - ideal  # (N, M)
+        found: Mapping[str, Any] = {}
+        for _ in range(s.practice_rounds):
+            weights = preferences(rng, s.practice_networks, len(self.signs))  # (B, M)
+            rows, genomes, log_probs = self._sample(surrogate.encoding, weights, rng)
+            expected = surrogate.expected(rows) - ideal  # (B, M)
+            # R = -chebyshev(E[y], w), and its baseline the mean of the history under the same preference
+            usual = chebyshev(history[None], weights[:, None], s.augmentation).mean(axis=1)  # (B, N) -> (B,)
+            reward = -chebyshev(expected, weights, s.augmentation)  # (B,)
+            advantage = usual + reward
+            # A = R2 (A - mean A) / (std A + 1e-6)
+            advantage = surrogate.r2 * (advantage - advantage.mean()) / (advantage.std() + 1e-6)
+            diagnostics = ppo.update(
+                self.controller,
+                self.optimiser,
+                self._ppo,
+                genomes,
+                log_probs,
+                torch.from_numpy(advantage.astype(np.float32)),
+                self._condition(weights),
+                reward=torch.from_numpy(reward),
+                baseline=torch.from_numpy(-usual),
+            )
+            found = dataclasses.asdict(diagnostics)
+        return found
 
-    @torch.no_grad()
-    def _rollout(
+    def _sample(
         self, encoding: Encoding, weights: Floats, rng: np.random.Generator
     ) -> tuple[Floats, Genomes, torch.Tensor]:
         """Samples of the policy: rows (B, D), the same as genomes, and (B, D) the log-probabilities of the tokens."""
         n = len(weights)
-        condition = self._condition(weights)
         rows = np.full((n, len(encoding.decisions)), ABSENT)
         sizes, tokens = torch.zeros(rows.shape, dtype=torch.long), torch.zeros(rows.shape, dtype=torch.long)
         log_probs = torch.zeros(rows.shape)
-        last, state = self.controller.start(n)
+        roll = RollOut(self.controller, n, self._condition(weights))
         for j, decision in enumerate(encoding.decisions):
-            exists = encoding.exists(rows, j)
+            exists = encoding.exists(rows, j)  # (B,)
             uniform, within = rng.random(n), rng.random(n)
-            log_prob, next_state = self.controller.step(last, state, decision, condition)
-            token = choose(log_prob, torch.from_numpy(uniform))
             there = torch.from_numpy(exists)
-            last = torch.where(there, token + self.controller.rows[decision], last)
-            hidden, cell = (torch.where(there[:, None], a, b) for a, b in zip(next_state, state, strict=True))
-            state = hidden, cell
-            span = decision.spans[token.numpy()]
+            token, log_probs[:, j] = roll.decide(decision, torch.from_numpy(uniform), exists=there)
+            span = decision.spans[token.numpy()]  # (B, 2)
             places = decision.snap(span[:, 0] + within * (span[:, 1] - span[:, 0]))
             rows[exists, j] = places[exists]
             sizes[:, j], tokens[:, j] = there * decision.size, there * token
-            log_probs[:, j] = torch.where(there, log_prob.gather(1, token[:, None])[:, 0], 0.0)
         # A genome has no gaps: what does not exist goes to its end.
-        order = torch.sort((sizes == 0).int(), dim=1, stable=True).indices
-        first = torch.tensor([self.controller.rows[decision] for decision in encoding.decisions])
-        genomes = Genomes(*(table.gather(1, order) for table in (first.expand(n, -1), sizes, tokens)))
+        order = torch.sort((sizes == 0).int(), dim=1, stable=True).indices  # (B, D)
+        offsets = torch.tensor([self.controller.offsets[decision] for decision in encoding.decisions])
+        genomes = Genomes(*(table.gather(1, order) for table in (offsets.expand(n, -1), sizes, tokens)))
         return rows, genomes, log_probs.gather(1, order)
 
     def _condition(self, weights: Floats) -> torch.Tensor | None:
@@ -234,20 +251,22 @@ def normal_scores(values: Floats, violation: Floats) -> Floats:
     return scores
 
 
-def scalarise(scores: Floats, preferences: Floats) -> Floats:
+def scalarise(scores: Floats, preferences: Floats, augmentation: float) -> Floats:
     """Every score (N, M) under every preference (B, M), smaller is better: (B, N)."""
-    return chebyshev((scores - scores.min(axis=0))[None], preferences[:, None])
+    return chebyshev((scores - scores.min(axis=0))[None], preferences[:, None], augmentation)
 
 
-def chebyshev(distance: Floats, preferences: Floats) -> Floats:
+def chebyshev(distance: Floats, preferences: Floats, augmentation: float) -> Floats:
     """Augmented Chebyshev distance to the ideal point (Steuer & Choo 1983), smaller is better.
 
     Args:
-        distance: (..., M) of each objective to the ideal, minimised.
+        distance: (..., M) distance of each objective to the ideal, minimised.
         preferences: (..., M) weights, >= 0, of sum 1.
+        augmentation: weight of the sum beside the maximum.
 
     Returns:
-        (...,) of the shape that both broadcast to.
+        (...,) the shape that both broadcast to.
     """
     weighted = preferences * distance
-    return np.asarray(weighted.max(axis=-1) + AUGMENTATION * weighted.sum(axis=-1))
+    # max_m w_m d_m + rho sum_m w_m d_m
+    return np.asarray(weighted.max(axis=-1) + augmentation * weighted.sum(axis=-1))

@@ -1,6 +1,9 @@
-"""The default configuration: what the sampler keeps of a study whose whole Pareto front is searched.
+"""The default configuration: the network that the model expects most of, and none tried twice while others remain.
 
-A trial tries the network that the model expects most of; no network is tried twice while others remain.
+``MnasSampler`` calls the hooks of ``StudyState``; those that differ are here, in the same order. A trial's note holds
+its claim, the name of the network that it is about to try. It is written first and then all claims are read, so of two
+workers that chose the same at once at least one sees the other and chooses again. Beside it stand where the proposal
+came from and what was expected of it (``Proposal``), for whoever wants to see how good the model is.
 """
 
 from __future__ import annotations
@@ -18,8 +21,14 @@ from optuna.trial import FrozenTrial
 from mnas_moo.genomes.history import ATTRIBUTE, Record, generator, key_of, ordinal_of
 from mnas_moo.genomes.tokens import Decision
 from mnas_moo.policy.front_learner import FrontLearner, preferences
-from mnas_moo.policy.study_state import FORMAT, Canonical, StudyState, Walk
+from mnas_moo.policy.study_state import FORMAT, Canonical, StudyState, Walk, rounded
+from mnas_moo.settings import SearchSettings
+from mnas_moo.surrogate.pool import Pool, Ranking
+from mnas_moo.surrogate.proposals import SOURCES
 from mnas_moo.surrogate.surrogate import Transfer
+
+DEVIATIONS = 1.96
+"""Half-width of the stored interval of an expected value: 95 % of results lie within, if the model is right."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +38,36 @@ class FrontSettings:
     canonical: Canonical | None = None
     reference_point: tuple[float | None, ...] | None = None
     transfer: Transfer = field(default_factory=Transfer)
-    model_trials: int = 1000
+    search: SearchSettings = field(default_factory=SearchSettings)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A genome that may be tried.
+
+    Attributes:
+        params: parameters and their values.
+        source: where it comes from: policy, mutation, neighbour or random as the pool says; start, of the first
+            trials; walk, where the whole space is walked through; again, where nothing untried is left.
+        expected: M (low, median, high): between low and high 95 % of results are expected, in the study's units;
+            None without a model.
+        gain: expected gain in hypervolume, on the model's scales; None without a model.
+    """
+
+    params: dict[str, Any]
+    source: str
+    expected: Sequence[Sequence[float]] | None = None
+    gain: float | None = None
 
 
 class FrontState(StudyState):
-    """The default: the network that the model expects most of, and no network tried twice while others remain.
+    """What ``MnasSampler`` keeps of a study whose whole Pareto front is searched.
 
-    A trial's note holds its claim, the name of the network it is about to try: it is written first and then all
-    claims are read, so of two workers that chose the same at once at least one sees the other and chooses again.
+    Args:
+        study: the study.
+        seed: seed of the search; None: the one that is stored with the study, or is drawn for it.
+        settings: configuration.
     """
-
-    CANDIDATES = 8  # drawn from the policy at a time, until one is new
-    DRAWS = 8  # times that many before the policy is given up for a walk through the whole space
 
     def __init__(self, study: Study, seed: int | None, settings: FrontSettings) -> None:
         self.settings = settings
@@ -56,49 +83,21 @@ class FrontState(StudyState):
         """One model and one policy for the front."""
         signs = [1.0 if d == StudyDirection.MINIMIZE else -1.0 for d in self.directions]
         s = self.settings
-        wanted = s.reference_point or (None,) * len(signs)
-        if len(wanted) != len(signs):
-            raise ValueError(f"reference_point has {len(wanted)} values for a study of {len(signs)} objectives")
+        worst = s.reference_point or (None,) * len(signs)
+        if len(worst) != len(signs):
+            raise ValueError(f"reference_point has {len(worst)} values for a study of {len(signs)} objectives")
         foreign = [m for m in s.transfer.objectives if not 0 <= m < len(signs)]
         if foreign:
             raise ValueError(f"shared names objective {foreign[0]} of a study of {len(signs)}, from 0 on")
-        region = np.array([np.nan if value is None else value for value in wanted])
-        self.front_learner = FrontLearner(self.seed, signs, s.transfer, region, s.model_trials)
+        region = np.array([np.nan if value is None else value for value in worst])  # (M,)
+        self.front_learner = FrontLearner(self.seed, signs, s.transfer, region, s.search)
         return self.front_learner
 
-    def can_learn(self, record: Record) -> bool:
+    def can_learn_from(self, record: Record) -> bool:
         """Completed trials of any sampler, infeasible ones too, and failed ones; each as what it is."""
         return bool(record.genome) and (record.values is not None or record.failed)
 
-    def wanted(self, ordinal: int) -> int:
-        """A version for each batch of completed trials."""
-        return sum(record.values is not None for record in self.learnable) // self.learner.batch
-
-    def plan(self, study: Study, trial: FrozenTrial) -> None:
-        """Chooses the whole genome beforehand; ``step`` follows it as far as the trial does."""
-        if not self.history.static:
-            self.propose(study, trial, [])
-
-    def step(self, trial: FrozenTrial, decision: Decision) -> Any:
-        """The plan's value, or the policy's where the plan has none or would end in a network that was tried."""
-        with self.lock:
-            plan = self.proposed.get(trial.number, {})
-            if decision.name in plan:
-                value = plan[decision.name]
-                made = (*self.history.genome(trial.params, trial.distributions), (decision, decision.token(value)))
-                # A range may have changed since the plan was made.
-                if decision.at(decision.place(value)) == value and not self.history.tree.follow(made).exhausted:
-                    return value
-            return super().step(trial, decision)
-
-    def condition(self, ordinal: int) -> torch.Tensor | None:
-        """The trial's preference."""
-        if len(self.directions) == 1:
-            return None
-        preference = preferences(generator(self.seed, ordinal, "preference"), 1, len(self.directions))
-        return torch.from_numpy(preference.astype(np.float32))
-
-    def took(self, done: list[FrozenTrial]) -> None:
+    def on_trials_read(self, done: list[FrozenTrial]) -> None:
         """Keeps the names of all networks tried, and of those under way."""
         self._unnamed += done
         for trial in done:
@@ -109,17 +108,23 @@ class FrontState(StudyState):
             names = {number: self._name_of(trial) for number, trial in self.history.running.items()}
             self.claims = {number: name for number, name in names.items() if name is not None}
 
-    def propose(self, study: Study, trial: FrozenTrial, decisions: list[Decision]) -> dict[str, Any]:
+    def version_for(self, ordinal: int) -> int:
+        """A version for each batch of completed trials."""
+        return sum(record.values is not None for record in self.learnable) // self.learner.batch
+
+    def sample_at_once(self, study: Study, trial: FrozenTrial, decisions: list[Decision]) -> dict[str, Any]:
         """A genome that nobody has tried or is trying; empty where a conditional space is to be walked instead."""
         with self.lock:
             params: dict[str, Any] = {}
-            for params in self._candidates(trial, decisions):
+            learning: list[dict[str, Any]] = []
+            for proposal in self._proposals(trial, decisions):
+                params = proposal.params
                 name = self._name(params)
                 if self._is_taken(name, trial.number):
                     continue
-                note: dict[str, Any] = {"format": FORMAT, "claim": name}
-                study._storage.set_trial_system_attr(trial._trial_id, ATTRIBUTE, note)
-                self.read(study)
+                learning += self.untold_diagnostics()
+                self._note(study, trial, name, proposal, learning)
+                self.read_trials(study)
                 if not self._is_taken(name, trial.number):
                     break
             else:
@@ -128,57 +133,106 @@ class FrontState(StudyState):
             self.proposed[trial.number] = params
             return params
 
-    def allowed(self, walk: Walk, decision: Decision) -> torch.Tensor:
-        """Tokens after which something untried may remain; all of them if nothing does."""
+    def before_first_parameter(self, study: Study, trial: FrozenTrial) -> None:
+        """Chooses the whole genome beforehand; ``sample_parameter`` follows it as far as the trial does."""
+        if not self.history.static:
+            self.sample_at_once(study, trial, [])
+
+    def sample_parameter(self, trial: FrozenTrial, decision: Decision) -> Any:
+        """The plan's value, or the policy's where the plan has none or would end in a network that was tried."""
+        with self.lock:
+            plan = self.proposed.get(trial.number, {})
+            if decision.name in plan:
+                value = plan[decision.name]
+                made = (*self.history.genome(trial.params, trial.distributions), (decision, decision.token(value)))
+                # A range may have changed since the plan was made.
+                if decision.at(decision.place(value)) == value and not self.history.tree.follow(made).exhausted:
+                    return value
+            return super().sample_parameter(trial, decision)
+
+    def allowed_tokens(self, walk: Walk, decision: Decision) -> torch.Tensor:
+        """(1, K) tokens after which something untried may remain; all of them if nothing does."""
         branch = self.history.tree.follow(tuple(walk.genome))
         open_ = [not branch.follow(((decision, token),)).exhausted for token in range(decision.size)]
         return torch.tensor([open_ if any(open_) else [True] * decision.size])
 
-    def _candidates(self, trial: FrozenTrial, decisions: list[Decision]) -> Iterator[dict[str, Any]]:
-        """Genomes in the order they should be tried: the generation's, then from the policy, then all there are.
+    def preference_for(self, ordinal: int) -> torch.Tensor | None:
+        """(1, M) the trial's preference among the objectives; None where there is one."""
+        if len(self.directions) == 1:
+            return None
+        preference = preferences(generator(self.seed, ordinal, "preference"), 1, len(self.directions))
+        return torch.from_numpy(preference.astype(np.float32))
 
-        Ends with one that was tried if there is nothing else. In a conditional space there are only the generation's.
+    def _note(
+        self, study: Study, trial: FrozenTrial, name: str, proposal: Proposal, learning: list[dict[str, Any]]
+    ) -> None:
+        note: dict[str, Any] = {"format": FORMAT, "claim": name, "source": proposal.source}
+        if proposal.expected is not None:
+            note |= {"expected": rounded(proposal.expected), "gain": rounded(proposal.gain)}
+        if learning:
+            note["learning"] = learning
+        study._storage.set_trial_system_attr(trial._trial_id, ATTRIBUTE, note)
+
+    def _proposals(self, trial: FrozenTrial, decisions: list[Decision]) -> Iterator[Proposal]:
+        """Genomes in the order they should be tried: the pool's, then the policy's, then all there are.
+
+        Ends with one that was tried if there is nothing else. In a conditional space there are only the pool's.
         """
-        ordinal = ordinal_of(trial)
-        generation = self.front_learner.generation
-        if generation is not None and not self.complete:
-            past = generation.beliefs.numbers
-            results = [record for record in self.learnable if record.values is not None and record.number not in past]
-            running = [
-                generation.encoding.row(params)
-                for number, other in self.history.running.items()
-                if number != trial.number and (params := self._params_of(other))
-            ]
-            order = generation.order(results, running, generator(self.seed, ordinal, "gain"))
-            yield from map(generation.encoding.params, order)
+        ordinal, search = ordinal_of(trial), self.settings.search
+        pool = self.front_learner.pool
+        if pool is not None and not self.complete:
+            ranking = self._rank(pool, trial)
+            yield from (self._of_pool(pool, ranking, int(i)) for i in ranking.order)
         if not self.history.static:
             return
-        if generation is None:
-            yield self._spread(ordinal, decisions)
-        _, policy = self.follow(trial)
+        if pool is None:
+            yield Proposal(self._spread(ordinal, decisions), "start")
+        _, policy = self.policy_for(trial)
         policy.grow(decisions)
-        condition = self.condition(ordinal)
+        preference = self.preference_for(ordinal)
         rng = generator(self.seed, ordinal, "tokens")
-        shape = (self.CANDIDATES, len(decisions))
-        conditions = None if condition is None else condition.expand(self.CANDIDATES, -1)
-        for _ in range(self.DRAWS if not self.complete else 1):
-            tokens, _ = policy.rollout(decisions, rng.random(shape), conditions)
-            yield from (self.values(ordinal, decisions, row) for row in tokens)
+        shape = (search.policy_draws, len(decisions))
+        condition = None if preference is None else preference.expand(search.policy_draws, -1)
+        for _ in range(search.policy_attempts if not self.complete else 1):
+            tokens, _ = policy.rollout(decisions, rng.random(shape), condition)
+            yield from (Proposal(self.values(ordinal, decisions, genome), "policy") for genome in tokens)
         if not self.complete and all(decision.exact for decision in decisions):
             start = [int(rng.integers(decision.size)) for decision in decisions]
             for steps in itertools.product(*(range(decision.size) for decision in decisions)):
-                row = np.array([(a + b) % d.size for a, b, d in zip(start, steps, decisions, strict=True)])
-                yield self.values(ordinal, decisions, row)
+                genome = np.array([(a + b) % d.size for a, b, d in zip(start, steps, decisions, strict=True)])
+                yield Proposal(self.values(ordinal, decisions, genome), "walk")
             self.complete = True
-        tokens, _ = policy.rollout(decisions, rng.random(shape), conditions)
-        yield self.values(ordinal, decisions, tokens[0])
+        tokens, _ = policy.rollout(decisions, rng.random(shape), condition)
+        yield Proposal(self.values(ordinal, decisions, tokens[0]), "again")
+
+    def _rank(self, pool: Pool, trial: FrozenTrial) -> Ranking:
+        """The pool as a trial sees it now."""
+        past = pool.surrogate.numbers
+        results = [record for record in self.learnable if record.values is not None and record.number not in past]
+        running = [
+            pool.encoding.row(params)
+            for number, other in self.history.running.items()
+            if number != trial.number and (params := self._params_of(other))
+        ]
+        return pool.rank(results, running, generator(self.seed, ordinal_of(trial), "gain"))
+
+    def _of_pool(self, pool: Pool, ranking: Ranking, i: int) -> Proposal:
+        """A network of the pool, and what is expected of it."""
+        expected = []
+        for m, scale in enumerate(pool.surrogate.scales):
+            mean, deviation = ranking.mean[i, m], ranking.deviation[i, m]
+            # Quantiles go through a monotone scale: low, median and high in the study's units.
+            places = scale.inverse([mean - DEVIATIONS * deviation, mean, mean + DEVIATIONS * deviation])
+            expected.append(sorted((places * pool.surrogate.signs[m]).tolist()))
+        gain = float(ranking.gain[i])
+        return Proposal(pool.encoding.params(pool.rows[i]), SOURCES[pool.sources[i]], expected, gain)
 
     def _spread(self, ordinal: int, decisions: Sequence[Decision]) -> dict[str, Any]:
         """A first genome: each decision takes all of its tokens in turn, in a random order (a Latin hypercube)."""
         tokens = []
         for j, decision in enumerate(decisions):
-            block, place = divmod(ordinal, decision.size)
-            tokens.append(generator(self.seed, block, f"order {j}").permutation(decision.size)[place])
+            turn, place = divmod(ordinal, decision.size)
+            tokens.append(generator(self.seed, turn, f"order {j}").permutation(decision.size)[place])
         return self.values(ordinal, decisions, np.array(tokens))
 
     def _is_taken(self, name: str, number: int) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import abc
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -21,15 +22,19 @@ class Learner(abc.ABC):
     """A controller and its versions.
 
     Args:
-        seed: of the initial weights.
+        seed: seed of the initial weights.
         batch: finished trials between two versions.
         hidden: LSTM units.
         embedding: size of a token's embedding.
         condition: numbers the policy is conditioned on.
-        learning_rate: of Adam.
+        learning_rate: Adam's step size.
+
+    Attributes:
+        diagnostics: what the update to each version said of itself; whoever stores an entry removes it.
     """
 
-    KEPT = 3  # recent versions, for workers that are still in a block of an older one
+    KEPT = 3
+    """Recent versions that are kept, for workers that are still in a batch of an older one."""
 
     def __init__(
         self, seed: int, batch: int, hidden: int, embedding: int, condition: int, learning_rate: float
@@ -37,6 +42,7 @@ class Learner(abc.ABC):
         self.seed, self.batch, self.learning_rate = seed, batch, learning_rate
         self._shape = (hidden, embedding, condition)
         self.version = 0
+        self.diagnostics: dict[int, Mapping[str, Any]] = {}
         self.restart()
         self._policies = {0: self._snapshot()}
 
@@ -58,13 +64,14 @@ class Learner(abc.ABC):
         """Makes the policy of a version; those there were stay usable meanwhile.
 
         Args:
-            records: what there is to learn from, in the order it finished; at least ``version * batch``.
-            version: the version wanted, newer than all there are.
+            records: trials to learn from, in the order they finished; at least ``version * batch``.
+            version: version wanted, newer than all there are.
         """
         self.version = max(self.version, self.begin(version))
         while self.version < version:
-            self.update(records)
+            found = self.update(records)
             self.version += 1
+            self.diagnostics[self.version] = found
         policies = {**self._policies, version: self._snapshot()}
         for old in sorted(policies)[: -self.KEPT]:
             del policies[old]
@@ -75,11 +82,11 @@ class Learner(abc.ABC):
         """The last version before ``version`` (at most it minus 1) whose next update starts afresh."""
 
     @abc.abstractmethod
-    def update(self, records: Sequence[Record]) -> None:
-        """One update of the controller: from ``self.version`` to the next."""
+    def update(self, records: Sequence[Record]) -> Mapping[str, Any]:
+        """One update of the controller, from ``self.version`` to the next; returns its diagnostics, as plain data."""
 
     def grow(self, records: Sequence[Record]) -> None:
-        """Makes place for all decisions of these records."""
+        """Adds all decisions of these records to the controller."""
         decisions: dict[Decision, None] = {}
         for record in records:
             decisions.update(dict.fromkeys(decision for decision, _ in record.genome))

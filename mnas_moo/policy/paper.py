@@ -1,16 +1,25 @@
-"""The published learner: PPO on one scalar reward, 20 trials an update (Zoph et al. 2018, app. A.2; Tan et al. 2019).
+"""The search as published: PPO on one scalar reward, 20 trials an update (Zoph et al. 2018, app. A.2; Tan et al. 2019).
 
-Published: the moving average of earlier rewards as baseline (weight 0.95), the batch of 20, and what
-``PPOSettings`` names so. Ours: the baseline begins at the mean of the first batch.
+Trials come in batches. Batch k is rolled out at once by one version of the policy, which has learnt from the batches
+before it (``PaperState.sample_at_once``); when it is finished, ``PaperLearner.update`` makes the next version of it:
+
+    R_i = reward of trial i                                     (Tan et al. 2019, eq. 2)
+    b_i = moving average of the rewards before trial i          (Zoph et al. 2018, app. A.2)
+    A_i = R_i - b_i                                             the advantage that all decisions of trial i share
+    old = log-probabilities that trial i was sampled with       read from its note
+
+and ``ppo.update`` moves the policy along them. Published: the weight of the past in the baseline (0.95), the batch of
+20, and what ``PPOSettings`` names so. Ours: the baseline begins at the mean of the first batch.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,9 +55,9 @@ class PaperLearner(Learner):
     """Learns from trials whose log-probabilities are known, in batches, each once.
 
     Args:
-        seed: of the initial weights.
-        reward: the scalar reward of a trial's objective values, larger is better.
-        settings: of PPO.
+        seed: seed of the initial weights.
+        reward: gives the scalar reward of a trial's objective values, larger is better.
+        settings: PPO's settings.
         baseline_decay: weight of the past in the moving average of rewards.
         batch: trials an update.
         hidden: LSTM units.
@@ -77,38 +86,56 @@ class PaperLearner(Learner):
         """Always 0: PPO's path is part of the method, so a replay starts at its beginning."""
         return 0
 
-    def update(self, records: Sequence[Record]) -> None:
-        """PPO on the next batch."""
+    def update(self, records: Sequence[Record]) -> Mapping[str, Any]:
+        """PPO on the next batch of B trials."""
         batch = records[self.version * self.batch : (self.version + 1) * self.batch]
         self.grow(batch)
-        rewards = [self.reward(record.values) for record in batch if record.values is not None]
+        rewards = [self.reward(record.values) for record in batch if record.values is not None]  # R_i, B of them
         if self.baseline is None:
             self.baseline = sum(rewards) / len(rewards)
-        advantages = []
+        baselines, advantages = [], []
         for reward in rewards:
-            advantages.append(reward - self.baseline)
+            baselines.append(self.baseline)  # b_i
+            advantages.append(reward - self.baseline)  # A_i = R_i - b_i
+            # b_(i+1) = decay b_i + (1 - decay) R_i
             self.baseline += (1 - self.baseline_decay) * (reward - self.baseline)
         genomes = self.controller.genomes([record.genome for record in batch])
-        old = torch.zeros(genomes.token.shape)
-        for b, record in enumerate(batch):
+        old = torch.zeros(genomes.token.shape)  # (B, T), log pi_old(a_it | s_it)
+        for i, record in enumerate(batch):
             log_probs = record.note["log_probs"]
-            old[b, : len(record.genome)] = torch.tensor([log_probs[decision.name] for decision, _ in record.genome])
-        ppo.update(self.controller, self.optimiser, self.settings, genomes, old, torch.tensor(advantages))
+            old[i, : len(record.genome)] = torch.tensor([log_probs[decision.name] for decision, _ in record.genome])
+        diagnostics = ppo.update(
+            self.controller,
+            self.optimiser,
+            self.settings,
+            genomes,
+            old,
+            torch.tensor(advantages),
+            reward=torch.tensor(rewards),
+            baseline=torch.tensor(baselines),
+        )
+        return {"reward": sum(rewards) / len(rewards), **dataclasses.asdict(diagnostics)}
 
 
 class PaperState(StudyState):
-    """As published: blocks of ``batch`` trials, each rolled out at once by one version of the policy.
+    """Batches of trials, each rolled out at once by one version of the policy.
 
     A trial's note holds the log-probabilities it was sampled with, the version that sampled it and a digest of the
-    configuration, so that another process (or a restart) goes on with the same policy in the same block.
+    configuration, so that another process (or a restart) goes on with the same policy in the same batch.
+
+    Args:
+        study: the study.
+        seed: seed of the search; None: the one that is stored with the study, or is drawn for it.
+        settings: configuration.
     """
 
-    ROLLOUTS = 4  # blocks that are remembered, for workers that are behind
+    ROLLOUTS = 4
+    """Batches whose roll-out is remembered, for workers that are behind."""
 
     def __init__(self, study: Study, seed: int | None, settings: PaperSettings) -> None:
         self.settings = settings
         self.roles: tuple[int, int] | None = None
-        self.versions: dict[int, int] = {}
+        self.versions: dict[int, int] = {}  # of the policy, by batch
         self.rollouts: OrderedDict[tuple[Any, ...], tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
         self.rollouts = OrderedDict()
         super().__init__(study, seed)
@@ -125,11 +152,6 @@ class PaperState(StudyState):
         s = self.settings
         return PaperLearner(self.seed, self.reward, s.ppo, s.baseline_decay, s.batch, s.hidden, s.embedding)
 
-    def check(self, study: Study) -> None:
-        """Binds the reward to the study's objectives."""
-        if self.settings.reward is not None and self.roles is None:
-            self.roles = self.settings.reward.bind(study.metric_names, study.directions)
-
     def reward(self, values: Sequence[float]) -> float:
         """A trial's reward, larger is better."""
         if self.settings.reward is None:
@@ -137,7 +159,12 @@ class PaperState(StudyState):
         accuracy, latency = self.roles or (0, 1)
         return self.settings.reward(values[accuracy], values[latency])
 
-    def can_learn(self, record: Record) -> bool:
+    def before_trial(self, study: Study) -> None:
+        """Binds the reward to the study's objectives."""
+        if self.settings.reward is not None and self.roles is None:
+            self.roles = self.settings.reward.bind(study.metric_names, study.directions)
+
+    def can_learn_from(self, record: Record) -> bool:
         """Trials this sampler proposed and whose reward exists; infeasible ones have none."""
         log_probs = record.note.get("log_probs", {})
         if record.values is None or record.violation or not record.genome:
@@ -151,55 +178,58 @@ class PaperState(StudyState):
             return False
         return True
 
-    def took(self, done: list[FrozenTrial]) -> None:
-        """Notes which version other processes, or this one before a restart, follow in which block."""
+    def on_trials_read(self, done: list[FrozenTrial]) -> None:
+        """Notes which version other processes, or this one before a restart, follow in which batch."""
         for trial in itertools.chain(done, self.history.running.values()):
             note = trial.system_attrs.get(ATTRIBUTE, {})
             if note.get("by") == self.digest:
                 self.versions.setdefault(ordinal_of(trial) // self.settings.batch, note["policy"])
 
-    def wanted(self, ordinal: int) -> int:
-        """The version its block began with, or the newest there can be."""
-        newest = super().wanted(ordinal)
+    def version_for(self, ordinal: int) -> int:
+        """The version its batch began with, or the newest there can be."""
+        newest = super().version_for(ordinal)
         return min(self.versions.get(ordinal // self.settings.batch, newest), newest)
 
-    def follow(self, trial: FrozenTrial) -> tuple[int, Controller]:
-        """The policy of the trial's block, or the newest where that is no longer there."""
+    def policy_for(self, trial: FrozenTrial) -> tuple[int, Controller]:
+        """The policy of the trial's batch, or the newest where that is no longer there."""
         ordinal = ordinal_of(trial)
-        version = self.versions.setdefault(ordinal // self.settings.batch, self.wanted(ordinal))
+        version = self.versions.setdefault(ordinal // self.settings.batch, self.version_for(ordinal))
         policy = self.learner.policy(version)
-        return (version, policy) if policy else super().follow(trial)
+        return (version, policy) if policy else super().policy_for(trial)
 
-    def propose(self, study: Study, trial: FrozenTrial, decisions: list[Decision]) -> dict[str, Any]:
-        """The trial's row of its block's roll-out."""
+    def sample_at_once(self, study: Study, trial: FrozenTrial, decisions: list[Decision]) -> dict[str, Any]:
+        """The trial's genome in the roll-out of its batch."""
         with self.lock:
-            walk, ordinal = self.walk(trial), ordinal_of(trial)
-            block, row = divmod(ordinal, self.settings.batch)
-            key = (block, walk.version, *decisions)
+            walk, ordinal = self.walk_of(trial), ordinal_of(trial)
+            batch, place = divmod(ordinal, self.settings.batch)
+            key = (batch, walk.version, *decisions)
             if key not in self.rollouts:
-                ordinals = range(block * self.settings.batch, (block + 1) * self.settings.batch)
+                ordinals = range(batch * self.settings.batch, (batch + 1) * self.settings.batch)
                 uniforms = np.stack([generator(self.seed, o, "tokens").random(len(decisions)) for o in ordinals])
-                walk.policy.grow(decisions)
-                # The whole block even if one trial of it is wanted: other batch sizes differ in the last bits.
-                self.rollouts[key] = walk.policy.rollout(decisions, uniforms)
+                walk.roll.policy.grow(decisions)
+                # The whole batch even if one trial of it is needed: other batch sizes differ in the last bits.
+                self.rollouts[key] = walk.roll.policy.rollout(decisions, uniforms)  # (B, T), (B, T)
                 if len(self.rollouts) > self.ROLLOUTS:
                     self.rollouts.popitem(last=False)
             tokens, log_probs = self.rollouts[key]
-            for decision, log_prob in zip(decisions, log_probs[row], strict=True):
+            for decision, log_prob in zip(decisions, log_probs[place], strict=True):
                 walk.log_probs[decision.name] = round(float(log_prob), 6)
             self._note(study, trial, walk)
-            return self.values(ordinal, decisions, tokens[row])
+            return self.values(ordinal, decisions, tokens[place])
 
-    def finish(self, study: Study, trial: FrozenTrial) -> None:
+    def after_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Writes down what was decided since the trial's note, in a conditional space all of it."""
         with self.lock:
             walk = self.walks.get(trial.number)
             if walk is not None and len(walk.log_probs) > walk.noted:
                 self._note(study, trial, walk)
-            super().finish(study, trial)
+            super().after_trial(study, trial)
 
     def _note(self, study: Study, trial: FrozenTrial, walk: Walk) -> None:
         walk.noted = len(walk.log_probs)
+        walk.learning += self.untold_diagnostics()
         note: dict[str, Any] = {"format": FORMAT, "by": self.digest, "policy": walk.version}
         note["log_probs"] = walk.log_probs
+        if walk.learning:
+            note["learning"] = walk.learning
         study._storage.set_trial_system_attr(trial._trial_id, ATTRIBUTE, note)

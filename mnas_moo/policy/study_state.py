@@ -1,8 +1,11 @@
-"""What the sampler knows of one study, in its two configurations.
+"""What the sampler keeps of one study: the hooks of both configurations, in the order in which a trial meets them.
 
 Between the pure parts (history, learner, controller) and Optuna: which policy a trial follows, what is proposed, and
 what is written to the storage for other processes to read. Storage calls cost tens of milliseconds on a database: a
 trial of a static space makes two readings and one writing here (the paper's: one and one), however long the history.
+
+A trial's note is one private attribute, written once: what the configuration needs of the trial later, and under
+``learning`` the diagnostics of the updates that were made for it, if no trial before has told them.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +23,7 @@ import torch
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from mnas_moo.controller import Controller, choose
+from mnas_moo.controller import Controller, RollOut
 from mnas_moo.genomes.history import ATTRIBUTE, History, Record, generator, ordinal_of
 from mnas_moo.genomes.tokens import Decision
 from mnas_moo.policy.learner import Learner
@@ -29,43 +32,45 @@ FORMAT = 1
 """Version of what is written to trials and studies."""
 
 Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Maps the parameters of a genome to those of one representative of all that mean the same network."""
 
 
 @dataclass
 class Walk:
-    """A trial under way: which policy it follows, and where its LSTM stands.
+    """A trial under way: which policy it follows, and what it has decided.
 
     Attributes:
-        version: of the policy.
-        policy: the controller.
-        condition: (1, C) its preference, or None.
-        rng: of its decisions.
-        last: (1,) row of the last decision's token.
-        state: of the LSTM.
+        version: version of the policy.
+        rng: random generator of its decisions.
+        roll: roll-out of one genome, where its LSTM stands.
         genome: its decisions so far.
-        log_probs: of those that the policy made, by name.
-        noted: how many of them are written down.
+        log_probs: log-probabilities of the decisions that the policy made, by name.
+        learning: diagnostics that its note tells.
+        noted: how many of the log-probabilities are written down.
     """
 
     version: int
-    policy: Controller
-    condition: torch.Tensor | None
     rng: np.random.Generator
-    last: torch.Tensor
-    state: tuple[torch.Tensor, torch.Tensor]
+    roll: RollOut
     genome: list[tuple[Decision, int]] = field(default_factory=list)
     log_probs: dict[str, float] = field(default_factory=dict)
+    learning: list[dict[str, Any]] = field(default_factory=list)
     noted: int = 0
 
 
 class StudyState:
-    """What the sampler knows of one study.
+    """What the sampler keeps of one study.
 
     ``lock`` guards all of it but the learner, which ``learning`` guards: a thread that finds another one learning
     goes on with the policy that is there.
+
+    Args:
+        study: the study.
+        seed: seed of the search; None: the one that is stored with the study, or is drawn for it.
     """
 
-    WALKS = 1000  # trials under way that are remembered; one that is asked for and never told must not stay for ever
+    WALKS = 1000
+    """Trials under way that are remembered: one that is asked for and never told would otherwise be kept for ever."""
 
     def __init__(self, study: Study, seed: int | None) -> None:
         self.seed = study_seed(study) if seed is None else seed
@@ -74,99 +79,118 @@ class StudyState:
         self.history = History()
         self.walks: OrderedDict[int, Walk] = OrderedDict()
         self.learnable: list[Record] = []
+        self.told = 0  # the newest version whose diagnostics a trial has told
         self.learner = self.make_learner(study)
 
     def make_learner(self, study: Study) -> Learner:
-        """The learner of this configuration."""
+        """The learner of this configuration, made once."""
         raise NotImplementedError
 
-    def check(self, study: Study) -> None:
+    # 1. before_trial: nothing of the trial is known yet.
+
+    def before_trial(self, study: Study) -> None:
         """Raises ValueError where the study is not one that the configuration can mean."""
 
-    def can_learn(self, record: Record) -> bool:
-        """Whether the learner can use a trial."""
-        raise NotImplementedError
+    # 2. infer_relative_search_space: the trials that are new are read.
 
-    def propose(self, study: Study, trial: FrozenTrial, decisions: list[Decision]) -> dict[str, Any]:
-        """Values of all parameters of a static space."""
-        raise NotImplementedError
-
-    def read(self, study: Study) -> None:
+    def read_trials(self, study: Study) -> None:
         """Takes up the trials that are new."""
         with self.lock:
             before = len(self.history.finished)
             done = self.history.read(study._storage.get_all_trials(study._study_id, deepcopy=False))
-            self.learnable += filter(self.can_learn, self.history.finished[before:])
-            self.took(done)
+            self.learnable += filter(self.can_learn_from, self.history.finished[before:])
+            for trial in (*done, *self.history.running.values()):
+                told = trial.system_attrs.get(ATTRIBUTE, {}).get("learning", ())
+                self.told = max(self.told, *(each["version"] for each in told)) if told else self.told
+            self.on_trials_read(done)
 
-    def plan(self, study: Study, trial: FrozenTrial) -> None:
-        """Called before the first parameter of a trial of a conditional space."""
+    def can_learn_from(self, record: Record) -> bool:
+        """Whether the learner can use a trial."""
+        raise NotImplementedError
 
-    def took(self, done: list[FrozenTrial]) -> None:
+    def on_trials_read(self, done: list[FrozenTrial]) -> None:
         """Called with the trials that finished since the last time."""
 
-    def wanted(self, ordinal: int) -> int:
-        """The version of the policy that a trial should follow."""
-        return len(self.learnable) // self.learner.batch
+    # 3. sample_relative, or the first sample_independent: the policy is brought up to date.
 
-    def learn(self, ordinal: int) -> None:
+    def learn_before_sampling(self, ordinal: int) -> None:
         """Brings the policy up to date, unless another thread is at it."""
         if self.learning.acquire(blocking=False):
             try:
                 with self.lock:
-                    version = self.wanted(ordinal)
+                    version = self.version_for(ordinal)
                 if version > self.learner.newest:
                     self.learner.learn(list(self.learnable), version)
             finally:
                 self.learning.release()
 
-    def follow(self, trial: FrozenTrial) -> tuple[int, Controller]:
+    def version_for(self, ordinal: int) -> int:
+        """The version of the policy that a trial should follow: how many batches are finished."""
+        return len(self.learnable) // self.learner.batch
+
+    # 4a. sample_relative in a static space: all parameters at once.
+
+    def sample_at_once(self, study: Study, trial: FrozenTrial, decisions: list[Decision]) -> dict[str, Any]:
+        """Values of all parameters of a static space."""
+        raise NotImplementedError
+
+    # 4b. In a conditional space sample_relative may plan, and sample_independent gives one parameter after the other.
+
+    def before_first_parameter(self, study: Study, trial: FrozenTrial) -> None:
+        """Called before the first parameter of a trial of a conditional space."""
+
+    def sample_parameter(self, trial: FrozenTrial, decision: Decision) -> Any:
+        """A value for a trial's next parameter: the policy's, given what the trial has decided."""
+        with self.lock:
+            walk = self.walk_of(trial)
+            known = {made.name for made, _ in walk.genome}
+            for made, token in self.history.genome(trial.params, trial.distributions):
+                if made.name not in known:  # enqueued, fixed, or sampled at once
+                    walk.roll.policy.grow([made])
+                    walk.roll.follow(made, token)
+                    walk.genome.append((made, token))
+            walk.roll.policy.grow([decision])
+            uniform = torch.tensor([walk.rng.random()])
+            tokens, log_prob = walk.roll.decide(decision, uniform, allowed=self.allowed_tokens(walk, decision))
+            token = int(tokens)
+            walk.genome.append((decision, token))
+            walk.log_probs[decision.name] = round(float(log_prob), 6)
+            return decision.value(token, walk.rng.random())
+
+    def allowed_tokens(self, walk: Walk, decision: Decision) -> torch.Tensor | None:
+        """(1, K) whether each token may be chosen; None: all may."""
+        return None
+
+    # 5. after_trial: the trial is told.
+
+    def after_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Forgets a trial's walk."""
+        with self.lock:
+            self.walks.pop(trial.number, None)
+
+    # What several of the above use.
+
+    def policy_for(self, trial: FrozenTrial) -> tuple[int, Controller]:
         """The version of the policy that a trial follows from now on, and the policy."""
         version = self.learner.newest
         policy = self.learner.policy(version)
         assert policy is not None
         return version, policy
 
-    def condition(self, ordinal: int) -> torch.Tensor | None:
-        """(1, C) what the policy is conditioned on in a trial."""
+    def preference_for(self, ordinal: int) -> torch.Tensor | None:
+        """(1, C) what the policy is conditioned on in a trial, or None."""
         return None
 
-    def walk(self, trial: FrozenTrial) -> Walk:
+    def walk_of(self, trial: FrozenTrial) -> Walk:
         """The walk of a trial, begun if it has none."""
         if trial.number not in self.walks:
-            version, policy = self.follow(trial)
+            version, policy = self.policy_for(trial)
             ordinal = ordinal_of(trial)
-            rng = generator(self.seed, ordinal, "steps")
-            self.walks[trial.number] = Walk(version, policy, self.condition(ordinal), rng, *policy.start(1))
+            roll = RollOut(policy, 1, self.preference_for(ordinal))
+            self.walks[trial.number] = Walk(version, generator(self.seed, ordinal, "steps"), roll)
             if len(self.walks) > self.WALKS:
                 self.walks.popitem(last=False)
         return self.walks[trial.number]
-
-    @torch.no_grad()
-    def step(self, trial: FrozenTrial, decision: Decision) -> Any:
-        """A value for a trial's next parameter."""
-        with self.lock:
-            walk = self.walk(trial)
-            known = {made.name for made, _ in walk.genome}
-            for made, token in self.history.genome(trial.params, trial.distributions):
-                if made.name not in known:  # enqueued, fixed, or sampled at once
-                    self.advance(walk, made)
-                    self.decide(walk, made, token)
-            log_prob = self.advance(walk, decision)
-            allowed = self.allowed(walk, decision)
-            token = int(choose(log_prob.masked_fill(~allowed, -torch.inf), torch.tensor([walk.rng.random()])))
-            self.decide(walk, decision, token)
-            walk.log_probs[decision.name] = round(float(log_prob[0, token]), 6)
-            return decision.value(token, walk.rng.random())
-
-    def allowed(self, walk: Walk, decision: Decision) -> torch.Tensor:
-        """(1, size) the tokens that may be chosen."""
-        return torch.ones(1, decision.size, dtype=torch.bool)
-
-    def finish(self, study: Study, trial: FrozenTrial) -> None:
-        """Forgets a trial's walk."""
-        with self.lock:
-            self.walks.pop(trial.number, None)
 
     def values(self, ordinal: int, decisions: Sequence[Decision], tokens: npt.NDArray[np.int64]) -> dict[str, Any]:
         """Values of the tokens chosen."""
@@ -176,18 +200,30 @@ class StudyState:
             for decision, token, place in zip(decisions, tokens, places, strict=True)
         }
 
-    @staticmethod
-    def advance(walk: Walk, decision: Decision) -> torch.Tensor:
-        """Moves the LSTM on to a decision; (1, size) log-probabilities of its tokens."""
-        walk.policy.grow([decision])
-        log_prob, walk.state = walk.policy.step(walk.last, walk.state, decision, walk.condition)
-        return log_prob
+    def untold_diagnostics(self) -> list[dict[str, Any]]:
+        """Diagnostics of the updates that no trial has told yet, oldest first; whoever calls this tells them."""
+        if not self.learning.acquire(blocking=False):  # another thread is at the next one
+            return []
+        try:
+            found = self.learner.diagnostics
+            untold = [{"version": v, **rounded(found[v])} for v in sorted(found) if v > self.told and found[v]]
+            found.clear()
+        finally:
+            self.learning.release()
+        if untold:
+            self.told = untold[-1]["version"]
+        return untold
 
-    @staticmethod
-    def decide(walk: Walk, decision: Decision, token: int) -> None:
-        """Takes a token."""
-        walk.last = torch.tensor([walk.policy.rows[decision] + token])
-        walk.genome.append((decision, token))
+
+def rounded(value: Any) -> Any:
+    """Plain data with all its numbers to six digits, and None where one is not finite: what a note holds."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if np.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [rounded(each) for each in value]
+    return value
 
 
 def study_seed(study: Study) -> int:

@@ -1,4 +1,4 @@
-"""A Gaussian process over genomes: what the search believes of one objective, and how far.
+"""A Gaussian process over genomes: what one objective is expected to be, and how far that can be relied on.
 
 The kernel joins two views of a genome (Durrande et al. 2012 for the additive part): a sum over features, as a latency
 is nearly the sum of its layers, and a product over features, which sees every interaction,
@@ -22,13 +22,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mnas_moo.settings import DEFAULTS, SearchSettings
+
 Floats = npt.NDArray[np.float64]
 
-INTERACTION = 2.0
-"""Prior median of sum_j w_j: two random genomes are told apart well, neighbours hardly."""
 JITTER = 1e-6
-LEFT_OUT = 256
-"""Trials that are predicted from the others at most."""
+"""Variance added to the noise: a covariance of equal genomes keeps its root."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +47,28 @@ class Kernel:
     noise: Tensor
 
     @classmethod
-    def prior(cls, features: int, decisions: int) -> Kernel:
-        """The medians of the priors, for so many features of so many decisions."""
+    def prior(cls, features: int, decisions: int, interaction: float = DEFAULTS.interaction) -> Kernel:
+        """The medians of the priors.
+
+        Args:
+            features: number of features, S.
+            decisions: number of decisions that they describe.
+            interaction: median of sum_i w_i.
+        """
         return cls(
             torch.full((features,), -math.log(decisions), dtype=torch.double),
-            torch.full((features,), math.log(INTERACTION / decisions), dtype=torch.double),
+            torch.full((features,), math.log(interaction / decisions), dtype=torch.double),
             torch.full((2,), math.log(0.5), dtype=torch.double),
             torch.tensor(math.log(0.01), dtype=torch.double),
         )
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         """(N, M) covariances of features a (N, S) and b (M, S)."""
-        w, s = self.product.exp(), self.scales.exp()
-        likeness = (a * w) @ b.T - 0.5 * ((a**2) @ w)[:, None] - 0.5 * ((b**2) @ w)  # minus the distance
-        additive = a * (s[0] * self.additive.exp())
+        w, s = self.product.exp(), self.scales.exp()  # (S,), (2,)
+        # -1/2 sum_i w_i (a_i - b_i)^2 = sum_i w_i a_i b_i - 1/2 sum_i w_i a_i^2 - 1/2 sum_i w_i b_i^2
+        likeness = (a * w) @ b.T - 0.5 * ((a**2) @ w)[:, None] - 0.5 * ((b**2) @ w)  # (N, M)
+        additive = a * (s[0] * self.additive.exp())  # (N, S), s1 a_i f_i
+        # k = s1 sum_i a_i f_i f_i' + s2 exp(likeness) + c, with c = 1
         if likeness.requires_grad:
             return additive @ b.T + s[1] * likeness.exp() + 1.0
         return likeness.exp_().mul_(s[1]).addmm_(additive, b.T).add_(1.0)  # in place: these matrices are large
@@ -74,70 +81,85 @@ class GaussianProcess:
         kernel: hyperparameters.
         x: (N, S) features.
         y: (N,) targets.
+        settings: how many targets are left out, and how far the calibration may go.
 
     Attributes:
         noise: variance of the noise.
-        trust: in [0, 1]: share of the variance that is explained when each result is predicted from all others.
-        caution: in [1, 3]: how far those errors go beyond what the model says of itself; widens its deviations.
-        fitted: (N,) what is believed of the targets themselves, without their noise.
+        left_out: (K,) errors of the last K targets, each predicted from all others.
+        r2: leave-one-out R², clipped to [0, 1]: share of the variance that those predictions explain.
+        calibration: in [1, limit]: root mean square of those errors in units of their expected deviations; the
+            posterior's deviations are widened by it.
+        fitted: (N,) expected values at the targets themselves, without their noise.
     """
 
-    def __init__(self, kernel: Kernel, x: Tensor, y: Tensor) -> None:
-        self.kernel, self.x = kernel, x
+    def __init__(self, kernel: Kernel, x: Tensor, y: Tensor, settings: SearchSettings = DEFAULTS) -> None:
+        self.kernel, self.x, self.y = kernel, x, y
         self.noise = float(kernel.noise.exp()) + JITTER
         covariance = kernel(x, x) + self.noise * torch.eye(len(x), dtype=torch.double)
-        self._root = _cholesky(covariance)
-        self._weights = torch.cholesky_solve(y[:, None], self._root)[:, 0]
+        self._root = _cholesky(covariance)  # (N, N), K + s2 I = L L'
+        # alpha = (K + s2 I)^-1 y
+        self._weights = torch.cholesky_solve(y[:, None], self._root)[:, 0]  # (N,)
+        # K alpha = y - s2 alpha
         self.fitted: Floats = (y - self.noise * self._weights).numpy()
+        self._left_out_trials = settings.left_out_trials
         error, variance = self.leave_one_out()
-        self.trust = float(np.clip(1.0 - (error**2).mean() / max(float(y.var()), 1e-12), 0.0, 1.0))
-        self.caution = float(np.clip(np.sqrt((error**2 / variance).mean()), 1.0, 3.0))
+        self.left_out = error
+        # R2 = 1 - mean e^2 / Var[y]
+        self.r2 = float(np.clip(1.0 - (error**2).mean() / max(float(y.var()), 1e-12), 0.0, 1.0))
+        # sqrt( mean e^2 / v )
+        self.calibration = float(np.clip(np.sqrt((error**2 / variance).mean()), 1.0, settings.calibration_limit))
 
     def leave_one_out(self) -> tuple[Floats, Floats]:
-        """Errors of the last targets, each predicted from all others, and the variances expected of them.
+        """(K,) errors of the last targets, each predicted from all others, and (K,) the variances expected of them.
 
-        In closed form (Rasmussen & Williams 2006, eq. 5.12), for at most ``LEFT_OUT`` targets: more cost much, and
-        where the search has been last is where the model must be right.
+        In closed form (Rasmussen & Williams 2006, eq. 5.12), for the last targets only: more cost much, and where the
+        search has been last is where the model must be right.
         """
         n = len(self._weights)
-        last = slice(max(n - LEFT_OUT, 0), n)
-        unit = torch.eye(n, dtype=torch.double)[:, last]
-        variance = 1.0 / (torch.linalg.solve_triangular(self._root, unit, upper=False) ** 2).sum(0)
+        last = slice(max(n - self._left_out_trials, 0), n)
+        unit = torch.eye(n, dtype=torch.double)[:, last]  # (N, K)
+        # v_i = 1 / [(K + s2 I)^-1]_ii, and [L^-T L^-1]_ii is the squared length of column i of L^-1
+        variance = 1.0 / (torch.linalg.solve_triangular(self._root, unit, upper=False) ** 2).sum(0)  # (K,)
+        # e_i = alpha_i v_i  (eq. 5.12)
         return (self._weights[last] * variance).numpy(), variance.numpy()
 
     def mean(self, x: Tensor) -> Floats:
         """(P,) expected values at features x (P, S)."""
-        return np.asarray((self.kernel(x, self.x) @ self._weights).numpy())
+        return np.asarray((self.kernel(x, self.x) @ self._weights).numpy())  # K* alpha  (eq. 2.25)
 
     def posterior(self, x: Tensor) -> tuple[Floats, Floats]:
         """(P,) expected values and (P, P) covariances, without noise, at features x (P, S)."""
-        cross = self.kernel(x, self.x)
-        white = torch.linalg.solve_triangular(self._root, cross.T, upper=False)
-        covariance = self.kernel(x, x) - white.T @ white
-        return (cross @ self._weights).numpy(), (covariance * self.caution**2).numpy()
+        cross = self.kernel(x, self.x)  # (P, N)
+        white = torch.linalg.solve_triangular(self._root, cross.T, upper=False)  # (N, P)
+        # K** - K* (K + s2 I)^-1 K*'  (Rasmussen & Williams 2006, eq. 2.26)
+        covariance = self.kernel(x, x) - white.T @ white  # (P, P)
+        return (cross @ self._weights).numpy(), (covariance * self.calibration**2).numpy()
 
 
-def fit(x: Tensor, y: Tensor, decisions: int, steps: int) -> Kernel:
+def fit(x: Tensor, y: Tensor, decisions: int, steps: int, interaction: float = DEFAULTS.interaction) -> Kernel:
     """Maximum a posteriori hyperparameters by Adam.
 
     Args:
         x: (N, S) features.
         y: (N,) targets, on a scale of about a standard normal.
-        decisions: how many the features are of.
-        steps: of Adam.
+        decisions: number of decisions that the features describe.
+        steps: Adam's steps.
+        interaction: prior median of sum_i w_i.
     """
-    prior = Kernel.prior(x.shape[1], decisions)
+    prior = Kernel.prior(x.shape[1], decisions, interaction)
     spread = Kernel(*(torch.tensor(variance) for variance in (1.0, 1.0, 2.0, 4.0)))
     p = {name: value.clone().requires_grad_(True) for name, value in vars(prior).items()}
     optimiser = torch.optim.Adam(p.values(), lr=0.1, fused=True)
     eye = torch.eye(len(x), dtype=torch.double)
     for _ in range(steps):
         kernel = Kernel(**p)
-        covariance = kernel(x, x) + (kernel.noise.exp() + JITTER) * eye
+        covariance = kernel(x, x) + (kernel.noise.exp() + JITTER) * eye  # (N, N)
         root = _cholesky(covariance)
-        white = torch.linalg.solve_triangular(root, y[:, None], upper=False)
+        white = torch.linalg.solve_triangular(root, y[:, None], upper=False)  # (N, 1), L^-1 y
+        # -log p(y) = 1/2 y' (K + s2 I)^-1 y + 1/2 log |K + s2 I| + const  (Rasmussen & Williams 2006, eq. 5.8)
         loss = 0.5 * (white**2).sum() + root.diagonal().log().sum()
         for name, value in p.items():
+            # -log p(theta) = sum (theta - median)^2 / (2 spread) + const, theta the logarithms
             loss = loss + 0.5 * ((value - getattr(prior, name)) ** 2).sum() / getattr(spread, name)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
@@ -149,17 +171,17 @@ def fit(x: Tensor, y: Tensor, decisions: int, steps: int) -> Kernel:
 
 
 def condition(
-    mean: Floats, covariance: Floats, noise: float, rows: npt.NDArray[np.int64], values: Floats
+    mean: Floats, covariance: Floats, noise: float, indices: npt.NDArray[np.int64], values: Floats
 ) -> tuple[Floats, Floats]:
-    """A posterior over P points, given results at some of them.
+    """A posterior over P points, given results at some of them (Rasmussen & Williams 2006, eq. 2.25 and 2.26).
 
     Args:
-        mean: (P,).
-        covariance: (P, P).
+        mean: (P,) expected values.
+        covariance: (P, P) their covariance.
         noise: variance of a result.
-        rows: (K,) where the results are; K may be 0.
-        values: (K,) the results; NaN where there is none yet: what will be known there is then counted as known, at
-            the value expected.
+        indices: (K,) points at which there is a result; K may be 0.
+        values: (K,) results; NaN where there is none yet: what will be known there is then counted as known, at the
+            value expected.
 
     Returns:
         (P,) mean and (P,) variance.
@@ -167,17 +189,18 @@ def condition(
     known = ~np.isnan(values)
     variance = np.diagonal(covariance).copy()
     if known.any():
-        gain = _gain(covariance, rows[known], noise)
-        mean = mean + gain @ (values[known] - mean[rows[known]])
-    if len(rows):
-        variance -= np.einsum("pk,pk->p", _gain(covariance, rows, noise), covariance[:, rows])
+        gain = _gain(covariance, indices[known], noise)  # (P, K')
+        mean = mean + gain @ (values[known] - mean[indices[known]])  # m + G (y - m_k)
+    if len(indices):
+        # diag(C - G C_k.)
+        variance -= np.einsum("pk,pk->p", _gain(covariance, indices, noise), covariance[:, indices])
     return mean, np.maximum(variance, 1e-12)
 
 
-def _gain(covariance: Floats, rows: npt.NDArray[np.int64], noise: float) -> Floats:
-    """(P, K) how results at rows (K,) move the mean."""
-    inner = covariance[np.ix_(rows, rows)] + noise * np.eye(len(rows))
-    return np.asarray(np.linalg.solve(inner, covariance[:, rows].T).T)
+def _gain(covariance: Floats, indices: npt.NDArray[np.int64], noise: float) -> Floats:
+    """(P, K) how results at the points (K,) move the mean: G = C_.k (C_kk + s2 I)^-1."""
+    inner = covariance[np.ix_(indices, indices)] + noise * np.eye(len(indices))  # (K, K)
+    return np.asarray(np.linalg.solve(inner, covariance[:, indices].T).T)
 
 
 def _cholesky(covariance: Tensor) -> Tensor:

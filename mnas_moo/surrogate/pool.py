@@ -1,88 +1,121 @@
-"""A generation: a pool of untried networks, what is believed of them, and which one a trial should try.
+"""The pool: untried networks, what is expected of them, and which one a trial should try.
 
-The pool is made once a batch of finished trials. At every ask the gain of each network in it is judged anew, against
-the front as it is now and with what is running counted as known (at the value expected of it), so that ten workers
-that ask at once are given ten networks that differ.
+It is made once a batch of completed trials. At every ask the gain of each network in it is judged anew, against the
+front as it is now and with what is running counted as known (at the value expected of it), so that ten workers that
+ask at once are given ten networks that differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.genomes.history import Record
+from mnas_moo.settings import SearchSettings
 from mnas_moo.surrogate import proposals
-from mnas_moo.surrogate.acquisition import directions, expected_gain, normal_cdf, reach
+from mnas_moo.surrogate.acquisition import expected_gain, normal_cdf, orthant_volume, reach, unit_vectors
 from mnas_moo.surrogate.gaussian_process import condition
-from mnas_moo.surrogate.surrogate import Beliefs
+from mnas_moo.surrogate.surrogate import Surrogate
 
 Floats = npt.NDArray[np.float64]
-
-POOL = 500  # networks
-ROUNDS = 3  # of the evolutionary search on the model
-DIRECTIONS = 64  # a trial looks along
-MARGIN = 1.0  # of the reference point behind the front's worst, in deviations of the history
+Integers = npt.NDArray[np.int64]
 
 
-class Generation:
+@dataclass(frozen=True)
+class Ranking:
+    """The pool as one trial sees it.
+
+    Attributes:
+        order: (P,) indices into the pool, the one to be tried first.
+        gain: (P,) expected gain in hypervolume, in the product of the model's scales; 0 where none is computed.
+        mean: (P, M) objectives expected on the model's scales, minimised.
+        deviation: (P, M) their standard deviations, with the noise of a result.
+    """
+
+    order: Integers
+    gain: Floats
+    mean: Floats
+    deviation: Floats
+
+
+class Pool:
     """The pool that follows a version of the learner.
 
     Args:
-        beliefs: of the model.
+        surrogate: model of the objectives.
         policy: (N, D) rows that the policy proposes.
         tried: rows that were tried, as bytes.
-        region: (M,) the reference point of the user in the study's units; NaN where there is none.
-        rng: of the pool.
+        region: (M,) reference point of the user in the study's units; NaN where there is none.
+        settings: sizes of the pool, and what it is ordered by.
+        rng: random generator of the pool.
+
+    Attributes:
+        rows: (P, D) the networks.
+        sources: (P,) where each comes from, an index of ``proposals.SOURCES``.
+        front: (F, M) the front on the model's scales.
+        reference: (M,) the reference point on the model's scales.
     """
 
     def __init__(
-        self, beliefs: Beliefs, policy: Floats, tried: set[bytes], region: Floats, rng: np.random.Generator
+        self,
+        surrogate: Surrogate,
+        policy: Floats,
+        tried: set[bytes],
+        region: Floats,
+        settings: SearchSettings,
+        rng: np.random.Generator,
     ) -> None:
-        self.beliefs, self.encoding = beliefs, beliefs.encoding
-        front = beliefs.front
-        self.front: Floats = beliefs.fitted[front]
-        worst = (self.front if len(self.front) else beliefs.values).max(axis=0) + MARGIN
-        self.reference: Floats = np.where(np.isnan(region), worst, beliefs.scaled(np.nan_to_num(region)))
-        parents = beliefs.rows[front] if len(self.front) else beliefs.rows[self._nearest()]
-        pool = np.concatenate(
-            [
-                self.encoding.mask(self.encoding.random(rng, proposals.RANDOM)),
-                policy,
-                proposals.children(self.encoding, parents, POOL, rng),
-                proposals.neighbours(self.encoding, parents, POOL, rng),
-            ]
+        self.surrogate, self.encoding, self.settings = surrogate, surrogate.encoding, settings
+        front = surrogate.front
+        self.front: Floats = surrogate.fitted[front]  # (F, M)
+        worst = (self.front if len(self.front) else surrogate.values).max(axis=0) + settings.reference_margin
+        self.reference: Floats = np.where(np.isnan(region), worst, surrogate.scaled(np.nan_to_num(region)))
+        parents = surrogate.rows[front] if len(self.front) else surrogate.rows[self._nearest()]
+        parts = [  # in the order of SOURCES
+            self.encoding.mask(self.encoding.random(rng, settings.random_networks)),
+            policy,
+            proposals.children(self.encoding, parents, settings.child_networks, settings, rng),
+            proposals.neighbours(self.encoding, parents, settings.neighbour_networks, settings, rng),
+        ]
+        self.rows, self.sources = proposals.refine(
+            self.encoding,
+            np.concatenate(parts),
+            np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+            parents,
+            tried,
+            surrogate.expected,
+            self.reference,
+            settings,
+            rng,
         )
-        self.pool: Floats = proposals.refine(
-            self.encoding, pool, parents, tried, beliefs.expected, self.reference, POOL, ROUNDS, rng
-        )
-        self._index = {row.tobytes(): i for i, row in enumerate(self.pool)}
-        self._posterior = beliefs.posterior(self.pool) if len(self.pool) else []
+        self._index = {row.tobytes(): i for i, row in enumerate(self.rows)}
+        self._posterior = surrogate.posterior(self.rows) if len(self.rows) else []
 
-    def order(self, results: Sequence[Record], running: Sequence[Floats], rng: np.random.Generator) -> Floats:
-        """The pool's rows (P, D), those with the largest expected gain first.
+    def rank(self, results: Sequence[Record], running: Sequence[Floats], rng: np.random.Generator) -> Ranking:
+        """The pool in the order in which a trial should try it.
 
         Args:
             results: trials that completed since the pool was made.
-            running: rows of those under way.
-            rng: of the trial.
+            running: (D,) rows of those under way.
+            rng: random generator of the trial.
         """
-        if not len(self.pool):
-            return self.pool
-        beliefs = self.beliefs
-        encoded = self.encoding.encode(results)
-        places = [self._index.get(row.tobytes()) for row in (*encoded, *running)]
+        surrogate = self.surrogate
+        m = len(surrogate.signs)
+        if not len(self.rows):
+            return Ranking(np.empty(0, dtype=np.int64), np.empty(0), np.empty((0, m)), np.empty((0, m)))
+        places = [self._index.get(row.tobytes()) for row in (*self.encoding.encode(results), *running)]
         inside = np.array([place is not None for place in places], dtype=bool)
-        rows = np.array([place for place in places if place is not None], dtype=np.int64)
-        m = len(beliefs.signs)
+        indices = np.array([place for place in places if place is not None], dtype=np.int64)  # (K,)
         values = np.array([record.values for record in results], dtype=float).reshape(len(results), m)
-        scaled = beliefs.scaled(values)
+        scaled = surrogate.scaled(values)  # (R, M)
         unknown = np.full(len(running), np.nan)
 
-        means, deviations = [], []
-        feasible: Floats = np.ones(len(self.pool))
-        for j, (quantity, (mean, covariance)) in enumerate(zip(beliefs.quantities, self._posterior, strict=True)):
+        means, variances = [], []
+        feasible: Floats = np.ones(len(self.rows))
+        for j, (quantity, (mean, covariance)) in enumerate(zip(surrogate.quantities, self._posterior, strict=True)):
             if quantity.limit is None:
                 known = scaled[:, j]
             else:
@@ -90,26 +123,35 @@ class Generation:
                 if quantity.constraint is not None:
                     k = quantity.constraint
                     known = quantity.scale([r.constraints[k] if k < len(r.constraints) else np.nan for r in results])
-            at = np.concatenate([known, unknown])[inside]
-            mean, variance = condition(mean, covariance, quantity.process.noise, rows, at)
+            at = np.concatenate([known, unknown])[inside]  # (K,)
+            mean, variance = condition(mean, covariance, quantity.process.noise, indices, at)  # (P,), (P,)
             if quantity.limit is None:
                 means.append(mean)
-                deviations.append(np.sqrt(variance))
+                variances.append(variance)
             else:
+                # prod_c Phi((limit_c - mean_c) / deviation_c)
                 feasible = feasible * normal_cdf((quantity.limit - mean) / np.sqrt(variance))
-        mean, deviation = np.stack(means, axis=1), np.stack(deviations, axis=1)
+        mean, variance = np.stack(means, axis=1), np.stack(variances, axis=1)  # (P, M)
+        noise = np.array([quantity.process.noise for quantity in surrogate.quantities[:m]])  # (M,)
+        deviation = np.sqrt(variance + noise)
 
+        acquisition = self.settings.acquisition
+        if acquisition == "random":
+            return Ranking(rng.permutation(len(self.rows)), np.zeros(len(self.rows)), mean, deviation)
+        if acquisition == "mean":
+            ray = unit_vectors(rng, 1, m)
+            far = reach(surrogate.expected(self.rows), self.reference, ray)[:, 0]
+            return Ranking(np.argsort(-far, kind="stable"), np.zeros(len(self.rows)), mean, deviation)
         good = np.array([record.violation <= 0 for record in results], dtype=bool)
-        pending = rows[len(rows) - int(inside[len(results) :].sum()) :]
+        pending = indices[len(indices) - int(inside[len(results) :].sum()) :]
         front = np.concatenate([self.front, scaled[good], mean[pending]])
-        u = directions(rng, DIRECTIONS, m)
-        gain = expected_gain(mean, deviation, front, self.reference, u) * feasible
-        return np.asarray(self.pool[np.argsort(-gain, kind="stable")])
+        rays = unit_vectors(rng, self.settings.gain_rays, m)
+        gain = expected_gain(mean, np.sqrt(variance), front, self.reference, rays) * feasible
+        return Ranking(np.argsort(-gain, kind="stable"), gain * orthant_volume(m), mean, deviation)
 
-    def _nearest(self) -> npt.NDArray[np.int64]:
-        """Trials to begin from while none is feasible: those that come closest."""
-        beliefs = self.beliefs
-        expected = beliefs.expected(beliefs.rows)
-        u = np.eye(expected.shape[1]) + 1e-3
-        best = np.argsort(-reach(expected, expected.max(axis=0), u), axis=0, kind="stable")[:10]
+    def _nearest(self) -> Integers:
+        """Indices of the trials to begin from while none is feasible: those that come closest."""
+        expected = self.surrogate.expected(self.surrogate.rows)  # (N, M)
+        rays = np.eye(expected.shape[1]) + 1e-3
+        best = np.argsort(-reach(expected, expected.max(axis=0), rays), axis=0, kind="stable")[:10]
         return np.unique(best)

@@ -1,9 +1,8 @@
-"""Networks worth a look: children of the front, its neighbours, and the policy's own.
+"""Candidates: children of the front, its neighbours, samples of the policy, and random networks.
 
-The pool is what the acquisition chooses from. Its sources: samples of the policy under random preferences; children
-of the front's members by crossover and mutation; all networks one decision away from the front, which end the late
-stall on small spaces; random ones. The best of them by the model have children in their turn, for a few rounds: an
-evolutionary search on the model, which costs no trial.
+The acquisition chooses among them. Children come from the front's members by crossover and mutation; neighbours are
+all networks one decision away from it, which end the late stall on small spaces. The best candidates by the model have
+children in their turn, for a few rounds: an evolutionary search on the model, which costs no trial.
 """
 
 from __future__ import annotations
@@ -14,42 +13,46 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.genomes.encoding import ABSENT, Encoding
-from mnas_moo.surrogate.acquisition import directions, reach
+from mnas_moo.settings import SearchSettings
+from mnas_moo.surrogate.acquisition import reach, unit_vectors
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
-RANDOM = 100  # random rows in a pool
-PARENTS = 20  # members of the front whose neighbours are looked at
-CROSSED = 0.5  # share of children with two parents
-DIRECTIONS = 64  # along which a round looks for the best
-ELITE = 3  # best rows along each
+SOURCES = ("random", "policy", "mutation", "neighbour")
+"""Where a candidate comes from; children of any kind are mutations."""
+MUTATION = SOURCES.index("mutation")
 
 
-def children(encoding: Encoding, parents: Floats, n: int, rng: np.random.Generator) -> Floats:
-    """(n, D) crossovers and mutations of parents (N, D); about one to three decisions are drawn anew."""
-    fresh = encoding.random(rng, n)
+def children(encoding: Encoding, parents: Floats, n: int, settings: SearchSettings, rng: np.random.Generator) -> Floats:
+    """(n, D) crossovers and mutations of parents (N, D); a few decisions of each are drawn anew."""
+    fresh = encoding.random(rng, n)  # (n, D)
     first = parents[rng.integers(len(parents), size=n)]
     second = parents[rng.integers(len(parents), size=n)]
-    crossed = (rng.random((n, 1)) < CROSSED) & (rng.random(first.shape) < 0.5)
+    # Uniform crossover: each decision from either parent.
+    crossed = (rng.random((n, 1)) < settings.crossover_share) & (rng.random(first.shape) < 0.5)  # (n, D)
     rows = np.where(crossed, second, first)
-    made = (rows != ABSENT).sum(axis=1, keepdims=True)
-    rate = rng.choice([1.0, 2.0, 3.0], size=(n, 1)) / np.maximum(made, 1)
+    made = (rows != ABSENT).sum(axis=1, keepdims=True)  # (n, 1)
+    # Each decision is drawn anew with probability k / decisions, k one number a child.
+    rate = rng.choice(settings.mutated_decisions, size=(n, 1)) / np.maximum(made, 1)
     mutated = rng.random(rows.shape) < rate
     near = rng.random(rows.shape) < 0.5
-    width = rng.choice([0.02, 0.1], size=rows.shape)
+    width = rng.choice(settings.number_steps, size=rows.shape)
     step = rng.standard_normal(rows.shape)
     for j, decision in enumerate(encoding.decisions):
-        if decision.ordered:  # a number moves a little as often as far
+        if decision.ordered:  # a number moves a little as often as it is drawn anew
             moved = decision.snap(np.clip(rows[:, j] + width[:, j] * step[:, j], 0.0, 1.0))
             fresh[:, j] = np.where(near[:, j] & (rows[:, j] != ABSENT), moved, fresh[:, j])
     # A parameter that its parent lacked needs a value in case it exists in the child.
     return encoding.mask(np.where(mutated | (rows == ABSENT), fresh, rows))
 
 
-def neighbours(encoding: Encoding, parents: Floats, n: int, rng: np.random.Generator) -> Floats:
-    """At most n rows one decision away from at most ``PARENTS`` of the parents (N, D)."""
+def neighbours(
+    encoding: Encoding, parents: Floats, n: int, settings: SearchSettings, rng: np.random.Generator
+) -> Floats:
+    """At most n rows one decision away from some of the parents (N, D)."""
     rows = []
-    for parent in parents[rng.permutation(len(parents))[:PARENTS]]:
+    for parent in parents[rng.permutation(len(parents))[: settings.neighbour_parents]]:
         for j, decision in enumerate(encoding.decisions):
             if parent[j] != ABSENT:
                 for place in decision.steps(parent[j]):
@@ -63,54 +66,63 @@ def neighbours(encoding: Encoding, parents: Floats, n: int, rng: np.random.Gener
     return encoding.mask(np.where(near == ABSENT, fresh, near))
 
 
-def distinct(rows: Floats, tried: set[bytes]) -> Floats:
-    """The rows (N, D) without repetitions and without those tried."""
-    rows = np.unique(rows, axis=0)
-    return rows[[row.tobytes() not in tried for row in rows]]
+def distinct(rows: Floats, tried: set[bytes]) -> Integers:
+    """Indices of the rows (N, D) without repetitions, the first of equal ones, and without those tried."""
+    _, indices = np.unique(rows, axis=0, return_index=True)
+    return np.array([i for i in indices if rows[i].tobytes() not in tried], dtype=np.int64)
 
 
 def refine(
     encoding: Encoding,
     pool: Floats,
+    sources: Integers,
     parents: Floats,
     tried: set[bytes],
     expected: Callable[[Floats], Floats],
     reference: Floats,
-    size: int,
-    rounds: int,
+    settings: SearchSettings,
     rng: np.random.Generator,
-) -> Floats:
+) -> tuple[Floats, Integers]:
     """An evolutionary search on the model.
 
     Args:
-        encoding: of the rows.
+        encoding: meaning of the rows.
         pool: (N, D) rows to begin with.
-        parents: (F, D) the front.
-        tried: rows not to be proposed.
-        expected: values (N, M) that the model expects of rows, minimised.
-        reference: (M,) the reference point.
-        size: rows wanted.
-        rounds: generations of children.
-        rng: of it.
+        sources: (N,) where each comes from, an index of ``SOURCES``.
+        parents: (F, D) rows of the front.
+        tried: rows not to be proposed, as bytes.
+        expected: gives the values (N, M) that the model expects of rows (N, D), minimised.
+        reference: (M,) reference point.
+        settings: how wide and long the search is.
+        rng: random generator of the pool.
 
     Returns:
-        (at most size, D) untried rows; the best along the directions.
+        At most ``pool_networks`` untried rows, the best along random rays, and their sources.
     """
-    u = directions(rng, DIRECTIONS, len(reference))
-    pool = distinct(pool, tried)
-    values = expected(pool) if len(pool) else np.empty((0, len(reference)))
-    for _ in range(rounds):
-        best = np.argpartition(-reach(values, reference, u), min(ELITE, len(values) - 1), axis=0)[:ELITE]
+    size = settings.pool_networks
+    rays = unit_vectors(rng, settings.search_rays, len(reference))
+    kept = distinct(pool, tried)
+    pool, sources = pool[kept], sources[kept]
+    if settings.acquisition == "random":
+        some = rng.permutation(len(pool))[:size]
+        return pool[some], sources[some]
+    values = expected(pool) if len(pool) else np.empty((0, len(reference)))  # (N, M)
+    for _ in range(settings.search_rounds):
+        # The networks that reach farthest along each ray.
+        nth = min(settings.search_elite, len(values) - 1)
+        best = np.argpartition(-reach(values, reference, rays), nth, axis=0)[: settings.search_elite]
         elite = pool[np.unique(best)]
-        new = children(encoding, np.concatenate([elite, parents]), size // 2, rng)
-        new = distinct(new, tried | {row.tobytes() for row in pool})
+        new = children(encoding, np.concatenate([elite, parents]), size // 2, settings, rng)
+        new = new[distinct(new, tried | {row.tobytes() for row in pool})]
         if len(new):
             pool, values = np.concatenate([pool, new]), np.concatenate([values, expected(new)])
+            sources = np.concatenate([sources, np.full(len(new), MUTATION)])
     if len(pool) > size:
-        u = directions(rng, 4 * DIRECTIONS, len(reference))
-        order = np.argsort(-reach(values, reference, u), axis=0, kind="stable")
+        rays = unit_vectors(rng, 4 * settings.search_rays, len(reference))
+        order = np.argsort(-reach(values, reference, rays), axis=0, kind="stable")  # (N, rays)
         ranks = np.empty_like(order)
         np.put_along_axis(ranks, order, np.arange(len(pool))[:, None], axis=0)
-        rank = ranks.min(axis=1)
-        pool = pool[np.argsort(rank, kind="stable")[:size]]
-    return pool
+        rank = ranks.min(axis=1)  # (N,), the best rank along any ray
+        kept = np.argsort(rank, kind="stable")[:size]
+        pool, sources = pool[kept], sources[kept]
+    return pool, sources

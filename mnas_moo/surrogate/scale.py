@@ -27,9 +27,13 @@ NORMAL_QUARTILE = 0.6745
 class Scale:
     """A monotone map of one objective.
 
+    >>> scale = Scale.of(np.array([10.0, 20.0, 30.0]))
+    >>> float(scale(20.0)), round(float(scale.inverse(scale(500.0))), 6)
+    (0.0, 500.0)
+
     Attributes:
-        median: what becomes 0.
-        deviation: what becomes 1, in the objective's unit, > 0.
+        median: value that becomes 0.
+        deviation: distance from it that becomes 1, in the objective's unit, > 0.
     """
 
     median: float
@@ -50,3 +54,11 @@ class Scale:
             distance = np.clip((np.asarray(values, dtype=float) - self.median) / self.deviation, -FARTHEST, FARTHEST)
         far = np.maximum(np.abs(distance) - LINEAR, 0.0)
         return np.asarray(np.where(far > 0, np.sign(distance) * (LINEAR + np.log1p(far)), distance))
+
+    def inverse(self, scaled: npt.ArrayLike) -> Floats:
+        """The values that lie at these places of the scale, of any shape."""
+        places = np.asarray(scaled, dtype=float)
+        far = np.maximum(np.abs(places) - LINEAR, 0.0)
+        with np.errstate(over="ignore"):
+            distance = np.where(far > 0, np.sign(places) * (LINEAR + np.expm1(far)), places)
+        return np.asarray(self.median + self.deviation * np.clip(distance, -FARTHEST, FARTHEST))

@@ -1,4 +1,4 @@
-"""What a history lets one believe of networks not yet tried: one Gaussian process a quantity.
+"""The surrogate: what the objectives of networks not yet tried are expected to be, one Gaussian process a quantity.
 
 Quantities are the objectives, on the scale of ``Scale`` and minimised; the constraints, once any was broken; and
 failure, once any trial failed: a trial that failed counts as one that broke a constraint, so that the search keeps
@@ -17,15 +17,13 @@ import torch
 from mnas_moo.genomes.encoding import Encoding
 from mnas_moo.genomes.history import Record
 from mnas_moo.objectives.front import pareto_mask
+from mnas_moo.objectives.statistics import kendall_tau
+from mnas_moo.settings import SearchSettings
 from mnas_moo.surrogate.gaussian_process import GaussianProcess, Kernel, fit
 from mnas_moo.surrogate.scale import Scale
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
-
-FITTED = 256  # trials that hyperparameters are fitted to at most
-FIT_STEPS = 40
-CLOSE = 0.5  # of the trials a model is limited to, the share that is taken for being good
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,8 @@ class Transfer:
     """Trials of another study on the same space, some of whose objectives are the same here.
 
     Attributes:
-        records: the completed trials.
-        objectives: position here -> position there.
+        records: its completed trials.
+        objectives: shared objectives: position here -> position there.
     """
 
     records: Sequence[Record] = ()
@@ -46,10 +44,10 @@ class Quantity:
     """One thing that is predicted.
 
     Attributes:
-        process: the model.
-        scale: of its values.
-        limit: on that scale, what it must not exceed; None: an objective.
-        constraint: position of the constraint it is; None: none.
+        process: model of its values on the scale.
+        scale: scale of its values.
+        limit: what it must not exceed, on that scale; None: it is an objective.
+        constraint: position among the constraints; None: it is none of them.
     """
 
     process: GaussianProcess
@@ -58,16 +56,41 @@ class Quantity:
     constraint: int | None = None
 
 
-class Beliefs:
+@dataclass(frozen=True)
+class Quality:
+    """How well each of an objective's last results is predicted from all others.
+
+    Attributes:
+        r2: leave-one-out R²: share of the variance on the model's scale that is explained, at most 1.
+        error: median distance between prediction and result, in the objective's unit.
+        tau: Kendall's rank correlation between predictions and results; None where all are equal.
+        calibration: factor by which the errors go beyond the deviations that the model expected.
+    """
+
+    r2: float
+    error: float
+    tau: float | None
+    calibration: float
+
+
+class Surrogate:
     """The model of a study.
 
     Args:
-        records: its trials, at least two of them completed, failed ones among them.
+        records: trials of the study, at least two of them completed, failed ones among them.
         signs: (M,) 1 where an objective is minimised, -1 where it is maximised.
         fits: fitted hyperparameters by quantity; filled where missing.
-        transfer: of another study.
-        limit: completed trials that are modelled at most.
-        rng: of which trials are left out beyond that.
+        transfer: trials of another study.
+        settings: size of the model, and how it is fitted.
+        rng: random generator that chooses which trials are left out of a model of bounded size.
+
+    Attributes:
+        numbers: numbers of the trials that it has seen.
+        rows: (N, D) the modelled trials, as rows of ``encoding``.
+        values: (N, M) their objective values on the scales of the model, minimised.
+        feasible: (N,) whether each broke no constraint.
+        fitted: (N, M) what is expected of them, without noise: a lucky result among poor ones is not taken at its word.
+        r2: mean leave-one-out R² of the objectives, in [0, 1].
     """
 
     def __init__(
@@ -76,18 +99,17 @@ class Beliefs:
         signs: Floats,
         fits: dict[str, Kernel],
         transfer: Transfer,
-        limit: int,
+        settings: SearchSettings,
         rng: np.random.Generator,
     ) -> None:
-        self.signs = signs
+        self.signs, self.settings = signs, settings
         done = [record for record in records if record.values is not None]
         self.numbers = frozenset(record.number for record in done)
-        """Trials that are believed in already."""
         self.encoding = Encoding(done)
         results = np.array([record.values for record in done])
         values = results * signs
         feasible = np.array([record.violation <= 0 for record in done])
-        foreign = [record for record in transfer.records if record.values is not None][:limit]
+        foreign = [record for record in transfer.records if record.values is not None][: settings.model_trials]
         columns = [
             np.array([record.values[transfer.objectives[m]] * sign for record in foreign if record.values])
             if m in transfer.objectives
@@ -96,9 +118,9 @@ class Beliefs:
         ]
         self.scales = [Scale.of(np.concatenate([values[:, m], columns[m]])) for m in range(len(signs))]
         scaled = self.scaled(results)
-        kept = _kept(scaled, feasible, limit, rng)
+        kept = _kept(scaled, feasible, settings, rng)
         self.rows, self.feasible, self.values = self.encoding.rows[kept], feasible[kept], scaled[kept]
-        x = self._features(self.rows)
+        x = self._features(self.rows)  # (N, S)
         outside = self._features(self.encoding.encode(foreign))
 
         self.quantities: list[Quantity] = []
@@ -114,16 +136,34 @@ class Beliefs:
             )
             fitted.append(process.fitted[: len(x)])
             self.quantities.append(Quantity(process, scale))
-        self.fitted: Floats = np.stack(fitted, axis=1)
-        """(N, M) what is believed of the trials themselves: a lucky result among poor ones is not taken at its word."""
+        self.fitted: Floats = np.stack(fitted, axis=1)  # (N, M)
         self._add_constraints([done[i] for i in kept], x, fits, rng)
         self._add_failures(records, fits, rng)
-        self.trust = float(np.mean([quantity.process.trust for quantity in self.quantities[: len(signs)]]))
-        """In [0, 1]: how well each trial's objectives are predicted from the others."""
+        self.r2 = float(np.mean([quantity.process.r2 for quantity in self.quantities[: len(signs)]]))
+
+    def quality(self) -> list[Quality]:
+        """How well each objective is predicted, M of them."""
+        found = []
+        for quantity in self.quantities[: len(self.signs)]:
+            process = quantity.process
+            results = process.y.numpy()[len(process.y) - len(process.left_out) :]  # (K,)
+            predicted = results - process.left_out  # (K,), e = y - prediction
+            spread = float(np.square(results - results.mean()).mean())
+            tau = kendall_tau(predicted, results)
+            found.append(
+                Quality(
+                    # 1 - mean e^2 / Var[y]
+                    r2=1.0 - float(np.square(process.left_out).mean()) / max(spread, 1e-12),
+                    error=float(np.median(np.abs(quantity.scale.inverse(predicted) - quantity.scale.inverse(results)))),
+                    tau=None if np.isnan(tau) else tau,
+                    calibration=process.calibration,
+                )
+            )
+        return found
 
     @property
     def front(self) -> Booleans:
-        """(N,) which trials are believed to be on the feasible front."""
+        """(N,) which trials are expected to be on the feasible front."""
         mask = self.feasible.copy()
         mask[mask] = pareto_mask(self.fitted[mask])
         return mask
@@ -135,10 +175,11 @@ class Beliefs:
 
     def expected(self, rows: Floats) -> Floats:
         """(N, M) objectives expected of rows (N, D), worse by how far a constraint is expected to be broken."""
-        x = self._features(rows)
+        x = self._features(rows)  # (N, S)
         objectives = [q.process.mean(x) for q in self.quantities if q.limit is None]
         broken = sum(np.maximum(q.process.mean(x) - q.limit, 0.0) for q in self.quantities if q.limit is not None)
-        return np.stack(objectives, axis=1) + np.reshape(broken, (-1, 1)) * 3.0
+        # mean_m(x) + w sum_c max(0, mean_c(x) - limit_c)
+        return np.stack(objectives, axis=1) + np.reshape(broken, (-1, 1)) * self.settings.violation_weight
 
     def posterior(self, rows: Floats) -> list[tuple[Floats, Floats]]:
         """Mean (P,) and covariance (P, P) of each quantity at rows (P, D)."""
@@ -154,9 +195,11 @@ class Beliefs:
         target = torch.from_numpy(y)
         kernel = fits.get(name)
         if kernel is None or len(kernel.additive) != x.shape[1]:  # new, or a parameter was met since
-            some = torch.from_numpy(rng.permutation(len(x))[:FITTED])
-            kernel = fits[name] = fit(x[some], target[some], len(self.encoding.decisions), FIT_STEPS)
-        return GaussianProcess(kernel, x, target)
+            s = self.settings
+            some = torch.from_numpy(rng.permutation(len(x))[: s.fitted_trials])
+            decisions = len(self.encoding.decisions)
+            kernel = fits[name] = fit(x[some], target[some], decisions, s.fit_steps, s.interaction)
+        return GaussianProcess(kernel, x, target, self.settings)
 
     def _add_constraints(
         self, records: Sequence[Record], x: torch.Tensor, fits: dict[str, Kernel], rng: np.random.Generator
@@ -178,14 +221,17 @@ class Beliefs:
             self.quantities.append(Quantity(process, Scale(0.0, 1.0), 0.0))
 
 
-def _kept(values: Floats, feasible: Booleans, limit: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Which trials are modelled, ascending: all, or the best by the sum of their ranks and some of the others."""
+def _kept(
+    values: Floats, feasible: Booleans, settings: SearchSettings, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Indices of the modelled trials, ascending: all, or the best by the sum of their ranks and some of the others."""
+    limit = settings.model_trials
     if len(values) <= limit:
         return np.arange(len(values))
-    ranks = np.argsort(np.argsort(values, axis=0, kind="stable"), axis=0, kind="stable")
+    ranks = np.argsort(np.argsort(values, axis=0, kind="stable"), axis=0, kind="stable")  # (N, M)
     front = feasible.copy()
     front[front] = pareto_mask(values[front])
     order = np.lexsort((ranks.sum(axis=1), ~feasible, ~front))
-    close = int(limit * CLOSE)
-    others = order[close:][rng.permutation(len(order) - close)[: limit - close]]
-    return np.sort(np.concatenate([order[:close], others]))
+    good = int(limit * settings.good_share)
+    others = order[good:][rng.permutation(len(order) - good)[: limit - good]]
+    return np.sort(np.concatenate([order[:good], others]))

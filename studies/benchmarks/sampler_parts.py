@@ -1,8 +1,9 @@
 """What each part of the default sampler is worth: hypervolume regret with one part taken away, and with ten workers.
 
 Parts: the policy (no imitation, no practice, none of its proposals), the model (the pool is tried in random order),
-mutations (random networks instead), neighbours of the front, and the acquisition (the networks that the model expects
-to be best along a random direction are tried, whatever its uncertainty and the front). "10 workers" asks for ten
+mutations (random networks instead of children, and so no evolutionary search on the model), neighbours of the front,
+and the acquisition (the networks that the model expects to be best along a random ray are tried, whatever its
+uncertainty and the front). "10 workers" asks for ten
 networks at once and tells their results together. All on the same tables, seeds and budgets.
 
     python studies/benchmarks/sampler_parts.py --tables DIR [--seeds 5] [--trials 200] [--jobs 2] [--json parts.json]
@@ -14,19 +15,14 @@ import argparse
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import optuna
 
 import mnas_moo
 from mnas_moo.objectives.tabular.published import bench_table
-from mnas_moo.policy.front_learner import FrontLearner
-from mnas_moo.surrogate import pool as generation
-from mnas_moo.surrogate import proposals
-from mnas_moo.surrogate.acquisition import directions, reach
+from mnas_moo.settings import SearchSettings
 
 PROBLEMS = [
     "macro",
@@ -39,66 +35,26 @@ PROBLEMS = [
 MARKS = (100, 200, 400, 1000)
 
 
-def without_policy() -> None:
-    """Nothing is learnt by the controller, and it proposes nothing."""
-    FrontLearner.PROPOSED = 0
-    FrontLearner._imitate = FrontLearner._practise = lambda *_: None  # type: ignore[method-assign, assignment]
-
-
-def without_model() -> None:
-    """No practice, no search on the model, and the pool in random order."""
-    FrontLearner.ROUNDS = generation.ROUNDS = 0
-
-    def refine(
-        encoding: Any, pool: Any, parents: Any, tried: Any, expected: Any, reference: Any, size: int, *rest: Any
-    ) -> Any:
-        untried = proposals.distinct(pool, tried)
-        return rest[-1].permutation(untried)[:size]
-
-    proposals.refine = refine  # type: ignore[assignment]
-    generation.Generation.order = lambda self, results, running, rng: rng.permutation(self.pool)  # type: ignore[method-assign]
-
-
-def without_mutations() -> None:
-    """Random networks in place of all children."""
-    proposals.children = lambda encoding, parents, n, rng: encoding.mask(encoding.random(rng, n))
-
-
-def without_neighbours() -> None:
-    """No neighbours of the front."""
-    proposals.neighbours = lambda encoding, parents, n, rng: parents[:0]
-
-
-def without_acquisition() -> None:
-    """The best expected along one random direction."""
-
-    def order(self: Any, results: Any, running: Any, rng: np.random.Generator) -> Any:
-        u = directions(rng, 1, len(self.beliefs.signs))
-        far = reach(self.beliefs.expected(self.pool), self.reference, u)[:, 0]
-        return self.pool[np.argsort(-far, kind="stable")]
-
-    generation.Generation.order = order  # type: ignore[method-assign]
-
-
-VARIANTS: dict[str, tuple[Callable[[], None], int]] = {
-    "all parts": (lambda: None, 1),
-    "without policy": (without_policy, 1),
-    "without model": (without_model, 1),
-    "without mutations": (without_mutations, 1),
-    "without neighbours": (without_neighbours, 1),
-    "without acquisition": (without_acquisition, 1),
-    "10 workers": (lambda: None, 10),
+VARIANTS: dict[str, tuple[SearchSettings, int]] = {
+    "all parts": (SearchSettings(), 1),
+    "without policy": (SearchSettings(imitation_steps=0, practice_rounds=0, policy_networks=0), 1),
+    "without model": (SearchSettings(practice_rounds=0, search_rounds=0, acquisition="random"), 1),
+    "without mutations": (SearchSettings(child_networks=0, search_rounds=0, random_networks=600), 1),
+    "without neighbours": (SearchSettings(neighbour_networks=0), 1),
+    "without acquisition": (SearchSettings(acquisition="mean"), 1),
+    "10 workers": (SearchSettings(), 10),
 }
+"""Variant -> settings, and networks asked for at once."""
 
 
 def run(task: tuple[str, str, int, int, str]) -> tuple[str, str, dict[int, float]]:
     """One study: the regret at every mark up to its number of trials."""
     variant, name, seed, trials, folder = task
-    change, workers = VARIANTS[variant]
-    change()
+    settings, workers = VARIANTS[variant]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     problem = bench_table(name, folder)
-    study = optuna.create_study(directions=list(problem.directions.values()), sampler=mnas_moo.MnasSampler(seed=seed))
+    sampler = mnas_moo.MnasSampler(seed=seed, settings=settings)
+    study = optuna.create_study(directions=list(problem.directions.values()), sampler=sampler)
     values: list[list[float]] = []
     while len(values) < trials:
         asked = [study.ask() for _ in range(min(workers, trials - len(values)))]

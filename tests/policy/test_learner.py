@@ -19,6 +19,7 @@ from mnas_moo.policy.front_learner import FrontLearner, normal_scores, scalarise
 from mnas_moo.policy.learner import Learner
 from mnas_moo.policy.paper import PaperLearner
 from mnas_moo.ppo import PPOSettings
+from mnas_moo.settings import DEFAULTS
 from mnas_moo.surrogate.surrogate import Transfer
 
 DECISIONS = [Decision(f"d{i}", CategoricalDistribution([0, 1, 2])) for i in range(4)]
@@ -49,7 +50,7 @@ def paper() -> PaperLearner:
 
 
 def default() -> FrontLearner:
-    return FrontLearner(3, [-1.0, 1.0], Transfer(), np.full(2, np.nan), 1000)
+    return FrontLearner(3, [-1.0, 1.0], Transfer(), np.full(2, np.nan), DEFAULTS)
 
 
 def weights(controller: Controller | None) -> list[Any]:
@@ -68,8 +69,8 @@ def test_a_replay_gives_the_same_policy_to_the_last_digit(make: Any) -> None:
     replayed.learn(history, 5)
     assert weights(unbroken.policy(5)) == weights(replayed.policy(5))
     if isinstance(unbroken, FrontLearner) and isinstance(replayed, FrontLearner):
-        assert unbroken.generation is not None and replayed.generation is not None
-        assert np.array_equal(unbroken.generation.pool, replayed.generation.pool)
+        assert unbroken.pool is not None and replayed.pool is not None
+        assert np.array_equal(unbroken.pool.rows, replayed.pool.rows)
 
 
 @pytest.mark.parametrize("make", [paper, default])
@@ -127,7 +128,7 @@ def test_a_restart_replays_only_from_the_last_fresh_start() -> None:
     assert learner.begin(0) == 0
     for version in range(1, 200):
         begin = learner.begin(version)
-        assert begin < version <= max(learner.FRESH_RATIO * (begin + 1), begin + 2)
+        assert begin < version <= max(DEFAULTS.fresh_ratio * (begin + 1), begin + 2)
 
 
 def test_normal_scores_know_only_ranks_and_ties() -> None:
@@ -145,4 +146,5 @@ def test_infeasible_trials_rank_behind_all_others_by_violation() -> None:
 def test_scalarisation_at_the_corners_is_one_objective_with_a_little_of_the_other() -> None:
     scores = np.array([[0.0, 2.0], [1.0, 0.0]])
     preferences = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
-    assert scalarise(scores, preferences) == pytest.approx(np.array([[0.0, 1.05], [2.1, 0.0], [1.05, 0.525]]), abs=1e-9)
+    found = scalarise(scores, preferences, DEFAULTS.augmentation)
+    assert found == pytest.approx(np.array([[0.0, 1.05], [2.1, 0.0], [1.05, 0.525]]), abs=1e-9)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from mnas_moo.objectives.front import hypervolume
-from mnas_moo.surrogate.acquisition import directions, expected_gain, reach
+from mnas_moo.surrogate.acquisition import expected_gain, reach, unit_vectors
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3, 4])
-def test_directions_are_positive_and_of_length_one(objectives: int) -> None:
-    u = directions(np.random.default_rng(0), 50, objectives)
+def test_rays_are_positive_and_of_length_one(objectives: int) -> None:
+    u = unit_vectors(np.random.default_rng(0), 50, objectives)
     assert (u > 0).all()
     assert np.linalg.norm(u, axis=1) == pytest.approx(1.0, abs=2e-3)
 
@@ -20,7 +20,7 @@ def test_directions_are_positive_and_of_length_one(objectives: int) -> None:
 def test_the_mean_power_of_the_reach_is_the_hypervolume(objectives: int) -> None:
     rng = np.random.default_rng(1)
     front, reference = rng.random((20, objectives)), np.ones(objectives)
-    u = directions(rng, 40_000, objectives)
+    u = unit_vectors(rng, 40_000, objectives)
     of_set = (np.maximum(reach(front, reference, u).max(axis=0), 0.0) ** objectives).mean()
     of_one = (np.maximum(reach(front[:1], reference, u).max(axis=0), 0.0) ** objectives).mean()
     exact = hypervolume(front, reference) / hypervolume(front[:1], reference)
@@ -32,7 +32,7 @@ def test_expected_gain_is_the_mean_over_what_may_be(objectives: int) -> None:
     rng = np.random.default_rng(2)
     front, reference = rng.random((5, objectives)), np.full(objectives, 1.2)
     mean, deviation = rng.random((4, objectives)), rng.uniform(0.05, 0.3, (4, objectives))
-    u = directions(rng, 64, objectives)
+    u = unit_vectors(rng, 64, objectives)
     reached = np.maximum(reach(front, reference, u).max(axis=0), 0.0)
     draws = mean + deviation * rng.standard_normal((20_000, 4, objectives))
     sampled = np.maximum(np.maximum(reach(draws, reference, u), 0.0) ** objectives - reached**objectives, 0.0).mean(
@@ -44,6 +44,6 @@ def test_expected_gain_is_the_mean_over_what_may_be(objectives: int) -> None:
 def test_a_certain_point_behind_the_front_gains_nothing_and_the_nearer_one_is_preferred() -> None:
     front = np.array([[0.0, 0.0]])
     mean, sure = np.array([[0.5, 0.5], [2.0, 2.0]]), np.full((2, 2), 1e-6)
-    gain = expected_gain(mean, sure, front, np.ones(2), directions(np.random.default_rng(0), 16, 2))
+    gain = expected_gain(mean, sure, front, np.ones(2), unit_vectors(np.random.default_rng(0), 16, 2))
     assert gain.max() < 1e-8
     assert gain[0] > gain[1]

@@ -37,7 +37,7 @@ def test_predictions_become_exact_and_say_so() -> None:
         process = fitted(n)
         errors.append(np.abs(process.mean(features(unseen)) - (quantity(unseen) - 1.0)).mean())
     assert errors[1] < 0.05 < errors[0]
-    assert process.trust > 0.98
+    assert process.r2 > 0.98
 
 
 def test_deviations_cover_the_errors() -> None:
@@ -61,11 +61,11 @@ def test_conditioning_a_posterior_equals_fitting_with_one_more_result() -> None:
     y, new = quantity(t), quantity(more)
     kernel = Kernel.prior(18, 6)
     small = GaussianProcess(kernel, features(t), torch.from_numpy(y))
-    small.caution = 1.0
+    small.calibration = 1.0
     mean, covariance = small.posterior(features(np.concatenate([more, unseen])))
     moved, variance = condition(mean, covariance, small.noise, np.arange(3), new)
     large = GaussianProcess(kernel, features(np.concatenate([t, more])), torch.from_numpy(np.append(y, new)))
-    large.caution = 1.0
+    large.calibration = 1.0
     expected, exact = large.posterior(features(unseen))
     assert moved[3:] == pytest.approx(expected, abs=1e-6)
     assert variance[3:] == pytest.approx(np.diagonal(exact), abs=1e-6)
@@ -83,8 +83,8 @@ def test_nothing_is_trusted_where_nothing_is_to_be_learnt() -> None:
     t = tokens(80, 0)
     y = torch.from_numpy(np.random.default_rng(2).standard_normal(80))
     process = GaussianProcess(fit(features(t), y, 6, 40), features(t), y)
-    assert process.trust < 0.2
-    assert 1.0 <= process.caution <= 3.0
+    assert process.r2 < 0.2
+    assert 1.0 <= process.calibration <= 3.0
 
 
 def test_leaving_one_out_equals_fitting_without_it() -> None:
