@@ -3,8 +3,8 @@
 Parts: the policy (no imitation, no practice, none of its proposals), the model (the pool is tried in random order),
 mutations (random networks instead of children, and so no evolutionary search on the model), neighbours of the front,
 and the acquisition (the networks that the model expects to be best along a random ray are tried, whatever its
-uncertainty and the front). "10 workers" asks for ten
-networks at once and tells their results together. All on the same tables, seeds and budgets.
+uncertainty and the front). "10 workers" asks for ten networks at once and tells their results together. All on the
+same tables, seeds and budgets.
 
     python studies/benchmarks/sampler_parts.py --tables DIR [--seeds 5] [--trials 200] [--jobs 2] [--json parts.json]
 """
@@ -62,7 +62,7 @@ def run(task: tuple[str, str, int, int, str]) -> tuple[str, str, dict[int, float
         for trial, measured in zip(asked, found, strict=True):
             values.append([measured[objective] for objective in problem.directions])
             study.tell(trial, values[-1])
-    marks = [mark for mark in MARKS if mark <= trials]
+    marks = [*(mark for mark in MARKS if mark < trials), trials]
     return variant, name, {mark: problem.regret(np.array(values[:mark])) for mark in marks}
 
 
@@ -85,12 +85,11 @@ def main() -> None:
         for variant in arguments.variants
     ]
     regrets: dict[str, dict[str, list[dict[int, float]]]] = {}
-    # A fresh process for each study: a variant changes the program.
-    with multiprocessing.get_context("spawn").Pool(arguments.jobs, maxtasksperchild=1) as pool:
+    with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
         for variant, name, marks in pool.imap_unordered(run, tasks):
             regrets.setdefault(variant, {}).setdefault(name, []).append(marks)
             arguments.json.write_text(json.dumps(regrets, indent=1))
-    mark = max(m for m in MARKS if m <= arguments.trials)
+    mark = arguments.trials
     print(f"mean regret at {mark} trials over {arguments.seeds} seeds")
     print("| variant |" + "".join(f" {name} |" for name in arguments.problems) + " relative |")
     print("|---|" + "---|" * (len(arguments.problems) + 1))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnas_moo.objectives.front import hypervolume
-from mnas_moo.surrogate.acquisition import expected_gain, reach, unit_vectors
+from mnas_moo.surrogate.acquisition import expected_gain, orthant_volume, reach, unit_vectors
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3, 4])
@@ -47,3 +47,13 @@ def test_a_certain_point_behind_the_front_gains_nothing_and_the_nearer_one_is_pr
     gain = expected_gain(mean, sure, front, np.ones(2), unit_vectors(np.random.default_rng(0), 16, 2))
     assert gain.max() < 1e-8
     assert gain[0] > gain[1]
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+def test_times_the_volume_of_the_orthant_a_certain_gain_is_what_the_hypervolume_grows_by(objectives: int) -> None:
+    rng = np.random.default_rng(4)
+    front, reference = 0.7 + rng.random((4, objectives)), np.full(objectives, 2.0)
+    new = np.full((1, objectives), 0.6)
+    grown = hypervolume(np.concatenate([front, new]), reference) - hypervolume(front, reference)
+    gain = expected_gain(new, np.full_like(new, 1e-3), front, reference, unit_vectors(rng, 20_000, objectives))
+    assert gain[0] * orthant_volume(objectives) == pytest.approx(grown, rel=0.03)

@@ -40,3 +40,10 @@ def test_ties_and_constants_have_a_scale() -> None:
 def test_the_largest_number_stays_a_number() -> None:
     values = np.array([1.0, 1.0 + 1e-9, 1.0 + 2e-9, 1e308])
     assert np.isfinite(Scale.of(values[:3])(values)).all()
+
+
+def test_the_inverse_gives_the_values_back_near_and_far() -> None:
+    scale = Scale.of(np.array([10.0, 20.0, 30.0, 35.0]))
+    values = np.array([-5000.0, 10.0, 20.0, 39.0, 1e6])
+    assert scale.inverse(scale(values)) == pytest.approx(values)
+    assert np.isfinite(scale.inverse(scale(1e300)))

@@ -1,0 +1,89 @@
+"""The pool, and which of its networks a trial should try."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mnas_moo.genomes.history import Record
+from mnas_moo.objectives.front import hypervolume
+from mnas_moo.settings import DEFAULTS
+from mnas_moo.surrogate.pool import Pool
+from mnas_moo.surrogate.proposals import SOURCES
+from mnas_moo.surrogate.surrogate import Surrogate, Transfer
+from tests.surrogate.conftest import SIGNS, record, records, results
+
+NOWHERE = np.full(2, np.nan)
+
+
+def pool(past: list[Record], policy: np.ndarray | None = None, region: np.ndarray = NOWHERE, **changes: object) -> Pool:
+    settings = replace(DEFAULTS, **changes)  # type: ignore[arg-type]
+    surrogate = Surrogate(past, SIGNS, {}, Transfer(), settings, np.random.default_rng(0))
+    tried = {row.tobytes() for row in surrogate.encoding.rows}
+    rows = np.empty((0, 5)) if policy is None else policy
+    return Pool(surrogate, rows, tried, region, settings, np.random.default_rng(1))
+
+
+def test_its_networks_are_new_and_every_source_has_a_share() -> None:
+    past = records(30)
+    made = pool(past, policy=np.array([[0.0, 0, 0, 0, 2], [2.0, 0, 0, 0, 0]]))
+    tried = {row.tobytes() for row in made.encoding.rows}
+    assert not any(row.tobytes() in tried for row in made.rows)
+    assert len(np.unique(made.rows, axis=0)) == len(made.rows)
+    assert {SOURCES[source] for source in made.sources} >= {"random", "mutation"}
+
+
+def test_the_first_choice_gains_more_than_most() -> None:
+    made = pool(records(30))
+    first = made.rows[made.rank([], [], np.random.default_rng(2)).order[0]]
+    front = made.front
+
+    def grown(row: np.ndarray) -> float:
+        value = made.surrogate.scaled([results(row.astype(int).tolist())])
+        return hypervolume(np.concatenate([front, value]), made.reference) - hypervolume(front, made.reference)
+
+    others = [grown(row) for row in made.rows]
+    assert grown(first) >= np.quantile(others, 0.95)
+
+
+def test_what_is_running_is_not_chosen_again_and_its_like_are_chosen_later() -> None:
+    made = pool(records(30))
+    alone = made.rank([], [], np.random.default_rng(2))
+    first = alone.order[0]
+    again = made.rank([], [made.rows[first]], np.random.default_rng(2))
+    assert again.order[0] != first
+    assert again.gain[first] < 0.1 * alone.gain[first]
+    assert np.array_equal(again.mean, alone.mean)  # nothing is known of it yet
+
+
+def test_a_result_moves_what_is_expected_of_others() -> None:
+    made = pool(records(30))
+    before = made.rank([], [], np.random.default_rng(2))
+    i = int(before.order[0])
+    surprising = record(99, made.rows[i].astype(int).tolist(), (0.0, 100.0))  # far worse than was expected
+    after = made.rank([surprising], [], np.random.default_rng(2))
+    assert (after.mean[i] > before.mean[i]).all()
+    assert (after.deviation[i] < before.deviation[i] + 1e-9).all()
+
+
+def test_a_users_reference_point_is_used_where_there_is_one() -> None:
+    made = pool(records(30), region=np.array([np.nan, 12.0]))
+    assert made.reference[1] == pytest.approx(made.surrogate.scaled([[0.5, 12.0]])[0, 1])
+    assert made.reference[0] == pytest.approx(made.front[:, 0].max() + DEFAULTS.reference_margin)
+
+
+def test_while_nothing_is_feasible_the_search_begins_where_it_is_nearly_so() -> None:
+    past = [replace(each, constraints=(1.0 + each.genome[0][1],)) for each in records(30)]
+    made = pool(past)
+    assert len(made.front) == 0
+    assert len(made.rank([], [], np.random.default_rng(0)).order)
+
+
+def test_the_other_orders_are_a_permutation_and_promise_no_gain() -> None:
+    for acquisition in ("mean", "random"):
+        made = pool(records(30), acquisition=acquisition)
+        ranking = made.rank([], [], np.random.default_rng(3))
+        assert sorted(ranking.order) == list(range(len(made.rows)))
+        assert not ranking.gain.any()
