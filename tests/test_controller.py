@@ -9,7 +9,7 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution
 
-from mnas_moo.controller import Controller, choose
+from mnas_moo.controller import Controller, RollOut, choose
 from mnas_moo.genomes.tokens import Decision
 
 SIZES = (2, 3, 4, 3)
@@ -104,3 +104,50 @@ def test_torch_is_left_as_it_was() -> None:
     controller.rollout(DECISIONS, np.full((1, 4), 0.5))
     assert torch.equal(before[0], torch.random.get_rng_state())
     assert before[1:] == (torch.get_num_threads(), torch.get_default_dtype())
+
+
+def test_a_genome_decided_step_by_step_is_that_of_the_whole_roll_out(controller: Controller) -> None:
+    uniforms = np.random.default_rng(3).random((6, 4))
+    tokens, log_probs = controller.rollout(DECISIONS, uniforms, condition(6))
+    roll = RollOut(controller, 6, condition(6))
+    for t, decision in enumerate(DECISIONS):
+        token, log_prob = roll.decide(decision, torch.from_numpy(uniforms[:, t]))
+        assert token.tolist() == tokens[:, t].tolist()
+        assert log_prob.tolist() == pytest.approx(log_probs[:, t])
+
+
+def test_a_decision_made_elsewhere_is_followed_as_if_it_had_been_sampled(controller: Controller) -> None:
+    uniforms = np.random.default_rng(4).random((1, 4))
+    tokens, log_probs = controller.rollout(DECISIONS, uniforms, condition(1))
+    roll = RollOut(controller, 1, condition(1))
+    for decision, token in zip(DECISIONS[:3], tokens[0], strict=False):
+        roll.follow(decision, int(token))
+    last, log_prob = roll.decide(DECISIONS[3], torch.from_numpy(uniforms[:, 3]))
+    assert int(last) == tokens[0, 3]
+    assert float(log_prob) == pytest.approx(log_probs[0, 3])
+
+
+def test_tokens_that_are_not_allowed_are_never_chosen_and_do_not_change_the_log_probability(
+    controller: Controller,
+) -> None:
+    uniform = torch.linspace(0, 0.999, 50)
+    free = RollOut(controller, 50, condition(50)).decide(DECISIONS[2], uniform)
+    allowed = torch.tensor([[False, True, False, True]]).expand(50, -1)
+    token, log_prob = RollOut(controller, 50, condition(50)).decide(DECISIONS[2], uniform, allowed=allowed)
+    assert set(token.tolist()) == {1, 3}
+    of_token = dict(zip(free[0].tolist(), free[1].tolist(), strict=True))
+    assert log_prob.tolist() == pytest.approx([of_token[each] for each in token.tolist()])
+
+
+def test_genomes_without_a_decision_stand_where_they_stood(controller: Controller) -> None:
+    roll, without = RollOut(controller, 2, condition(2)), RollOut(controller, 1, condition(1))
+    half = torch.full((2,), 0.5)
+    roll.decide(DECISIONS[0], half)
+    without.decide(DECISIONS[0], half[:1])
+    _, absent = roll.decide(DECISIONS[1], half, exists=torch.tensor([False, True]))
+    assert absent[0] == 0.0
+    assert absent[1] < 0.0
+    _, after = roll.decide(DECISIONS[2], half)
+    _, alone = without.decide(DECISIONS[2], half[:1])
+    assert float(after[0]) == pytest.approx(float(alone[0]))
+    assert float(after[1]) != pytest.approx(float(alone[0]), abs=1e-6)
