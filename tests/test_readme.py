@@ -11,10 +11,16 @@ import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from mnas_moo.objectives.objective import OBJECTIVES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 ENVIRONMENT = {
     **os.environ,
@@ -60,8 +66,13 @@ def test_a_python_example_prints_what_is_shown(program: str, output: str | None,
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the study file of the README under the name it has there."""
+    """A folder with the study file of the README under the name it has there, and images in two classes."""
     folder = tmp_path_factory.mktemp("readme")
+    digits = load_digits()
+    for i, (pixels, digit) in enumerate(zip(digits.images[:120], digits.target, strict=False)):
+        image = folder / "photos" / ("odd" if digit % 2 else "even") / f"{i}.png"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((pixels * (255 / 16)).astype(np.uint8)).save(image)
     for block in BLOCKS:
         if block.language == "yaml":
             folder.joinpath(block.text.partition("\n")[0].removeprefix("# ")).write_text(block.text, encoding="utf-8")
@@ -113,9 +124,14 @@ def test_the_message_about_a_mistake_is_the_one_shown(folder: Path) -> None:
 
 
 def test_every_link_to_a_file_leads_to_one() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert links
-    assert [link for link in links if not (ROOT / link).is_file()] == []
+    links = [
+        (page, link.partition("#")[0])
+        for page in PAGES
+        for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+        if "://" not in link
+    ]
+    assert {page.name for page, _ in links} >= {"README.md", "CONTRIBUTING.md", "sampler.md"}
+    assert [(page.name, link) for page, link in links if link and not (page.parent / link).is_file()] == []
 
 
 def test_every_verb_is_in_the_table() -> None:
@@ -124,3 +140,9 @@ def test_every_verb_is_in_the_table() -> None:
     assert verbs
     section = README.partition("## The verbs\n")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `(\w+)", section, re.MULTILINE) == verbs
+
+
+def test_every_objective_is_in_the_table_of_figures_with_its_direction() -> None:
+    section = README.partition("## What the figures mean\n")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (more|less) \|$", section, re.MULTILINE))
+    assert rows == {name: "more" if info.direction == "maximize" else "less" for name, info in OBJECTIVES.items()}
