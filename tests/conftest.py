@@ -14,7 +14,8 @@ from mnas_moo.objectives.objective import Direction, Measurement
 from mnas_moo.running import network_trials
 from mnas_moo.running.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec
-from mnas_moo.study_file.network_study import StudyFile, load_study_file
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.study import StudyFile
 
 # What a shell starts in the background ignores Ctrl-C, and so would programs that tests start and then stop with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mnas_moo.study_file.network_study import StudyError, bundled, load_study_file
+from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.load import bundled, load_study_file
 
 ROOT = Path(__file__).resolve().parent.parent
 

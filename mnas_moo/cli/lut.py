@@ -103,14 +103,9 @@ def space_of(text: str, data: str | None) -> Space:
     """
     from mnas_moo.running.network_trials import describe
     from mnas_moo.study_file.document import Key, StudyError, one_line
-    from mnas_moo.study_file.network_study import (
-        NetworkStudy,
-        SpaceChoice,
-        bundled,
-        load_study_file,
-        make_space,
-        read_option,
-    )
+    from mnas_moo.study_file.load import bundled, load_study_file, read_option
+    from mnas_moo.study_file.network_study import NetworkStudy
+    from mnas_moo.study_file.space_choice import SpaceChoice, make_space
 
     if text in bundled() or Path(text).suffix in (".yaml", ".yml"):
         study = load_study_file(text, data=data)
@@ -137,7 +132,8 @@ def device_of(text: str) -> Latency:
     from mnas_moo.objectives.lookup.build import VISIT_SECONDS
     from mnas_moo.running import latency_sources
     from mnas_moo.study_file.document import StudyError
-    from mnas_moo.study_file.network_study import Measured, read_option
+    from mnas_moo.study_file.load import read_option
+    from mnas_moo.study_file.measuring import Measured
 
     settings = read_option("--device", text, Measured)
     kind, chosen = settings.chosen

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import optuna
 
     from mnas_moo.spaces.spec import NetworkSpec
-    from mnas_moo.study_file.network_study import StudyFile
+    from mnas_moo.study_file.study import StudyFile
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -222,7 +222,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _study_file(arguments: argparse.Namespace, **changes: Any) -> StudyFile:
-    from mnas_moo.study_file.network_study import load_study_file
+    from mnas_moo.study_file.load import load_study_file
 
     return load_study_file(arguments.study, storage=arguments.storage, **changes)
 
@@ -285,7 +285,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from mnas_moo.compare.comparison import JOURNAL, PAGE, ComparisonError, Lines, Order, compare
     from mnas_moo.compare.report import tables
     from mnas_moo.study_file.document import StudyError
-    from mnas_moo.study_file.network_study import load_study_file
+    from mnas_moo.study_file.load import load_study_file
 
     for name, least in (("seeds", 1), ("jobs", 1)):
         if getattr(arguments, name) < least:
@@ -362,7 +362,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _published(arguments: argparse.Namespace) -> NetworkSpec:
     from mnas_moo.spaces import NETWORKS, network
     from mnas_moo.study_file.document import StudyError, refusals
-    from mnas_moo.study_file.network_study import bundled
+    from mnas_moo.study_file.load import bundled
 
     if arguments.network.lower() not in NETWORKS and (
         arguments.network in bundled() or Path(arguments.network).is_file()
@@ -379,7 +379,8 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, flo
     from mnas_moo.running.trials import MEASUREMENTS, NETWORK
     from mnas_moo.spaces.text import from_text
     from mnas_moo.study_file.document import StudyError
-    from mnas_moo.study_file.network_study import NetworkStudy, load_study_file
+    from mnas_moo.study_file.load import load_study_file
+    from mnas_moo.study_file.network_study import NetworkStudy
 
     for name in ("width", "resolution", "classes"):
         if getattr(arguments, name) is not None:

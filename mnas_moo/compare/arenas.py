@@ -26,8 +26,8 @@ from mnas_moo.objectives.tabular.problem import FailedTrialError, Fit
 from mnas_moo.running.run import identity_of, run_study, subject_of
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trials import Observer, Subject, completed_trials
-from mnas_moo.study_file.network_study import StudyFile
-from mnas_moo.study_file.tabular_study import TableStudy
+from mnas_moo.study_file.study import StudyFile
+from mnas_moo.study_file.tabular_study import TabularStudy
 
 if TYPE_CHECKING:
     from mnas_moo.objectives.tabular.published import TableProblem
@@ -109,7 +109,7 @@ def arena(study_file: StudyFile, folder: Path, budget: Budget, reward: Reward | 
     Raises:
         StudyError: the study's table or data cannot be read.
     """
-    if isinstance(study_file, TableStudy):
+    if isinstance(study_file, TabularStudy):
         return TableArena(study_file, folder, budget, reward)
     return StudyArena(study_file, folder, budget, reward)
 
@@ -117,7 +117,7 @@ def arena(study_file: StudyFile, folder: Path, budget: Budget, reward: Reward | 
 class TableArena:
     """Runs on a table; see ``arena``."""
 
-    def __init__(self, study_file: TableStudy, folder: Path, budget: Budget, reward: Reward | None) -> None:
+    def __init__(self, study_file: TabularStudy, folder: Path, budget: Budget, reward: Reward | None) -> None:
         self._study_file, self._folder, self._budget, self._reward = study_file, folder, budget, reward
         self._problem = study_file.problem
         self.task = tabular_run.task_of(self._problem, reward)

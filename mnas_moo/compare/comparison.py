@@ -23,7 +23,7 @@ from mnas_moo.compare.workers import in_processes
 from mnas_moo.objectives.extras import require
 from mnas_moo.reward import MnasReward
 from mnas_moo.study_file.document import StudyError, nearest, shown
-from mnas_moo.study_file.network_study import StudyFile
+from mnas_moo.study_file.study import StudyFile
 
 __all__ = ["JOURNAL", "PAGE", "RESULTS", "ComparisonError", "Lines", "Order", "Progress", "compare"]
 

@@ -254,12 +254,12 @@ def study_problem(study_file: str | os.PathLike[str], **settings: Any) -> Parame
     """
     from mnas_moo.running.run import subject_of
     from mnas_moo.running.trials import Observer
-    from mnas_moo.study_file.network_study import load_study_file
-    from mnas_moo.study_file.tabular_study import TableStudy
+    from mnas_moo.study_file.load import load_study_file
+    from mnas_moo.study_file.tabular_study import TabularStudy
 
     study = load_study_file(study_file)
     subject: Any = subject_of(study)
-    if isinstance(study, TableStudy):
+    if isinstance(study, TabularStudy):
         table = study.problem
         looked_up = functools.partial(_looked_up, table)
         return ParameterProblem(

@@ -41,7 +41,8 @@ from mnas_moo.running.storage import open_study
 from mnas_moo.running.trials import NETWORK
 from mnas_moo.spaces.picture import picture
 from mnas_moo.spaces.text import from_text
-from mnas_moo.study_file.network_study import StudyFile, load_study_file
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.study import StudyFile
 
 REFRESH_SECONDS = 3.0
 """Pause between two looks for newly finished trials; ten times what a look took, where that is longer."""

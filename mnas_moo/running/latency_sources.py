@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mnas_moo.study_file.network_study import Measured
+from mnas_moo.study_file.measuring import Measured
 
 if TYPE_CHECKING:
     from mnas_moo.objectives.objective import Latency

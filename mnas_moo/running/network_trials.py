@@ -22,7 +22,10 @@ from mnas_moo.running import latency_sources
 from mnas_moo.running.predictions import PredictedLatency, measured_pairs, must_be_measured
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Interrupts, Observer, completed_trials
-from mnas_moo.study_file.network_study import Model, NetworkStudy, StudyError, load_study_file
+from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.measuring import Model
+from mnas_moo.study_file.network_study import NetworkStudy
 
 if TYPE_CHECKING:
     import optuna

@@ -23,10 +23,14 @@ from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.running import samplers
 from mnas_moo.running.network_trials import NetworkTrials
 from mnas_moo.running.storage import create_storage, find_study
+from mnas_moo.running.tabular_trials import TabularTrials
 from mnas_moo.running.trials import FAILURE, MEASUREMENTS, Interrupts, Observer, Subject, completed_trials
-from mnas_moo.study_file.document import nearest, one_line, shown
-from mnas_moo.study_file.network_study import Mnas, NetworkStudy, StudyError, StudyFile, load_study_file
-from mnas_moo.study_file.tabular_study import TableStudy, TableTrials
+from mnas_moo.study_file.document import StudyError, nearest, one_line, shown
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.network_study import NetworkStudy
+from mnas_moo.study_file.sampling import Mnas
+from mnas_moo.study_file.study import StudyFile
+from mnas_moo.study_file.tabular_study import TabularStudy
 
 FAILURES_IN_A_ROW = 10
 """A run that fails so many trials in a row stops: something is wrong that more trials do not mend."""
@@ -265,8 +269,8 @@ def subject_of(study_file: StudyFile) -> Subject:
     Raises:
         StudyError: its table, data or space cannot be had as the file says.
     """
-    if isinstance(study_file, TableStudy):
-        return TableTrials(study_file)
+    if isinstance(study_file, TabularStudy):
+        return TabularTrials(study_file)
     if isinstance(study_file, NetworkStudy):
         return NetworkTrials(study_file)
     raise TypeError(f"no kind of study: {type(study_file).__name__}")

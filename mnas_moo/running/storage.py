@@ -17,7 +17,7 @@ from mnas_moo.study_file.document import nearest
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-    from mnas_moo.study_file.network_study import StudyFile
+    from mnas_moo.study_file.study import StudyFile
 
 JOURNAL = "journal:///"
 HEARTBEAT_SECONDS = 60

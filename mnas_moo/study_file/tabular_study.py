@@ -10,21 +10,17 @@ In a study file `table` stands in the place of `space`, `data` and `objectives`:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
+from mnas_moo.objectives.objective import Direction
 from mnas_moo.study_file.document import one_line, shown
-from mnas_moo.study_file.network_study import Direction, Part, StudyFile
+from mnas_moo.study_file.parts import Part
+from mnas_moo.study_file.study import StudyFile
 
 if TYPE_CHECKING:
-    import optuna
-
     from mnas_moo.objectives.tabular.published import TableProblem
     from mnas_moo.study_file.document import Key, StudyError
 
@@ -86,7 +82,7 @@ class Limits(Part):
         return self
 
 
-class TableStudy(StudyFile):
+class TabularStudy(StudyFile):
     """A study of a table.
 
     Attributes:
@@ -164,34 +160,3 @@ class TableStudy(StudyFile):
     def limits(self) -> dict[str, tuple[float | None, float | None]]:
         """Constrained quantity -> (min, max)."""
         return {name: (limits.min, limits.max) for name, limits in self.constraints.items()}
-
-
-class TableTrials:
-    """What the trials of a table study do: look up."""
-
-    canonical = None
-
-    def __init__(self, study_file: TableStudy) -> None:
-        self.problem = study_file.problem
-        self.distributions = self.problem.distributions
-        self.seed = study_file.sampler.chosen[1].seed or 0
-        table = study_file.table
-        # Where the tables lie is no part of what is searched.
-        columns = {} if table.bench else {"parameters": table.parameters, "objectives": table.objectives}
-        self.identity: dict[str, Any] = {
-            "table": {"name": table.bench or Path(table.file or "").name, "settings": columns},
-            "objectives": dict(self.problem.directions),
-        }
-
-    def prepare(self, stack: ExitStack, observer: Any) -> None:
-        """Says how far points that have no row can be trusted."""
-        if self.problem.fits:
-            fits = (f"{name} R2 {fit.r2:.3f}, tau {fit.tau:.3f}" for name, fit in self.problem.fits.items())
-            observer.preparing(f"points without a row are answered by a forest; out of bag: {'; '.join(fits)}")
-
-    def measure(self, study: optuna.Study, trial: optuna.Trial, observer: Any, interrupts: object) -> Mapping[str, Any]:
-        """The measurements of a trial; noise is drawn anew for every trial, and by its number alone."""
-        params = self.problem.suggest(trial)
-        observer.trial_started(trial.number, ", ".join(f"{name}={value}" for name, value in params.items()))
-        found = self.problem.measure(params, np.random.default_rng([self.seed, trial.number]))
-        return {name: {"value": value} for name, value in found.items()}

@@ -22,7 +22,7 @@ from mnas_moo.reports.progress import LiveProgress
 from mnas_moo.running import network_trials
 from mnas_moo.running.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec
-from mnas_moo.study_file.network_study import load_study_file
+from mnas_moo.study_file.load import load_study_file
 
 COUNTS = """\
 name: counts

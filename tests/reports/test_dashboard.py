@@ -22,7 +22,9 @@ from mnas_moo.reports.plots import history
 from mnas_moo.running.run import IDENTITY
 from mnas_moo.running.storage import storage_file
 from mnas_moo.running.trials import NETWORK
-from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
+from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.study import StudyFile
 from tests.conftest import STUDY
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -13,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.front import hypervolume
 from mnas_moo.reports.plots import History, front_figure, history, hypervolume_figure, save_front
-from mnas_moo.study_file.network_study import StudyFile
+from mnas_moo.study_file.study import StudyFile
 
 NAMES = ("accuracy", "latency_ms", "parameters_m")
 

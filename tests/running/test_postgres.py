@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from mnas_moo.running.storage import open_study
 from mnas_moo.running.trials import NETWORK, SAME_AS
-from mnas_moo.study_file.network_study import load_study_file
+from mnas_moo.study_file.load import load_study_file
 
 URL = os.environ.get("MNAS_MOO_POSTGRES")
 STUDY = """\

@@ -15,7 +15,9 @@ from mnas_moo.running.predictions import PREDICTED, PredictedLatency, measured_p
 from mnas_moo.running.run import run_study
 from mnas_moo.running.trials import MEASUREMENTS, completed_trials
 from mnas_moo.spaces.spec import NetworkSpec
-from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
+from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.study import StudyFile
 
 STUDY = """\
 name: {name}

@@ -18,7 +18,9 @@ from mnas_moo.running.storage import create_storage, find_study
 from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, SAME_AS, Observer
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.spaces.text import from_text
-from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
+from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.study import StudyFile
 
 COUNTS = """\
 name: counts

@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.reward import MnasReward
 from mnas_moo.running import samplers
-from mnas_moo.study_file.network_study import Sampler
+from mnas_moo.study_file.sampling import Sampler
 
 WORD, NUMBER, REAL = CategoricalDistribution(["a", "b", "c"]), IntDistribution(0, 5), FloatDistribution(0.0, 1.0)
 

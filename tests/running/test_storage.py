@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 
 from mnas_moo.running.storage import find_study
-from mnas_moo.study_file.network_study import load_study_file
+from mnas_moo.study_file.load import load_study_file
 
 STUDY = """\
 name: many

@@ -11,7 +11,7 @@ import pytest
 from mnas_moo.objectives.training.data import CIFAR10_CLASSES, describe
 from mnas_moo.running.run import run_study
 from mnas_moo.running.trials import MEASUREMENTS
-from mnas_moo.study_file.network_study import load_study_file
+from mnas_moo.study_file.load import load_study_file
 
 DATA = os.environ.get("MNAS_MOO_DATA", "")
 STUDY = """\

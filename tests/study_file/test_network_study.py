@@ -8,18 +8,11 @@ from typing import Any
 import pytest
 
 from mnas_moo.objectives.training.data import DataInfo
-from mnas_moo.study_file.network_study import (
-    Adb,
-    Cuda,
-    Host,
-    OnnxRuntime,
-    Part,
-    StudyError,
-    StudyFile,
-    Train,
-    bundled,
-    load_study_file,
-)
+from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.load import bundled, load_study_file
+from mnas_moo.study_file.measuring import Adb, Cuda, Host, OnnxRuntime, Train
+from mnas_moo.study_file.parts import Part
+from mnas_moo.study_file.study import StudyFile
 
 TEXT = """\
 name: small

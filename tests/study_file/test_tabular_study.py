@@ -18,8 +18,9 @@ from mnas_moo.reports.dashboard import explain
 from mnas_moo.reports.plots import history
 from mnas_moo.running.run import IDENTITY, run_study
 from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, Observer
-from mnas_moo.study_file.network_study import StudyError, load_study_file
-from mnas_moo.study_file.tabular_study import TableStudy
+from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.tabular_study import TabularStudy
 
 FOLDER = os.environ.get("MNAS_MOO_TABLES", "")
 bench = pytest.mark.skipif(not FOLDER, reason="MNAS_MOO_TABLES does not name the folder of the published tables")
@@ -53,7 +54,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("past.csv").write_text(PAST, encoding="utf-8")
 
 
-def load(*changes: str, **settings: Any) -> TableStudy:
+def load(*changes: str, **settings: Any) -> TabularStudy:
     """The study of ``TEXT`` with texts replaced: old, new, old, new, …"""
     text = TEXT
     for old, new in zip(changes[::2], changes[1::2], strict=True):
@@ -61,7 +62,7 @@ def load(*changes: str, **settings: Any) -> TableStudy:
         text = text.replace(old, new)
     Path("past.yaml").write_text(text, encoding="utf-8")
     study = load_study_file("past.yaml", **settings)
-    assert isinstance(study, TableStudy)
+    assert isinstance(study, TabularStudy)
     return study
 
 

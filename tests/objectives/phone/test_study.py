@@ -23,7 +23,8 @@ from mnas_moo.running.run import run_study
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trials import MEASUREMENTS, NETWORK, Observer, completed_trials
 from mnas_moo.spaces.text import from_text
-from mnas_moo.study_file.network_study import StudyFile, load_study_file
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.study import StudyFile
 
 pytest.importorskip("adbutils", reason="needs adbutils, the extra phone")
 

@@ -1,0 +1,148 @@
+"""Reads a study file, or one part of it from the command line, and says in one line what is wrong with it.
+
+Nothing in a study file is evaluated; it may name a class. The schema is pydantic's; what it cannot know (spaces and
+their settings, which objectives a reward joins) is checked by building the thing. Every complaint is one line,
+`file:line: dotted.key …`, and the first one found is the only one. Relative paths (of a storage, of data) start from
+the folder the program runs in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mnas_moo.study_file.document import Document, Key, StudyError, nearest, one_line, read_document
+from mnas_moo.study_file.measuring import Measured
+from mnas_moo.study_file.network_study import NetworkStudy
+from mnas_moo.study_file.parts import first_complaint
+from mnas_moo.study_file.study import StudyFile
+from mnas_moo.study_file.tabular_study import TabularStudy
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def bundled() -> list[str]:
+    """Names of the bundled studies."""
+    root = resources.files("mnas_moo.studies")
+    return sorted(entry.name.removesuffix(".yaml") for entry in root.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_study_file(
+    name_or_path: str | os.PathLike[str],
+    *,
+    storage: str | None = None,
+    data: str | None = None,
+    trials: int | None = None,
+    tables: str | None = None,
+    benchmark_model: str | None = None,
+) -> StudyFile:
+    """Reads and checks a study file; data, tables and storage are not touched.
+
+    Args:
+        name_or_path: a file, or the name of a bundled study; a file wins.
+        storage: instead of the file's.
+        data: path of the images instead of the file's; how they are laid out (imagenet, cifar10) stays.
+        trials: instead of the file's.
+        tables: folder of the published tables, for a study of one of them; None: the environment variable
+            MNAS_MOO_TABLES names it.
+        benchmark_model: path of the program that times networks on the study's phones, instead of the file's.
+
+    Returns:
+        The study: a ``NetworkStudy``, or where the file has a `table` a ``TabularStudy``.
+
+    Raises:
+        StudyError: in one line, what is wrong, where, and what is allowed.
+    """
+    document = _read(os.fspath(name_or_path))
+    values = dict(document.data)
+    changes: dict[str, Any] = {"storage": storage, "trials": trials, "data": data}
+    if data is not None:
+        old = values.get("data")
+        kind = next(iter(old)) if isinstance(old, dict) and len(old) == 1 else None
+        changes["data"] = {kind: data} if kind in ("folder", "cifar10", "imagenet") else data
+    changes = {key: value for key, value in changes.items() if value is not None}
+    values.update(changes)
+    document = dataclasses.replace(document, overridden=frozenset(changes))
+    if tables is not None and "table" not in values:
+        raise StudyError(f"{document.path}: --tables is for the study of a table, and this is one of networks")
+    try:
+        study = _kind(values).model_validate(values)
+    except ValidationError as error:
+        raise first_complaint(document, error.errors()) from None
+    if benchmark_model is not None:
+        study = _with_program(document, study, benchmark_model)
+    study._document = document
+    study._tables = tables
+    study.check()
+    return study
+
+
+def _with_program(document: Document, study: StudyFile, path: str) -> StudyFile:
+    """The study with another ``benchmark_model`` for the phones that it measures on.
+
+    Raises:
+        StudyError: it measures on none.
+    """
+    latency = study.objectives.latency_ms if isinstance(study, NetworkStudy) else None
+    device: Measured | None = latency.model.measure if latency is not None and latency.model is not None else latency
+    if not isinstance(study, NetworkStudy) or device is None or device.adb is None:
+        raise StudyError(f"{document.path}: --benchmark-model is for studies that measure on phones: latency_ms: adb")
+    device = device.model_copy(update={"adb": device.adb.model_copy(update={"benchmark_model": path})})
+    if latency is not None and latency.model is not None:
+        device = latency.model_copy(update={"model": latency.model.model_copy(update={"measure": device})})
+    return study.model_copy(update={"objectives": study.objectives.model_copy(update={"latency_ms": device})})
+
+
+def _kind(values: Mapping[str, Any]) -> type[StudyFile]:
+    return TabularStudy if "table" in values else NetworkStudy
+
+
+def _read(name: str) -> Document:
+    path = Path(name)
+    try:
+        if path.is_file():
+            return read_document(name, path.read_text(encoding="utf-8"))
+        if path.is_dir():
+            raise StudyError(f"{name}: this is a folder; a study file is a YAML file in it")
+        if name in bundled():
+            entry = resources.files("mnas_moo.studies").joinpath(f"{name}.yaml")
+            return read_document(f"{name}.yaml", entry.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{name}: not text in UTF-8 ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise StudyError(f"{name}: cannot be read: {error.strerror or error}") from error
+    guess = nearest(path.stem, bundled()).replace("allowed:", "bundled:")
+    raise StudyError(one_line(f"{name}: there is no such file, and no bundled study of that name{guess}"))
+
+
+class _Option(Document):
+    """The value of a command line's option: complaints begin with its name, and there are no lines."""
+
+    def error(self, key: Key, problem: str) -> StudyError:
+        """The error for what is wrong at a key: `--option: dotted.key problem`."""
+        blank = "" if problem.startswith(":") or not key else " "
+        return StudyError(one_line(f"{self.path}: {'.'.join(map(str, key))}{blank}{problem}"))
+
+
+def read_option(option: str, text: str, kind: type[_Model]) -> _Model:
+    """A part of a study file, given on the command line as its value would stand in a file.
+
+    Args:
+        option: its name, which begins every complaint.
+        text: YAML.
+        kind: which part.
+
+    Raises:
+        StudyError: in one line, what is wrong and what is allowed.
+    """
+    document = read_document(option, "value:\n  " + text.replace("\n", "\n  "))
+    try:
+        return kind.model_validate(document.data["value"])
+    except ValidationError as error:
+        raise first_complaint(_Option(document.path, document.data, document.root), error.errors()) from None

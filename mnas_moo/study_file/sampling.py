@@ -1,0 +1,70 @@
+"""Who proposes parameters, in a study file: the samplers by name, and the rewards of the published one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mnas_moo.study_file.parts import OneOf, Part, Positive, Seed
+
+
+class _RewardOf(Part):
+    target: Positive
+    accuracy: str = "accuracy"
+    latency: str = "latency_ms"
+
+
+class MnasRewardSettings(_RewardOf):
+    """``mnas_moo.MnasReward``: soft as it stands, hard with `alpha: 0, beta: -1`."""
+
+    alpha: Annotated[float, Field(le=0)] = -0.07
+    beta: Annotated[float, Field(le=0)] = -0.07
+
+
+class AbsoluteRewardSettings(_RewardOf):
+    """``mnas_moo.AbsoluteReward``."""
+
+    beta: Annotated[float, Field(le=0)] = -0.1
+
+
+class RewardChoice(OneOf):
+    """One number made of an accuracy and a latency."""
+
+    mnas: MnasRewardSettings | None = None
+    absolute: AbsoluteRewardSettings | None = None
+
+
+class Seeded(Part):
+    """A sampler's seed; without one (null) it draws its own."""
+
+    seed: Seed | None = None
+
+
+class Mnas(Seeded):
+    """The default sampler: what is of interest, what is learnt from besides, and what it may cost."""
+
+    reference_point: dict[str, float] | None = None
+    source: str | None = None
+    shared: list[str] | None = None
+    model_trials: Annotated[int, Field(ge=50)] = 1000
+
+
+class Paper(Seeded):
+    """The sampler as published, and the reward it needs where there are several objectives."""
+
+    reward: RewardChoice | None = None
+
+
+class Sampler(OneOf):
+    """Who proposes parameters: a name that ``mnas_moo.running.samplers`` knows."""
+
+    mnas: Mnas | None = None
+    mnas_paper: Annotated[Paper | None, Field(alias="mnas-paper")] = None
+    nsga2: Seeded | None = None
+    nsga3: Seeded | None = None
+    tpe: Seeded | None = None
+    gp: Seeded | None = None
+    cmaes: Seeded | None = None
+    random: Seeded | None = None
+    brute: Seeded | None = None
