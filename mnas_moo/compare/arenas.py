@@ -23,7 +23,8 @@ from mnas_moo.compare.journal import Journal
 from mnas_moo.compare.record import Run
 from mnas_moo.compare.timed_sampler import SAMPLER_MS, TimedSampler
 from mnas_moo.objectives.tabular.problem import FailedTrialError, Fit
-from mnas_moo.running.run import identity_of, run_study, subject_of
+from mnas_moo.running.identity import identity_of
+from mnas_moo.running.run import run_study, subject_of
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trials import Observer, Subject, completed_trials
 from mnas_moo.study_file.study import StudyFile

@@ -36,7 +36,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.reports import plots
-from mnas_moo.running.run import IDENTITY
+from mnas_moo.running.identity import IDENTITY
 from mnas_moo.running.storage import open_study
 from mnas_moo.running.trials import NETWORK
 from mnas_moo.spaces.picture import picture
@@ -246,7 +246,7 @@ def explain(name: str, identity: Mapping[str, Any], past: plots.History, sampler
 
     Args:
         name: of the study.
-        identity: what ``mnas_moo.running.run`` stores of it.
+        identity: what ``mnas_moo.running.identity`` stores of it.
         past: its trials and objectives.
         sampler: as the study file calls it; None: not known.
 

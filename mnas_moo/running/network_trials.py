@@ -18,10 +18,12 @@ import numpy as np
 
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import DeviceError
+from mnas_moo.objectives.predictor.latency import PredictedLatency
 from mnas_moo.running import latency_sources
-from mnas_moo.running.predictions import PredictedLatency, measured_pairs, must_be_measured
+from mnas_moo.running.interrupts import Interrupts
+from mnas_moo.running.predictions import measured_pairs, must_be_measured
 from mnas_moo.running.storage import find_study
-from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Interrupts, Observer, completed_trials
+from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Observer, completed_trials
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.measuring import Model

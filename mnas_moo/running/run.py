@@ -8,10 +8,9 @@ trial is, a network to be measured or a table to be looked up in, is behind ``Su
 from __future__ import annotations
 
 import functools
-import json
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -20,24 +19,21 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import DeviceError
-from mnas_moo.running import samplers
+from mnas_moo.running.identity import check_identity, identity_of
+from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.network_trials import NetworkTrials
+from mnas_moo.running.samplers import sampler_of
 from mnas_moo.running.storage import create_storage, find_study
 from mnas_moo.running.tabular_trials import TabularTrials
-from mnas_moo.running.trials import FAILURE, MEASUREMENTS, Interrupts, Observer, Subject, completed_trials
-from mnas_moo.study_file.document import StudyError, nearest, one_line, shown
+from mnas_moo.running.trials import FAILURE, MEASUREMENTS, Observer, Subject, completed_trials
+from mnas_moo.study_file.document import one_line
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.network_study import NetworkStudy
-from mnas_moo.study_file.sampling import Mnas
 from mnas_moo.study_file.study import StudyFile
 from mnas_moo.study_file.tabular_study import TabularStudy
 
 FAILURES_IN_A_ROW = 10
 """A run that fails so many trials in a row stops: something is wrong that more trials do not mend."""
-
-IDENTITY = "mnas_moo:study"
-"""Study attribute (of the system's): what makes two runs the same study."""
-_FORMAT = 1
 
 
 class TrialFailuresError(RuntimeError):
@@ -79,13 +75,13 @@ def run_study(
     study_file = study_file if isinstance(study_file, StudyFile) else load_study_file(study_file)
     wanted = study_file.trials if trials is None else trials
     observer = observer or Observer()
-    make_sampler = sampler or functools.partial(_sampler, study_file)
+    make_sampler = sampler or functools.partial(sampler_of, study_file)
     subject = subject_of(study_file)
     identity = identity_of(study_file, subject)
 
     study = find_study(study_file)
     if study is not None:
-        _check_identity(study_file, study, identity)
+        check_identity(study_file, study, identity)
         completed = completed_trials(study)
         if len(completed) >= wanted:
             observer.started(study, completed, wanted)
@@ -99,7 +95,7 @@ def run_study(
             study = optuna.create_study(
                 study_name=study_file.name, storage=storage, directions=study_file.directions, load_if_exists=True
             )
-        _check_identity(study_file, study, identity)  # of a new one, too: another process may have been faster
+        check_identity(study_file, study, identity)  # of a new one, too: another process may have been faster
         study.sampler = make_sampler(subject, len(study.get_trials(deepcopy=False)))
         observer.started(study, completed_trials(study), wanted)
         interrupts.keep_back()
@@ -198,71 +194,6 @@ class _Trial:
             trial.storage.set_trial_system_attr(trial._trial_id, "constraints", exceeded)
 
 
-def _sampler(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna.samplers.BaseSampler:
-    """The sampler of the study file; it refuses, before a trial is made, what it cannot do."""
-    kind, settings = study_file.sampler.chosen
-    reward = study_file.make_reward()
-    try:
-        return samplers.make(
-            kind,
-            settings.seed,
-            n_objectives=len(study_file.objective_names),
-            constrained=bool(study_file.limits),
-            distributions=subject.distributions.values(),
-            canonical=subject.canonical,
-            reward=reward,
-            n_trials=n_trials,
-            options=_options(study_file, settings) if isinstance(settings, Mnas) else None,
-        )
-    except StudyError:
-        raise
-    except ValueError as error:
-        raise study_file.error(("sampler", kind), f": {error}") from error
-
-
-def _options(study_file: StudyFile, settings: Mnas) -> dict[str, Any]:
-    """Arguments of ``MnasSampler`` from a study file's settings, which name objectives."""
-    names = list(study_file.objective_names)
-
-    def known(key: str, name: str, allowed: Sequence[str]) -> int:
-        if name not in allowed:
-            problem = f"names {name!r}, which is no objective{nearest(name, allowed)}"
-            raise study_file.error(("sampler", "mnas", key), problem)
-        return list(allowed).index(name)
-
-    options: dict[str, Any] = {"model_trials": settings.model_trials}
-    if settings.reference_point:
-        wanted = {known("reference_point", name, names): value for name, value in settings.reference_point.items()}
-        options["reference_point"] = [wanted.get(m) for m in range(len(names))]
-    if settings.source is None and settings.shared is None:
-        return options
-    if settings.source is None or not settings.shared:
-        problem = "and shared need each other: another study's file, and the objectives that are the same in both"
-        raise study_file.error(("sampler", "mnas", "source" if settings.source else "shared"), problem)
-    other = load_study_file(settings.source)
-    source = find_study(other)
-    if source is None:
-        raise study_file.error(("sampler", "mnas", "source"), f": {settings.source} has no trials yet; run it first")
-    there = list(other.objective_names)
-    options["source"] = source
-    options["shared"] = {known("shared", name, names): known("shared", name, there) for name in settings.shared}
-    return options
-
-
-def identity_of(study_file: StudyFile, subject: Subject) -> dict[str, Any]:
-    """What makes two runs the same study, as plain data; where the images lie and where they are trained does not."""
-    constraints = {
-        name: {end: limit for end, limit in (("max", high), ("min", low)) if limit is not None}
-        for name, (low, high) in study_file.limits.items()
-    }
-    parameters = {
-        name: json.loads(optuna.distributions.distribution_to_json(distribution))
-        for name, distribution in subject.distributions.items()
-    }
-    identity = {"format": _FORMAT, **subject.identity, "constraints": constraints, "parameters": parameters}
-    return dict(json.loads(json.dumps(identity)))
-
-
 def subject_of(study_file: StudyFile) -> Subject:
     """What the trials of a study are about.
 
@@ -274,62 +205,3 @@ def subject_of(study_file: StudyFile) -> Subject:
     if isinstance(study_file, NetworkStudy):
         return NetworkTrials(study_file)
     raise TypeError(f"no kind of study: {type(study_file).__name__}")
-
-
-def _check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[str, Any]) -> None:
-    """Refuses to go on with another study; a new or a foreign one (made without a study file) becomes this one.
-
-    Raises:
-        StudyError: what differs, with what the file asks for and what the storage holds.
-    """
-    advice = "give the new study another name or storage"
-    where = f"study {study_file.name!r} in {study_file.storage}"
-    names = list(study_file.objective_names)
-    held = study._storage.get_study_system_attrs(study._study_id).get(IDENTITY)
-    if held is None:
-        trials = study.get_trials(deepcopy=False)
-        known = study.metric_names or ([] if trials else names)
-        directions = [direction.name.lower() for direction in study.directions]
-        if list(known) != names or directions != list(study_file.directions):
-            theirs = ", ".join(map(" ".join, zip(directions, known or ["unnamed"] * len(directions), strict=False)))
-            problem = f": the file asks for {', '.join(names)}, but {where} holds {theirs}; {advice}"
-            raise study_file.error(("objectives",), problem)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names(names)
-        study._storage.set_study_system_attr(study._study_id, IDENTITY, identity)
-        return
-    if held.get("format") != _FORMAT:
-        raise study_file.error(("storage",), f": {where} was written by another version of mnas-moo; {advice}")
-    if ("table" in identity) != ("table" in held):
-        ours, theirs = (
-            f"the table {asked['table']['name']}" if "table" in asked else f"networks of {asked['space']['name']}"
-            for asked in (identity, held)
-        )
-        problem = f": the file is a study of {ours}, but {where} holds one of {theirs}; {advice}"
-        raise study_file.error(("name",), problem)
-    for section in ("space", "table", "objectives", "constraints", "data"):
-        if section in identity and identity[section] != held[section]:
-            ours, theirs = _words(identity[section]), _words(held[section])
-            problem = f": the file asks for {ours}, but {where} holds {theirs}; {advice}"
-            raise study_file.error((section,), problem)
-    if "device" in identity and identity["device"] != held.get("device", identity["device"]):
-        ours, theirs = identity["device"], held["device"]
-        one, other = (side["model"] if ours["model"] != theirs["model"] else _words(side) for side in (ours, theirs))
-        problem = f": the device is a {one}, but {where} holds latencies of a {other}; {advice}, or attach a {other}"
-        raise study_file.error(("objectives", "latency_ms"), problem)
-    ours, theirs = identity["parameters"], held["parameters"]
-    if ours != theirs:
-        name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
-        problem = f"has parameter {name} otherwise than {where}, though it is the same by name; {advice}"
-        raise study_file.error(("table" if "table" in identity else "space",), problem)
-    if "device" in identity and "device" not in held:  # nobody knew it yet
-        study._storage.set_study_system_attr(study._study_id, IDENTITY, {**held, "device": identity["device"]})
-
-
-def _words(section: Mapping[str, Any]) -> str:
-    """A section of an identity in the words of a study file."""
-    if set(section) == {"name", "settings"}:
-        return f"{section['name']} {_words(section['settings'])}" if section["settings"] else str(section["name"])
-    inner = (f"{k}: {_words(v)}" if isinstance(v, Mapping) else f"{k}: {shown(v)}" for k, v in section.items())
-    return "{" + ", ".join(inner) + "}"

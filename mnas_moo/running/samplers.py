@@ -7,7 +7,7 @@ objectives, constraints, a kind of parameter) is refused here in one line, not f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +15,15 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from mnas_moo.objectives.extras import require
-from mnas_moo.study_file.document import nearest
+from mnas_moo.running.storage import find_study
+from mnas_moo.study_file.document import StudyError, nearest
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.sampling import Mnas
 
 if TYPE_CHECKING:
     from mnas_moo.reward import Reward
+    from mnas_moo.running.trials import Subject
+    from mnas_moo.study_file.study import StudyFile
 
 OPTUNA: Mapping[str, Callable[..., optuna.samplers.BaseSampler]] = {
     "nsga2": optuna.samplers.NSGAIISampler,
@@ -96,3 +101,54 @@ def make(
     if name == "mnas":
         return MnasSampler(seed=seed, canonical=canonical, **(options or {}))
     return MnasSampler.paper(reward, seed=seed)
+
+
+def sampler_of(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna.samplers.BaseSampler:
+    """The sampler of the study file; it refuses, before a trial is made, what it cannot do."""
+    kind, settings = study_file.sampler.chosen
+    reward = study_file.make_reward()
+    try:
+        return make(
+            kind,
+            settings.seed,
+            n_objectives=len(study_file.objective_names),
+            constrained=bool(study_file.limits),
+            distributions=subject.distributions.values(),
+            canonical=subject.canonical,
+            reward=reward,
+            n_trials=n_trials,
+            options=_options(study_file, settings) if isinstance(settings, Mnas) else None,
+        )
+    except StudyError:
+        raise
+    except ValueError as error:
+        raise study_file.error(("sampler", kind), f": {error}") from error
+
+
+def _options(study_file: StudyFile, settings: Mnas) -> dict[str, Any]:
+    """Arguments of ``MnasSampler`` from a study file's settings, which name objectives."""
+    names = list(study_file.objective_names)
+
+    def known(key: str, name: str, allowed: Sequence[str]) -> int:
+        if name not in allowed:
+            problem = f"names {name!r}, which is no objective{nearest(name, allowed)}"
+            raise study_file.error(("sampler", "mnas", key), problem)
+        return list(allowed).index(name)
+
+    options: dict[str, Any] = {"model_trials": settings.model_trials}
+    if settings.reference_point:
+        wanted = {known("reference_point", name, names): value for name, value in settings.reference_point.items()}
+        options["reference_point"] = [wanted.get(m) for m in range(len(names))]
+    if settings.source is None and settings.shared is None:
+        return options
+    if settings.source is None or not settings.shared:
+        problem = "and shared need each other: another study's file, and the objectives that are the same in both"
+        raise study_file.error(("sampler", "mnas", "source" if settings.source else "shared"), problem)
+    other = load_study_file(settings.source)
+    source = find_study(other)
+    if source is None:
+        raise study_file.error(("sampler", "mnas", "source"), f": {settings.source} has no trials yet; run it first")
+    there = list(other.objective_names)
+    options["source"] = source
+    options["shared"] = {known("shared", name, names): known("shared", name, there) for name in settings.shared}
+    return options

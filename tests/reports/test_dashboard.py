@@ -19,7 +19,7 @@ from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.reports import dashboard as module
 from mnas_moo.reports.dashboard import dashboard, explain, serve
 from mnas_moo.reports.plots import history
-from mnas_moo.running.run import IDENTITY
+from mnas_moo.running.identity import IDENTITY
 from mnas_moo.running.storage import storage_file
 from mnas_moo.running.trials import NETWORK
 from mnas_moo.study_file.document import StudyError

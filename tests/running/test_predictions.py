@@ -10,8 +10,9 @@ import pytest
 
 from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.objective import Direction, Measurement
+from mnas_moo.objectives.predictor.latency import PREDICTED, PredictedLatency
 from mnas_moo.running import latency_sources, network_trials
-from mnas_moo.running.predictions import PREDICTED, PredictedLatency, measured_pairs, must_be_measured
+from mnas_moo.running.predictions import measured_pairs, must_be_measured
 from mnas_moo.running.run import run_study
 from mnas_moo.running.trials import MEASUREMENTS, completed_trials
 from mnas_moo.spaces.spec import NetworkSpec

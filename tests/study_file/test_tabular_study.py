@@ -16,7 +16,8 @@ from mnas_moo.objectives.front import is_feasible
 from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.reports.dashboard import explain
 from mnas_moo.reports.plots import history
-from mnas_moo.running.run import IDENTITY, run_study
+from mnas_moo.running.identity import IDENTITY
+from mnas_moo.running.run import run_study
 from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, Observer
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.load import load_study_file

@@ -1,0 +1,91 @@
+"""What makes two runs the same study: kept in the storage with the study, and compared before a run goes on with it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+
+from mnas_moo.running.trials import Subject
+from mnas_moo.study_file.document import shown
+from mnas_moo.study_file.study import StudyFile
+
+IDENTITY = "mnas_moo:study"
+"""Study attribute (of the system's): what makes two runs the same study."""
+_FORMAT = 1
+
+
+def identity_of(study_file: StudyFile, subject: Subject) -> dict[str, Any]:
+    """What makes two runs the same study, as plain data; where the images lie and where they are trained does not."""
+    constraints = {
+        name: {end: limit for end, limit in (("max", high), ("min", low)) if limit is not None}
+        for name, (low, high) in study_file.limits.items()
+    }
+    parameters = {
+        name: json.loads(optuna.distributions.distribution_to_json(distribution))
+        for name, distribution in subject.distributions.items()
+    }
+    identity = {"format": _FORMAT, **subject.identity, "constraints": constraints, "parameters": parameters}
+    return dict(json.loads(json.dumps(identity)))
+
+
+def check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[str, Any]) -> None:
+    """Refuses to go on with another study; a new or a foreign one (made without a study file) becomes this one.
+
+    Raises:
+        StudyError: what differs, with what the file asks for and what the storage holds.
+    """
+    advice = "give the new study another name or storage"
+    where = f"study {study_file.name!r} in {study_file.storage}"
+    names = list(study_file.objective_names)
+    held = study._storage.get_study_system_attrs(study._study_id).get(IDENTITY)
+    if held is None:
+        trials = study.get_trials(deepcopy=False)
+        known = study.metric_names or ([] if trials else names)
+        directions = [direction.name.lower() for direction in study.directions]
+        if list(known) != names or directions != list(study_file.directions):
+            theirs = ", ".join(map(" ".join, zip(directions, known or ["unnamed"] * len(directions), strict=False)))
+            problem = f": the file asks for {', '.join(names)}, but {where} holds {theirs}; {advice}"
+            raise study_file.error(("objectives",), problem)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(names)
+        study._storage.set_study_system_attr(study._study_id, IDENTITY, identity)
+        return
+    if held.get("format") != _FORMAT:
+        raise study_file.error(("storage",), f": {where} was written by another version of mnas-moo; {advice}")
+    if ("table" in identity) != ("table" in held):
+        ours, theirs = (
+            f"the table {asked['table']['name']}" if "table" in asked else f"networks of {asked['space']['name']}"
+            for asked in (identity, held)
+        )
+        problem = f": the file is a study of {ours}, but {where} holds one of {theirs}; {advice}"
+        raise study_file.error(("name",), problem)
+    for section in ("space", "table", "objectives", "constraints", "data"):
+        if section in identity and identity[section] != held[section]:
+            ours, theirs = _words(identity[section]), _words(held[section])
+            problem = f": the file asks for {ours}, but {where} holds {theirs}; {advice}"
+            raise study_file.error((section,), problem)
+    if "device" in identity and identity["device"] != held.get("device", identity["device"]):
+        ours, theirs = identity["device"], held["device"]
+        one, other = (side["model"] if ours["model"] != theirs["model"] else _words(side) for side in (ours, theirs))
+        problem = f": the device is a {one}, but {where} holds latencies of a {other}; {advice}, or attach a {other}"
+        raise study_file.error(("objectives", "latency_ms"), problem)
+    ours, theirs = identity["parameters"], held["parameters"]
+    if ours != theirs:
+        name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
+        problem = f"has parameter {name} otherwise than {where}, though it is the same by name; {advice}"
+        raise study_file.error(("table" if "table" in identity else "space",), problem)
+    if "device" in identity and "device" not in held:  # nobody knew it yet
+        study._storage.set_study_system_attr(study._study_id, IDENTITY, {**held, "device": identity["device"]})
+
+
+def _words(section: Mapping[str, Any]) -> str:
+    """A section of an identity in the words of a study file."""
+    if set(section) == {"name", "settings"}:
+        return f"{section['name']} {_words(section['settings'])}" if section["settings"] else str(section["name"])
+    inner = (f"{k}: {_words(v)}" if isinstance(v, Mapping) else f"{k}: {shown(v)}" for k, v in section.items())
+    return "{" + ", ".join(inner) + "}"
