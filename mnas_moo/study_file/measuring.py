@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from mnas_moo.objectives.objective import Direction
+from mnas_moo.objectives.host.settings import CudaSettings, HostSettings, OnnxSettings
+from mnas_moo.objectives.objective import OBJECTIVES, Direction
+from mnas_moo.objectives.phone.settings import AdbSettings
+from mnas_moo.objectives.training.settings import HOLDOUT, Training
 from mnas_moo.study_file.document import shown
-from mnas_moo.study_file.parts import Count, Fraction, OneOf, Part, Parts, Positive
+from mnas_moo.study_file.parts import Fraction, OneOf, Part, Parts, Positive, fields_of, with_fields
 
-DataType = Literal["float32", "int8"]
+_TRAINING = fields_of(Training)
 
 
+@with_fields({"epochs": _TRAINING["epochs"], "holdout": (Fraction, HOLDOUT), **_TRAINING})
 class Train(Part):
-    """Settings of ``objectives.training.train.TrainSettings``, and the share of the images that is held out."""
-
-    epochs: Count = 8
-    holdout: Fraction = 0.2
-    batch_size: Annotated[int, Field(ge=4)] = 64
-    learning_rate: Positive = 0.1
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    device: str = "auto"
-    threads: Count = 1
+    """Settings of ``mnas_moo.objectives.training``, and the share of the images that is held out."""
 
     manner: ClassVar[frozenset[str]] = frozenset({"device", "threads"})
 
@@ -36,50 +31,30 @@ class Accuracy(OneOf):
     train: Train | None = None
 
 
+@with_fields(fields_of(HostSettings))
 class Host(Part):
     """Settings of ``mnas_moo.objectives.host.latency.HostLatency``: LiteRT on this machine."""
 
-    threads: Count = 1
-    data_type: DataType = "float32"
-    precision: Fraction = 0.02
-    maximum_seconds: Positive = 5.0
-
     manner: ClassVar[frozenset[str]] = frozenset({"precision", "maximum_seconds"})
 
 
+@with_fields(fields_of(OnnxSettings))
 class OnnxRuntime(Part):
     """Settings of ``mnas_moo.objectives.host.latency.OnnxLatency``: ONNX Runtime on this machine's CPU."""
 
-    threads: Count = 1
-    precision: Fraction = 0.02
-    maximum_seconds: Positive = 5.0
-
     manner: ClassVar[frozenset[str]] = frozenset({"precision", "maximum_seconds"})
 
 
+@with_fields(fields_of(CudaSettings))
 class Cuda(Part):
     """Settings of ``mnas_moo.objectives.host.cuda.CudaLatency``: torch on this machine's GPU."""
 
-    precision: Fraction = 0.02
-    maximum_seconds: Positive = 5.0
-
     manner: ClassVar[frozenset[str]] = frozenset({"precision", "maximum_seconds"})
 
 
+@with_fields(fields_of(AdbSettings))
 class Adb(Part):
     """Settings of ``mnas_moo.objectives.phone.latency.AdbLatency``: LiteRT on the phones that adb sees."""
-
-    threads: Count = 1
-    data_type: DataType = "float32"
-    model: str | None = None
-    serials: list[str] | None = None
-    benchmark_model: str | None = None
-    precision: Fraction = 0.02
-    maximum_seconds: Positive = 10.0
-    maximum_temperature_c: Positive = 40.0
-    drift: Fraction = 0.05
-    time_limit_s: Positive = 60.0
-    patience_minutes: Positive = 30.0
 
     manner: ClassVar[frozenset[str]] = frozenset(
         {
@@ -164,22 +139,17 @@ class NoSettings(Part):
         return value
 
 
+@with_fields(dict.fromkeys(OBJECTIVES, (NoSettings | None, None)))
 class Objectives(Parts):
-    """What is optimised, in this order whatever the order in the file."""
+    """What is optimised, in this order whatever the order in the file: the objectives of ``OBJECTIVES``.
+
+    An objective that has settings is declared here; all others are counts.
+    """
 
     accuracy: Accuracy | None = None
     latency_ms: Latency | None = None
-    parameters_m: NoSettings | None = None
-    multiply_adds_m: NoSettings | None = None
-    peak_memory_mb: NoSettings | None = None
 
-    directions: ClassVar[Mapping[str, Direction]] = {
-        "accuracy": "maximize",
-        "latency_ms": "minimize",
-        "parameters_m": "minimize",
-        "multiply_adds_m": "minimize",
-        "peak_memory_mb": "minimize",
-    }
+    directions: ClassVar[Mapping[str, Direction]] = {name: info.direction for name, info in OBJECTIVES.items()}
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Objectives:
@@ -206,11 +176,6 @@ class Bounds(Part):
         return self
 
 
+@with_fields(dict.fromkeys(OBJECTIVES, (Bounds | None, None)))
 class Constraints(Parts):
     """Bounds on what is measured, on objectives or on others (which are then measured with their defaults)."""
-
-    accuracy: Bounds | None = None
-    latency_ms: Bounds | None = None
-    parameters_m: Bounds | None = None
-    multiply_adds_m: Bounds | None = None
-    peak_memory_mb: Bounds | None = None

@@ -113,9 +113,6 @@ class NetworkStudy(StudyFile):
         """
         self.make_space()
         self.make_reward()
-        accuracy = self.constraints.accuracy
-        for bound in ("min", "max"):
-            if accuracy is not None and (getattr(accuracy, bound) or 0) > 1:
-                raise self.error(
-                    ("constraints", "accuracy", bound), f"is {getattr(accuracy, bound)}; accuracy is a fraction of 1"
-                )
+        for bound, limit in zip(("min", "max"), self.limits.get("accuracy", ()), strict=False):
+            if limit is not None and limit > 1:
+                raise self.error(("constraints", "accuracy", bound), f"is {limit}; accuracy is a fraction of 1")

@@ -6,17 +6,19 @@ holds exactly one name. ``first_complaint`` puts pydantic's errors into the proj
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from mnas_moo.objectives.settings import COUNT, POSITIVE, SHARE
 from mnas_moo.study_file.document import Document, Key, StudyError, nearest, shown
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(**POSITIVE)]
+Fraction = Annotated[float, Field(**SHARE)]
+Count = Annotated[int, Field(**COUNT)]
 Seed = Annotated[int, Field(ge=0)]
 
 
@@ -52,6 +54,39 @@ class Part(BaseModel):
                     {"key": key, "problem": f"is unknown{nearest(key, [*cls.allowed(), *cls.elsewhere])}"},
                 )
         return value
+
+
+Fields = Mapping[str, tuple[Any, Any]]
+"""Fields of a part by name: type, with bounds, and default."""
+_Part = TypeVar("_Part", bound=Part)
+
+
+def fields_of(settings: type) -> Fields:
+    """The fields that a dataclass of settings declares (``mnas_moo.objectives.settings``), for ``with_fields``."""
+    types = get_type_hints(settings, include_extras=True)
+    return {
+        field.name: (Annotated[types[field.name], Field(**field.metadata)], field.default)
+        for field in dataclasses.fields(settings)
+    }
+
+
+def with_fields(fields: Fields) -> Callable[[type[_Part]], type[_Part]]:
+    """Gives a part fields that are declared elsewhere; those that it declares itself stay as they are.
+
+    >>> @with_fields({"epochs": (Count, 8)})
+    ... class Train(Part):
+    ...     "Settings of a training."
+    >>> Train().model_dump()
+    {'epochs': 8}
+    """
+
+    def fill(part: type[_Part]) -> type[_Part]:
+        added: dict[str, Any] = {name: field for name, field in fields.items() if name not in part.model_fields}
+        made = create_model(part.__name__, __base__=part, __module__=part.__module__, **added)
+        made.__doc__ = part.__doc__
+        return made
+
+    return fill
 
 
 class Parts(Part):

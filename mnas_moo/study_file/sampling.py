@@ -6,7 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mnas_moo.reward import AbsoluteReward, MnasReward
 from mnas_moo.study_file.parts import OneOf, Part, Positive, Seed
+
+_AtMost0 = Annotated[float, Field(le=0)]
 
 
 class _RewardOf(Part):
@@ -18,14 +21,14 @@ class _RewardOf(Part):
 class MnasRewardSettings(_RewardOf):
     """``mnas_moo.MnasReward``: soft as it stands, hard with `alpha: 0, beta: -1`."""
 
-    alpha: Annotated[float, Field(le=0)] = -0.07
-    beta: Annotated[float, Field(le=0)] = -0.07
+    alpha: _AtMost0 = MnasReward.alpha
+    beta: _AtMost0 = MnasReward.beta
 
 
 class AbsoluteRewardSettings(_RewardOf):
     """``mnas_moo.AbsoluteReward``."""
 
-    beta: Annotated[float, Field(le=0)] = -0.1
+    beta: _AtMost0 = AbsoluteReward.beta
 
 
 class RewardChoice(OneOf):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, PrivateAttr
 
 from mnas_moo.objectives.objective import Direction
+from mnas_moo.reward import AbsoluteReward, MnasReward, Reward
 from mnas_moo.study_file.document import Document, Key, StudyError
 from mnas_moo.study_file.parts import Count, Part
 from mnas_moo.study_file.sampling import Sampler
-
-if TYPE_CHECKING:
-    from mnas_moo.reward import Reward
 
 
 class StudyFile(Part):
@@ -78,8 +76,6 @@ class StudyFile(Part):
             return None
         if len(self.objective_names) == 1:
             raise self.error(where, f"joins two objectives, and there is only {self.objective_names[0]}; leave it out")
-        from mnas_moo.reward import AbsoluteReward, MnasReward
-
         formula, settings = sampler.reward.chosen
         formulas: dict[str, type[Reward]] = {"mnas": MnasReward, "absolute": AbsoluteReward}
         reward = formulas[formula](**settings.model_dump())

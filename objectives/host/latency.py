@@ -27,6 +27,7 @@ from typing import Any, BinaryIO, cast
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.formats import litert, onnx
 from mnas_moo.objectives.host import worker as host_worker
+from mnas_moo.objectives.host.settings import HostSettings, OnnxSettings
 from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement, measure_in_turn
 
 _GRACE_SECONDS = 120.0  # for start, loading and the first runs of a large network, on top of the measuring time
@@ -194,11 +195,11 @@ class HostLatency(ProcessLatency):
 
     def __init__(
         self,
-        threads: int = 1,
+        threads: int = HostSettings.threads,
         *,
-        data_type: str = "float32",
-        precision: float = 0.02,
-        maximum_seconds: float = 5.0,
+        data_type: str = HostSettings.data_type,
+        precision: float = HostSettings.precision,
+        maximum_seconds: float = HostSettings.maximum_seconds,
     ) -> None:
         if data_type not in litert.DATA_TYPES:
             raise ValueError(f"data_type is {data_type!r}; allowed: {', '.join(litert.DATA_TYPES)}")
@@ -226,7 +227,13 @@ class OnnxLatency(ProcessLatency):
         MissingExtraError: onnx or onnxruntime is not installed.
     """
 
-    def __init__(self, threads: int = 1, *, precision: float = 0.02, maximum_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        threads: int = OnnxSettings.threads,
+        *,
+        precision: float = OnnxSettings.precision,
+        maximum_seconds: float = OnnxSettings.maximum_seconds,
+    ) -> None:
         version = require("onnxruntime", extra="onnx").__version__
         require("onnx", extra="onnx")
         device = {"backend": "onnxruntime", "runtime": f"ONNX Runtime {version}", "data_type": "float32"}

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from mnas_moo.objectives.formats import litert
 from mnas_moo.objectives.objective import JSON, DeviceError, Direction, Graph, Measurement
@@ -25,7 +24,9 @@ from mnas_moo.objectives.phone.adb import PhoneError, Server, TransientError, Tr
 from mnas_moo.objectives.phone.benchmark_model import BenchmarkError, read_program
 from mnas_moo.objectives.phone.pool import Pool, Seat, Standing
 from mnas_moo.objectives.phone.session import LockLostError, Program, Session
+from mnas_moo.objectives.phone.settings import AdbSettings
 from mnas_moo.objectives.phone.turn import Bounds, LockedError, SwappedError, Times, Turn
+from mnas_moo.objectives.settings import DataType
 
 _TURN = 8  # networks of a turn at most: what a drift throws away, and how long others wait for the phone
 _POLL_S = 0.5  # how often adb is asked which phones there are, while there is work
@@ -100,18 +101,18 @@ class AdbLatency:
 
     def __init__(
         self,
-        threads: int = 1,
+        threads: int = AdbSettings.threads,
         *,
-        data_type: Literal["float32", "int8"] = "float32",
-        model: str | None = None,
-        serials: Sequence[str] | None = None,
-        benchmark_model: str | os.PathLike[str] | None = None,
-        precision: float = 0.02,
-        maximum_seconds: float = 10.0,
-        maximum_temperature_c: float = 40.0,
-        drift: float = 0.05,
-        time_limit_s: float = 60.0,
-        patience_minutes: float = 30.0,
+        data_type: DataType = AdbSettings.data_type,
+        model: str | None = AdbSettings.model,
+        serials: Sequence[str] | None = AdbSettings.serials,
+        benchmark_model: str | os.PathLike[str] | None = AdbSettings.benchmark_model,
+        precision: float = AdbSettings.precision,
+        maximum_seconds: float = AdbSettings.maximum_seconds,
+        maximum_temperature_c: float = AdbSettings.maximum_temperature_c,
+        drift: float = AdbSettings.drift,
+        time_limit_s: float = AdbSettings.time_limit_s,
+        patience_minutes: float = AdbSettings.patience_minutes,
         rest_s: tuple[float, float] = (1.0, 60.0),
         report: Callable[[str], None] | None = None,
     ) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.training.settings import HOLDOUT
 
 if TYPE_CHECKING:
     import torch
@@ -96,7 +97,7 @@ def describe(source: Source) -> DataInfo:
 
 
 def load_data(
-    source: Source, resolution: int, *, holdout: float = 0.2, seed: int = 0, cache: Path | None = None
+    source: Source, resolution: int, *, holdout: float = HOLDOUT, seed: int = 0, cache: Path | None = None
 ) -> ImageData:
     """Decodes a source and splits it.
 

@@ -1,0 +1,33 @@
+"""Settings of the training by which accuracy is measured, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mnas_moo.objectives.settings import COUNT, POSITIVE
+
+HOLDOUT = 0.2
+"""Share of the images that is held out, where nothing else is asked for."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a child is trained; ``train.TrainSettings`` checks it against this machine.
+
+    Attributes:
+        epochs: passes over the training part.
+        batch_size: images a step, at least 4; the last of an epoch has half to one and a half times as many.
+        learning_rate: learning rate of SGD at its peak.
+        weight_decay: L2 decay of the weights of convolutions and the classifier (not of norms and biases).
+        label_smoothing: share of the target that is spread over all classes.
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": the first of cuda, mps and cpu that is there.
+        threads: CPU threads a training uses; the children of a search are so small that more hardly help.
+    """
+
+    epochs: int = field(default=8, metadata=COUNT)
+    batch_size: int = field(default=64, metadata={"ge": 4})
+    learning_rate: float = field(default=0.1, metadata=POSITIVE)
+    weight_decay: float = field(default=0.01, metadata={"ge": 0, "allow_inf_nan": False})
+    label_smoothing: float = field(default=0.1, metadata={"ge": 0, "lt": 1})
+    device: str = "auto"
+    threads: int = field(default=1, metadata=COUNT)
