@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 import pytest
 
 from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.objectives.predictor.latency import PREDICTED, PredictedLatency
+from mnas_moo.objectives.predictor.latency import PREDICTED
 from mnas_moo.running import latency_sources, network_trials
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
 from mnas_moo.running.run import run_study
@@ -98,26 +96,6 @@ def test_every_member_of_the_front_was_measured_and_the_device_was_spared(tmp_pa
     assert devices == {"a phone"}
     assert len(specs) == 60 - len(predicted)
     assert measured == pytest.approx([true_ms(spec) for spec in specs])
-
-
-@dataclass
-class Prediction:
-    ms: float
-    low_ms: float
-    high_ms: float
-    outside: str | None
-
-
-def test_a_network_unlike_all_that_was_seen_is_measured() -> None:
-    class Predictor:
-        def predict(self, spec: Any) -> Prediction:
-            return Prediction(1.0, 0.9, 1.1, "wider than all networks it was fitted to")
-
-    device = Device()
-    spec = load_study_file("digits").make_space().random(np.random.default_rng(0))
-    found = PredictedLatency(Predictor(), device).measure(spec, seed=0)  # type: ignore[arg-type]
-    assert found.value == true_ms(spec)
-    assert found.details["outside"] == "wider than all networks it was fitted to"
 
 
 @pytest.mark.parametrize(

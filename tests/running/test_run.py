@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import optuna
 import pytest
@@ -11,69 +10,14 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._serializer import serialize_frozen_trial
 
 from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.objectives.objective import DeviceError, Direction, Measurement
-from mnas_moo.running import latency_sources, network_trials
+from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.running.run import TrialFailuresError, run_study
-from mnas_moo.running.storage import create_storage, find_study
-from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, SAME_AS, Observer
+from mnas_moo.running.storage import find_study
+from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, Observer
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.spaces.text import from_text
-from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.load import load_study_file
-from mnas_moo.study_file.study import StudyFile
-
-COUNTS = """\
-name: counts
-storage: journal:///{folder}/counts.log
-space: {{mnasnet: {{preset: digits, blocks: 3}}}}
-data: digits
-objectives: {{parameters_m: , multiply_adds_m: }}
-sampler: {{random: {{seed: 0}}}}
-trials: 5
-"""
-
-
-def write(folder: Path, *changes: str) -> StudyFile:
-    """The study of ``COUNTS`` with texts replaced: old, new, old, new, …"""
-    text = COUNTS.format(folder=folder)
-    for old, new in zip(changes[::2], changes[1::2], strict=True):
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "counts.yaml").write_text(text, encoding="utf-8")
-    return load_study_file(folder / "counts.yaml")
-
-
-class Fake:
-    """An objective that is a function."""
-
-    def __init__(self, name: str, measure: Callable[[NetworkSpec, int], float]) -> None:
-        self.name = name
-        self.direction: Direction = "maximize" if name == "accuracy" else "minimize"
-        self.function = measure
-        self.closed = 0
-
-    def measure(self, spec: NetworkSpec, seed: int) -> Measurement:
-        return Measurement(self.function(spec, seed), {"seed": seed})
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
-    """Objectives that a test puts here are taken instead of real ones."""
-    fakes: dict[str, Fake] = {}
-    real = network_trials.make_objective
-    monkeypatch.setattr(
-        network_trials,
-        "make_objective",
-        lambda study_file, name, *rest: fakes.get(name) or real(study_file, name, *rest),
-    )
-    return fakes
-
-
-def values(study: optuna.Study) -> list[list[float]]:
-    return [trial.values for trial in study.get_trials(states=(TrialState.COMPLETE,))]
+from tests.running.conftest import Fake, values, write
 
 
 def test_a_study_has_the_trials_it_wants_with_all_that_was_measured(tmp_path: Path) -> None:
@@ -265,85 +209,6 @@ def test_without_a_device_the_run_ends_and_the_next_one_goes_on_with_what_was_me
     assert fake["multiply_adds_m"].closed == 2
 
 
-def test_what_a_device_waits_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Slow(Fake):
-        device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
-
-    def slow(settings: Any, report: Callable[[str], None]) -> Slow:
-        def time(spec: NetworkSpec, seed: int) -> float:
-            report("waiting: Pixel 6 (serial 1) is offline")
-            return 1.0
-
-        return Slow("latency_ms", time)
-
-    told: list[str] = []
-
-    class Listening(Observer):
-        def waiting(self, why: str) -> None:
-            told.append(why)
-
-    monkeypatch.setattr(latency_sources, "make", slow)
-    study = run_study(write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}"), trials=1, observer=Listening())
-    assert told == ["waiting: Pixel 6 (serial 1) is offline"]
-    assert len(values(study)) == 1
-
-
-def test_a_study_goes_on_with_the_phone_it_began_with_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Phone(Fake):
-        device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
-
-    monkeypatch.setattr(latency_sources, "make", lambda *_: Phone("latency_ms", lambda spec, seed: 1.0))
-    file = write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}")
-    run_study(file, trials=1)
-    monkeypatch.setattr(Phone, "device", {"model": "Pixel 8"})
-    with pytest.raises(StudyError, match=r"latency_ms: the device is a Pixel 8, but .* holds latencies of a Pixel 6"):
-        run_study(file, trials=2)
-
-
-def test_objectives_of_a_trial_are_measured_side_by_side(tmp_path: Path, fake: dict[str, Fake]) -> None:
-    together = threading.Barrier(2)
-
-    def meet(spec: NetworkSpec, seed: int) -> float:
-        together.wait(timeout=30)
-        return 0.5
-
-    fake["parameters_m"], fake["multiply_adds_m"] = Fake("parameters_m", meet), Fake("multiply_adds_m", meet)
-    assert values(run_study(write(tmp_path), trials=1)) == [[0.5, 0.5]]
-
-
-def test_a_network_is_measured_once_and_then_answered_from_the_results(tmp_path: Path, fake: dict[str, Fake]) -> None:
-    calls: list[str] = []
-
-    def count(spec: NetworkSpec, seed: int) -> float:
-        calls.append(str(spec))
-        return float(len(calls))
-
-    fake["parameters_m"] = Fake("parameters_m", count)
-    file = write(tmp_path)
-    study = run_study(file, trials=2)
-    study.enqueue_trial(study.trials[1].params)
-    study = run_study(file, trials=3)
-    assert len(calls) == 2
-    assert study.trials[2].values == study.trials[1].values
-    assert study.trials[2].user_attrs[SAME_AS] == 1
-    assert study.trials[2].user_attrs[MEASUREMENTS] == study.trials[1].user_attrs[MEASUREMENTS]
-
-
-def test_genomes_of_one_network_are_one_network(tmp_path: Path) -> None:
-    file = write(tmp_path)
-    study = run_study(file, trials=1)
-    space = file.make_space(network_trials.describe(file))
-    params = study.trials[0].params
-    other = next(
-        {**params, name: choice}
-        for name, distribution in space.distributions.items()
-        for choice in distribution.choices  # type: ignore[attr-defined]
-        if choice != params[name] and space.spec({**params, name: choice}).canonical() == space.spec(params).canonical()
-    )
-    study.enqueue_trial(other)
-    assert run_study(file, trials=2).trials[1].user_attrs[SAME_AS] == 0
-
-
 def test_a_constraint_says_by_how_much_it_is_broken_to_optuna_and_to_the_dashboard_alike(tmp_path: Path) -> None:
     bounds = "constraints: {peak_memory_mb: {max: 0.065}, parameters_m: {min: 0.0085, max: 0.016}}\n"
     study = run_study(write(tmp_path, "sampler", f"{bounds}sampler"), trials=8)
@@ -361,43 +226,6 @@ def test_a_constraint_says_by_how_much_it_is_broken_to_optuna_and_to_the_dashboa
     assert 0 < broken < 8
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (("blocks: 3", "blocks: 2"), "3: space: the file asks for mnasnet {preset: 'digits', blocks: 2}, but study "),
-        (("parameters_m: ,", "peak_memory_mb: ,"), "5: objectives: the file asks for {multiply_adds_m: {}, peak_"),
-        (
-            ("sampler", "constraints: {parameters_m: {max: 1}}\nsampler"),
-            "6: constraints: the file asks for {parameters_m: {max: 1.0}}, but study 'counts' in journal:///",
-        ),
-    ],
-)
-def test_a_storage_that_holds_another_study_is_refused(changes: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    run_study(write(tmp_path))
-    with pytest.raises(StudyError) as caught:
-        run_study(write(tmp_path, *changes), trials=9)
-    assert str(caught.value).startswith(f"{tmp_path}/counts.yaml:{message}")
-    assert " holds " in str(caught.value)
-    assert str(caught.value).endswith("; give the new study another name or storage")
-
-
-def test_a_study_made_without_a_study_file_is_continued_if_its_objectives_fit(tmp_path: Path) -> None:
-    file = write(tmp_path)
-    foreign = optuna.create_study(
-        study_name="counts", storage=create_storage(file), directions=["minimize", "minimize"]
-    )
-    foreign.optimize(lambda trial: (trial.suggest_float("x", 0, 1), 1.0), n_trials=1)
-    with pytest.raises(StudyError, match="holds minimize unnamed, minimize unnamed"):
-        run_study(file)
-    foreign.set_metric_names(["parameters_m", "multiply_adds_m"])
-    assert len(run_study(file).trials) == 5
-
-
-def test_another_sampler_and_other_trials_are_the_same_study(tmp_path: Path) -> None:
-    run_study(write(tmp_path))
-    assert len(run_study(write(tmp_path, "{random: {seed: 0}}", "tpe", "trials: 5", "trials: 6")).trials) == 6
-
-
 def test_a_trial_of_a_killed_worker_does_not_block_and_is_tried_again(tmp_path: Path) -> None:
     file = load_study_file(write(tmp_path)._document.path, storage=f"sqlite:///{tmp_path}/counts.db")
     study = run_study(file, trials=1)
@@ -411,17 +239,6 @@ def test_a_trial_of_a_killed_worker_does_not_block_and_is_tried_again(tmp_path: 
         TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE,
     ]  # fmt: skip
     assert study.trials[2].params["block1.operation"] == dead.params["block1.operation"]
-
-
-def test_classes_that_are_not_the_datas_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"counts.yaml:3: space.mnasnet.classes is 7, but the data has 10"):
-        run_study(write(tmp_path, "blocks: 3", "classes: 7"))
-
-
-def test_what_is_wrong_with_the_data_leaves_no_storage_behind(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"counts.yaml:4: data: nowhere is no folder"):
-        run_study(write(tmp_path, "data: digits", "data: nowhere"))
-    assert [path.name for path in tmp_path.iterdir()] == ["counts.yaml"]
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{}/counts.db", "journal:///{}/counts.log"])

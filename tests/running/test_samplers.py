@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -11,7 +12,12 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.reward import MnasReward
 from mnas_moo.running import samplers
+from mnas_moo.running.run import run_study
+from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.sampling import Sampler
+from tests.study_file.conftest import load_table
+
+SAMPLER = "sampler: {random: {seed: 0}}"
 
 WORD, NUMBER, REAL = CategoricalDistribution(["a", "b", "c"]), IntDistribution(0, 5), FloatDistribution(0.0, 1.0)
 
@@ -103,3 +109,59 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(samplers, "NEEDS", {"gp": ("no_such_package", "gp")})
     with pytest.raises(MissingExtraError, match=r"no_such_package is not installed .*mnas-moo\[gp\]"):
         samplers.make("gp", 0, n_objectives=2)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "message"),
+    [
+        ("{cmaes: {seed: 0}}", "sampler.cmaes: cmaes has one objective, not 2"),
+        ("mnas-paper", "sampler.mnas-paper.reward is missing"),
+        (
+            "{mnas-paper: {reward: {mnas: {target: 2, latency: memory}}}}",
+            "sampler.mnas-paper.reward.mnas: reward: no obj",
+        ),
+    ],
+)
+def test_a_sampler_that_cannot_do_it_is_refused_before_there_is_a_storage(
+    sampler: str, message: str, past_table: None
+) -> None:
+    with pytest.raises(StudyError, match=re.escape(f"past.yaml:8: {message}")):
+        run_study(load_table("{random: {seed: 0}}", sampler))
+    assert not Path("past.log").exists()
+
+
+def test_the_default_samplers_settings_reach_it(past_table: None) -> None:
+    load_table(SAMPLER, "sampler: {mnas: {seed: 0, reference_point: {latency_ms: 3}, model_trials: 60}}")
+    study = run_study("past.yaml", trials=3)
+    state = study.sampler._state(study)  # type: ignore[attr-defined]
+    assert state.settings.reference_point == (None, 3)
+    assert state.settings.model_trials == 60
+
+
+def test_a_study_learns_from_another_ones_storage(past_table: None) -> None:
+    load_table()
+    run_study("past.yaml", trials=5)
+    Path("old.yaml").write_text(Path("past.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    load_table("name: past", "name: new", SAMPLER, "sampler: {mnas: {seed: 0, source: old.yaml, shared: [accuracy]}}")
+    study = run_study("past.yaml", trials=2)
+    transfer = study.sampler._state(study).settings.transfer  # type: ignore[attr-defined]
+    assert len(transfer.records) == 5
+    assert transfer.objectives == {0: 0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("reference_point: {latency: 3}", "sampler.mnas.reference_point names 'latency', which is no objective"),
+        ("source: old.yaml", "sampler.mnas.source and shared need each other"),
+        ("source: past.yaml, shared: [accuracy]", "past.yaml has no trials yet; run it first"),
+        ("model_trials: 3", "sampler.mnas.model_trials"),
+    ],
+)
+def test_wrong_settings_of_the_default_sampler_are_one_line(settings: str, message: str, past_table: None) -> None:
+    def attempt() -> None:
+        load_table(SAMPLER, f"sampler: {{mnas: {{{settings}}}}}")
+        run_study("past.yaml", trials=1)
+
+    with pytest.raises(StudyError, match=re.escape(message)):
+        attempt()

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from mnas_moo.running import latency_sources, network_trials
+from mnas_moo.running.run import run_study
+from mnas_moo.running.trials import MEASUREMENTS, SAME_AS, Observer
+from mnas_moo.spaces.spec import NetworkSpec
+from mnas_moo.study_file.document import StudyError
+from tests.running.conftest import Fake, values, write
+
+
+def test_objectives_of_a_trial_are_measured_side_by_side(tmp_path: Path, fake: dict[str, Fake]) -> None:
+    together = threading.Barrier(2)
+
+    def meet(spec: NetworkSpec, seed: int) -> float:
+        together.wait(timeout=30)
+        return 0.5
+
+    fake["parameters_m"], fake["multiply_adds_m"] = Fake("parameters_m", meet), Fake("multiply_adds_m", meet)
+    assert values(run_study(write(tmp_path), trials=1)) == [[0.5, 0.5]]
+
+
+def test_a_network_is_measured_once_and_then_answered_from_the_results(tmp_path: Path, fake: dict[str, Fake]) -> None:
+    calls: list[str] = []
+
+    def count(spec: NetworkSpec, seed: int) -> float:
+        calls.append(str(spec))
+        return float(len(calls))
+
+    fake["parameters_m"] = Fake("parameters_m", count)
+    file = write(tmp_path)
+    study = run_study(file, trials=2)
+    study.enqueue_trial(study.trials[1].params)
+    study = run_study(file, trials=3)
+    assert len(calls) == 2
+    assert study.trials[2].values == study.trials[1].values
+    assert study.trials[2].user_attrs[SAME_AS] == 1
+    assert study.trials[2].user_attrs[MEASUREMENTS] == study.trials[1].user_attrs[MEASUREMENTS]
+
+
+def test_genomes_of_one_network_are_one_network(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    study = run_study(file, trials=1)
+    space = file.make_space(network_trials.describe(file))
+    params = study.trials[0].params
+    other = next(
+        {**params, name: choice}
+        for name, distribution in space.distributions.items()
+        for choice in distribution.choices  # type: ignore[attr-defined]
+        if choice != params[name] and space.spec({**params, name: choice}).canonical() == space.spec(params).canonical()
+    )
+    study.enqueue_trial(other)
+    assert run_study(file, trials=2).trials[1].user_attrs[SAME_AS] == 0
+
+
+def test_what_a_device_waits_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Fake):
+        device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
+
+    def slow(settings: Any, report: Callable[[str], None]) -> Slow:
+        def time(spec: NetworkSpec, seed: int) -> float:
+            report("waiting: Pixel 6 (serial 1) is offline")
+            return 1.0
+
+        return Slow("latency_ms", time)
+
+    told: list[str] = []
+
+    class Listening(Observer):
+        def waiting(self, why: str) -> None:
+            told.append(why)
+
+    monkeypatch.setattr(latency_sources, "make", slow)
+    study = run_study(write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}"), trials=1, observer=Listening())
+    assert told == ["waiting: Pixel 6 (serial 1) is offline"]
+    assert len(values(study)) == 1
+
+
+def test_classes_that_are_not_the_datas_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"counts.yaml:3: space.mnasnet.classes is 7, but the data has 10"):
+        run_study(write(tmp_path, "blocks: 3", "classes: 7"))
+
+
+def test_what_is_wrong_with_the_data_leaves_no_storage_behind(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"counts.yaml:4: data: nowhere is no folder"):
+        run_study(write(tmp_path, "data: digits", "data: nowhere"))
+    assert [path.name for path in tmp_path.iterdir()] == ["counts.yaml"]
