@@ -1,4 +1,4 @@
-"""What makes two runs the same study: kept in the storage with the study, and compared before a run goes on with it."""
+"""What two runs must share to be one study: stored with the study, and compared before a run continues it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mnas_moo.study_file.document import shown
 from mnas_moo.study_file.study import StudyFile
 
 IDENTITY = "mnas_moo:study"
-"""Study attribute (of the system's): what makes two runs the same study."""
+"""System attribute of a study: what two runs must share to be the same study."""
 _FORMAT = 1
 
 
 def identity_of(study_file: StudyFile, subject: Subject) -> dict[str, Any]:
-    """What makes two runs the same study, as plain data; where the images lie and where they are trained does not."""
+    """What two runs must share to be the same study, as plain data; paths and devices of the training are no part."""
     constraints = {
         name: {end: limit for end, limit in (("max", high), ("min", low)) if limit is not None}
         for name, (low, high) in study_file.limits.items()
@@ -33,10 +33,10 @@ def identity_of(study_file: StudyFile, subject: Subject) -> dict[str, Any]:
 
 
 def check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[str, Any]) -> None:
-    """Refuses to go on with another study; a new or a foreign one (made without a study file) becomes this one.
+    """Compares a study in the storage with the file's; one without an identity (new, or made without a file) gets it.
 
     Raises:
-        StudyError: what differs, with what the file asks for and what the storage holds.
+        StudyError: the two differ; the message has what the file asks for and what the storage holds.
     """
     advice = "give the new study another name or storage"
     where = f"study {study_file.name!r} in {study_file.storage}"
@@ -79,7 +79,7 @@ def check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[st
         name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
         problem = f"has parameter {name} otherwise than {where}, though it is the same by name; {advice}"
         raise study_file.error(("table" if "table" in identity else "space",), problem)
-    if "device" in identity and "device" not in held:  # nobody knew it yet
+    if "device" in identity and "device" not in held:  # it was stored before the device was known
         study._storage.set_study_system_attr(study._study_id, IDENTITY, {**held, "device": identity["device"]})
 
 

@@ -9,10 +9,13 @@ from contextlib import contextmanager
 
 
 class Interrupts:
-    """Ctrl-C, kept back while a trial is asked for or stored, so that no trial is left half done.
+    """Keeps Ctrl-C back while a trial is asked for or stored, so that no trial is left half done.
 
-    Only while the context is entered, only in the main thread, and only where nobody else handles it. A second Ctrl-C
-    is not kept back.
+    It does so while the context is entered, in the main thread, and where the program has no handler of its own. A
+    second Ctrl-C interrupts at once.
+
+    Attributes:
+        pending: whether Ctrl-C was pressed.
     """
 
     def __init__(self) -> None:
@@ -37,12 +40,16 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def keep_back(self) -> None:
-        """From now on, but for ``allowed``."""
+        """Keeps Ctrl-C back from now on, except within ``allowed``."""
         self._open = False
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
-        """A stretch that may be interrupted."""
+        """A block that Ctrl-C interrupts.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed in the block, or before it.
+        """
         self._open = True
         try:
             if self.pending:

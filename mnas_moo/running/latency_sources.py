@@ -1,7 +1,7 @@
 """Where latency comes from, by the names that study files and the command line use.
 
 Every source is a ``Latency`` of ``mnas_moo.objectives.objective``: devices that measure (this machine, a GPU, phones)
-and the lookup tables that were measured on one. Each is imported only when it is asked for.
+and the lookup tables that were measured on one. Each is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def make(settings: Measured, report: Callable[[str], None]) -> Latency:
     """The source of latency that a study file describes.
 
     Args:
-        settings: its name and settings; not a predictor, which needs a study (``predicted_latency``).
-        report: told, in one line, what it waits for.
+        settings: name and settings of the source; not a predictor, which needs a study (see ``network_trials``).
+        report: function that is called with one line about what is waited for.
 
     Raises:
         ValueError: a setting, or a table's file, cannot be used.

@@ -1,8 +1,8 @@
 """Trials of networks: parameters become a specification, which is trained, timed and counted.
 
-A network that the study has measured already is answered from its results (the paper's controller may propose it
-again), and the objectives of one are measured side by side (Tan et al. 2019, sec. 3: accuracy from training, latency
-from a phone).
+A network that the study has measured already (the paper's controller may propose one again) gets the stored results.
+The objectives of a network are measured at the same time (Tan et al. 2019, sec. 3: accuracy from training, latency from
+a phone).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class NetworkTrials:
-    """Networks of a space that are built, trained and timed."""
+    """The subject of a study of networks: every trial builds, trains and times one."""
 
     def __init__(self, study_file: NetworkStudy) -> None:
         self.study_file = study_file
@@ -55,22 +55,22 @@ class NetworkTrials:
         self.objectives: dict[str, Objective] = {}
 
     def prepare(self, stack: ExitStack, observer: Observer) -> None:
-        """Opens data and devices; from now on a phone's model is part of the identity."""
+        """Opens data and devices; from then on ``identity`` has the model of the phone."""
         self.objectives = _objectives(self.study_file, self.space, stack, observer)
         self.close = stack.close
         if "latency_ms" in self.objectives and self.study_file.latency.chosen[0] in ("adb", "lut", "model"):
             latency: Latency = self.objectives["latency_ms"]  # type: ignore[assignment]  # all of this name are
-            # Of a table, also how its times came about; of a phone, the settings say that.
+            # A table has also the settings of its measurements; those of a phone are in the objective's settings.
             keys = ("model", "measured_by", "threads", "data_type") if self.study_file.latency.lut else ("model",)
             self.identity["device"] = {key: latency.device.get(key) for key in keys}
 
     def measure(
         self, study: optuna.Study, trial: optuna.Trial, observer: Observer, interrupts: Interrupts
     ) -> Mapping[str, Mapping[str, Any]]:
-        """Suggests a network and measures it, or answers from what was measured of it.
+        """Suggests a network and measures it, or takes the results of an earlier trial of the same network.
 
         Raises:
-            DeviceError: no device is left; what was measured until then is stored, for whoever tries the trial again.
+            DeviceError: no device is left; what was measured until then is stored for the next try of the trial.
             ValueError: an objective could not be measured.
         """
         from mnas_moo.spaces.text import to_text
@@ -85,8 +85,8 @@ class NetworkTrials:
                 trial.set_user_attr(SAME_AS, earlier.number)
                 found: Mapping[str, Mapping[str, Any]] = earlier.user_attrs[MEASUREMENTS]
                 return found
-        measurements = dict(trial.user_attrs.get(MEASUREMENTS, {}))  # of an earlier try of this trial
-        # The seed follows the network: a trial that is tried again, anywhere, is the same trial.
+        measurements = dict(trial.user_attrs.get(MEASUREMENTS, {}))  # those of an earlier try of this trial
+        # The seed is a function of the network: another try of a trial, in any process, gives the same result.
         seed = zlib.crc32(network.encode())
         try:
             self._measure(spec, seed, interrupts, measurements)
@@ -105,7 +105,7 @@ class NetworkTrials:
     def _measure(
         self, spec: NetworkSpec, seed: int, interrupts: Interrupts, measurements: dict[str, dict[str, Any]]
     ) -> None:
-        """Adds what is missing. The first runs in this thread, where Ctrl-C reaches it, the others beside."""
+        """Measures what is missing: the first objective in this thread, where Ctrl-C reaches it, the rest in others."""
         missing = [name for name in self.objectives if name not in measurements]
         if not missing:
             return
@@ -137,7 +137,7 @@ def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str,
     """One measurement as it is stored.
 
     Raises:
-        ValueError: it failed; the message begins with its name.
+        ValueError: the measurement failed; the message begins with the objective's name.
     """
     try:
         measured = measure(spec, seed)
@@ -153,10 +153,10 @@ def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str,
 
 
 def describe(study_file: NetworkStudy) -> DataInfo:
-    """What the study's data says of the space.
+    """Classes, channels and resolution of the study's images.
 
     Raises:
-        StudyError: there is no such data.
+        StudyError: the data cannot be found or read.
     """
     from mnas_moo.objectives.training.data import describe
 
@@ -186,7 +186,7 @@ def _space(study_file: NetworkStudy, data: DataInfo) -> Space:
 
 
 def _objectives(study_file: NetworkStudy, space: Space, stack: ExitStack, observer: Observer) -> dict[str, Objective]:
-    """All that is to be measured, objectives and constrained numbers; closed with the stack."""
+    """The objectives and constrained numbers of a study by name; leaving the stack closes them."""
     objectives: dict[str, Objective] = {}
     for name in study_file.measured_names:
         try:
@@ -205,7 +205,7 @@ def make_objective(study_file: NetworkStudy, name: str, space: Space, observer: 
     """One objective, or constrained number, of a study.
 
     Raises:
-        StudyError, ValueError, OSError: its settings, data or files cannot be used.
+        StudyError, ValueError, OSError: the settings, data or files of the objective cannot be used.
     """
     if name == "accuracy":
         from mnas_moo.objectives.training.data import load_data
@@ -239,7 +239,7 @@ def _latency(study_file: NetworkStudy, space: Space, observer: Observer) -> Late
 
 
 def _predicted(study_file: NetworkStudy, settings: Model, observer: Observer) -> PredictedLatency:
-    """A predictor fitted to what other studies, and this one before, have measured on the device that confirms."""
+    """A predictor fitted to what other studies, and earlier runs of this one, have measured on the same device."""
     from mnas_moo.objectives.predictor.predictor import LatencyPredictor
 
     where = ("objectives", "latency_ms", "model")

@@ -1,8 +1,8 @@
-"""Latency predicted from past trials, and measured where it matters: the predictor proposes, the device confirms.
+"""Predicted latency in a study: the measured networks a predictor is fitted to, and the networks that must be measured.
 
-A trial that another dominates even at the lower end of its predicted latency can never be on the front, so it is told
-with the prediction; every other network is measured before it is told. So each member of the front has a measured
-latency, whatever the predictor's errors, and the device is asked for a part of the networks only.
+A network that a completed trial dominates even at the lower end of its predicted latency is not on the front, whatever
+its latency is within the interval; its trial gets the prediction. Every other network is measured before its trial is
+told. So every member of the front has a measured latency, and the device measures only some of the networks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def measured_pairs(study: optuna.Study) -> tuple[list[NetworkSpec], list[float],
     """Networks of a study whose latency was measured, every network once.
 
     Returns:
-        The networks, their latencies in milliseconds, and the names of the devices, as far as they are stored.
+        The networks, their latencies in milliseconds, and those names of devices that are stored.
     """
     from mnas_moo.spaces.text import from_text
 
@@ -49,8 +49,8 @@ def must_be_measured(
     """Whether a network whose latency is predicted could be on the front of a study.
 
     Args:
-        study: with its completed trials; what one of them dominates stays dominated.
-        measurements: of all that was measured or predicted of the network, by name.
+        study: the study; a network that one of its completed trials dominates stays dominated.
+        measurements: measurements and predictions of the network, by name.
         objectives: names of the objectives, in the order of a trial's values.
         limits: constrained number -> (min, max).
     """

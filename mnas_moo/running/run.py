@@ -1,8 +1,8 @@
-"""Runs a study: ask for a network, measure it, tell; what the storage holds is all that a restart needs.
+"""Runs a study: asks for parameters, measures, tells; a restart needs nothing but what the storage holds.
 
-The loop is Optuna's own (`Study.optimize`). What is added: a study is never continued as another one, a trial that was
-interrupted, or has no device left, is tried again by the next run, and failures are stored with their reason. What a
-trial is, a network to be measured or a table to be looked up in, is behind ``Subject``.
+The loop is Optuna's own (`Study.optimize`). What is added: a study is never continued as another one; a trial that was
+interrupted, or had no device left, is tried again by the next run; failures are stored with their reason. The
+``Subject`` says what a trial measures: a network, or a row of a table.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from mnas_moo.study_file.study import StudyFile
 from mnas_moo.study_file.tabular_study import TabularStudy
 
 FAILURES_IN_A_ROW = 10
-"""A run that fails so many trials in a row stops: something is wrong that more trials do not mend."""
+"""A run stops after this many failed trials in a row, since further trials would most likely fail as well."""
 
 
 class TrialFailuresError(RuntimeError):
@@ -54,14 +54,15 @@ def run_study(
     """Runs a study until it has the trials it wants, or goes on with it.
 
     Any number of processes may run the same study; each stops when the study is finished, so that all together may
-    finish one trial more for each other process. An interrupted trial (Ctrl-C) fails, does not count, and is first
-    in the next run.
+    finish one trial more for each other process. An interrupted trial (Ctrl-C) fails and does not count, and the next
+    run begins with its parameters.
 
     Args:
-        study_file: the study, or its path or bundled name.
-        trials: finished trials wanted in the study, instead of the file's.
-        observer: told of the progress.
-        sampler: makes a sampler of the subject and the number of trials there are, instead of the file's.
+        study_file: the study, the path of its file, or the name of a bundled one.
+        trials: number of finished trials wanted in the study, instead of the file's.
+        observer: object that is told of the progress.
+        sampler: function that makes a sampler from the subject and the number of trials in the study, instead of the
+            file's.
 
     Returns:
         The study, as Optuna has it.
@@ -69,7 +70,7 @@ def run_study(
     Raises:
         StudyError: the study cannot be run as it is written; no trial was made.
         MissingExtraError: it needs a package that is not installed.
-        DeviceError: no device is left that could measure; the trial under way is first in the next run.
+        DeviceError: no device is left that could measure; the next run begins with the parameters of this trial.
         TrialFailuresError: ten trials in a row failed.
     """
     study_file = study_file if isinstance(study_file, StudyFile) else load_study_file(study_file)
@@ -87,15 +88,16 @@ def run_study(
             observer.started(study, completed, wanted)
             return study
     with Interrupts() as interrupts, ExitStack() as stack:
-        make_sampler(subject, 0)  # refuses what it cannot do while there is nothing in the storage
+        make_sampler(subject, 0)  # an error about what it cannot do comes before anything is stored
         subject.prepare(stack, observer)
-        identity = identity_of(study_file, subject)  # what is measured on is known only now
+        identity = identity_of(study_file, subject)  # the device is known only now
         if study is None:
             storage = create_storage(study_file)
             study = optuna.create_study(
                 study_name=study_file.name, storage=storage, directions=study_file.directions, load_if_exists=True
             )
-        check_identity(study_file, study, identity)  # of a new one, too: another process may have been faster
+        # Of a new study, too: another process may have created it meanwhile.
+        check_identity(study_file, study, identity)
         study.sampler = make_sampler(subject, len(study.get_trials(deepcopy=False)))
         observer.started(study, completed_trials(study), wanted)
         interrupts.keep_back()
@@ -112,7 +114,7 @@ def run_study(
 
 
 class _After:
-    """After every trial: is the study finished, stopped, or beyond help?"""
+    """Called after every trial: stops the study when it is finished, interrupted, or fails again and again."""
 
     def __init__(self, wanted: int, observer: Observer, interrupts: Interrupts) -> None:
         self.wanted = wanted
@@ -157,7 +159,7 @@ class _Trial:
             trial.set_user_attr(FAILURE, str(error))
             raise
         except (KeyboardInterrupt, DeviceError) as error:
-            # Tried again, under the same parameters, by whoever runs the study next.
+            # The next run of the study tries the same parameters again.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 again = optuna.storages.RetryHeartbeatStaleTrialCallback()
@@ -195,10 +197,10 @@ class _Trial:
 
 
 def subject_of(study_file: StudyFile) -> Subject:
-    """What the trials of a study are about.
+    """What the trials of a study measure.
 
     Raises:
-        StudyError: its table, data or space cannot be had as the file says.
+        StudyError: the study's table, data or space cannot be read or made as the file says.
     """
     if isinstance(study_file, TabularStudy):
         return TabularTrials(study_file)

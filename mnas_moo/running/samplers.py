@@ -1,7 +1,7 @@
-"""Every sampler by its name, one way for study files and for comparisons: ours, and Optuna's as they ship.
+"""Every sampler by its name, for study files and comparisons: ours, and Optuna's with their default settings.
 
-Of Optuna's samplers only the seed is set, all else is their makers' choice. What a sampler cannot do (several
-objectives, constraints, a kind of parameter) is refused here in one line, not found out after some trials.
+Only the seed of Optuna's samplers is set. A study that a sampler cannot do (several objectives, constraints, a kind of
+parameter) is an error before the first trial.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ def make(
 
     Args:
         name: one of ``SAMPLERS``.
-        seed: of all its randomness; None: it draws its own.
-        n_objectives: of the study.
+        seed: seed of the sampler; None: the sampler draws its own.
+        n_objectives: number of the study's objectives.
         constrained: whether the study has constraints.
-        distributions: of all parameters there can be; empty: unknown, and then not checked.
-        canonical: for ``mnas``: ``Space.canonical``.
-        reward: for ``mnas-paper``: makes one number of several objectives.
-        n_trials: trials that the study holds already. Optuna's samplers begin their random numbers anew with every
-            process: seeded alike, a study that goes on would try its first points again, so the number goes into
-            their seed. Ours read the trials themselves.
-        options: for ``mnas``: further arguments of ``MnasSampler``.
+        distributions: distributions of all parameters there can be; empty: they are not known, and not checked.
+        canonical: ``Space.canonical``, for ``mnas``.
+        reward: reward that makes one number of several objectives, for ``mnas-paper``.
+        n_trials: number of trials that the study holds already. Optuna's samplers begin their random numbers anew in
+            every process, and with the same seed a study that goes on would try its first points again; so the number
+            goes into their seed. Ours read the trials themselves.
+        options: further arguments of ``MnasSampler``, for ``mnas``.
 
     Raises:
         ValueError: there is no such sampler, or it cannot do what the study asks of it.
@@ -93,7 +93,7 @@ def make(
     if name in OPTUNA:
         if seed is not None and n_trials:
             seed = int(np.random.SeedSequence([seed, n_trials]).generate_state(1)[0])
-        with warnings.catch_warnings():  # which of them are experimental is Optuna's word to its own callers
+        with warnings.catch_warnings():  # users of a study file did not choose an experimental class
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return OPTUNA[name](seed=seed)
     from mnas_moo.sampler import MnasSampler
@@ -104,7 +104,17 @@ def make(
 
 
 def sampler_of(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna.samplers.BaseSampler:
-    """The sampler of the study file; it refuses, before a trial is made, what it cannot do."""
+    """The sampler of a study file.
+
+    Args:
+        study_file: the study.
+        subject: what its trials measure.
+        n_trials: number of trials that the study holds already.
+
+    Raises:
+        StudyError: a setting is wrong, or the sampler cannot do what the study asks of it.
+        MissingExtraError: the sampler needs a package that is not installed.
+    """
     kind, settings = study_file.sampler.chosen
     reward = study_file.make_reward()
     try:

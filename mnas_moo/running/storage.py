@@ -1,6 +1,6 @@
-"""Where a study's trials are kept: Optuna's storages by URL, opened with care.
+"""The storages of studies: Optuna's, by URL.
 
-Optuna creates an empty database wherever it is asked to look; here, what only reads never creates anything.
+Optuna creates an empty database wherever it opens one; here, functions that only read create nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 JOURNAL = "journal:///"
 HEARTBEAT_SECONDS = 60
 STALE_SECONDS = 300
-"""A running trial whose worker has not been heard of for so long was killed with it, and is tried again."""
+"""A running trial without a heartbeat for so long was killed with its worker, and is tried again."""
 
 CREATION_ATTEMPTS = 6
 CREATION_PAUSE_SECONDS = 0.5
@@ -34,7 +34,7 @@ def open_study(study_file: StudyFile) -> optuna.Study:
     """The study as its storage holds it.
 
     Args:
-        study_file: which study.
+        study_file: the study's file.
 
     Raises:
         StudyError: the storage is not there or cannot be reached, or it holds no study of that name.
@@ -67,7 +67,7 @@ def existing_storage(study_file: StudyFile) -> BaseStorage | None:
     """The storage, or None where there is none yet; nothing is created.
 
     Raises:
-        StudyError: it is no storage, cannot be reached, or its folder is missing.
+        StudyError: the URL names no storage, the storage cannot be reached, or its folder is missing.
     """
     import sqlalchemy
 
@@ -100,10 +100,10 @@ def create_storage(study_file: StudyFile) -> BaseStorage:
 
 
 def storage_file(study_file: StudyFile) -> Path | None:
-    """The file of a storage that is one.
+    """The file of the storage, or None where it is a server.
 
     Raises:
-        StudyError: the storage is no URL, or one that would keep trials in memory only.
+        StudyError: the storage is no URL, or it would keep trials in memory only.
     """
     import sqlalchemy
 

@@ -1,4 +1,4 @@
-"""Trials of tables: parameters are looked up, so that a whole study runs in seconds."""
+"""Trials of studies of tables: results are looked up, not measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mnas_moo.study_file.tabular_study import TabularStudy
 
 
 class TabularTrials:
-    """What the trials of a table study do: look up."""
+    """The subject of a study of a table: every trial is a look-up."""
 
     canonical = None
 
@@ -23,7 +23,7 @@ class TabularTrials:
         self.distributions = self.problem.distributions
         self.seed = study_file.sampler.chosen[1].seed or 0
         table = study_file.table
-        # Where the tables lie is no part of what is searched.
+        # The path of the table is no part of the study's identity.
         columns = {} if table.bench else {"parameters": table.parameters, "objectives": table.objectives}
         self.identity: dict[str, Any] = {
             "table": {"name": table.bench or Path(table.file or "").name, "settings": columns},
@@ -31,13 +31,13 @@ class TabularTrials:
         }
 
     def prepare(self, stack: ExitStack, observer: Any) -> None:
-        """Says how far points that have no row can be trusted."""
+        """Tells the observer how well the forest predicts points that have no row."""
         if self.problem.fits:
             fits = (f"{name} R2 {fit.r2:.3f}, tau {fit.tau:.3f}" for name, fit in self.problem.fits.items())
             observer.preparing(f"points without a row are answered by a forest; out of bag: {'; '.join(fits)}")
 
     def measure(self, study: optuna.Study, trial: optuna.Trial, observer: Any, interrupts: object) -> Mapping[str, Any]:
-        """The measurements of a trial; noise is drawn anew for every trial, and by its number alone."""
+        """Looks up the measurements of a trial; noise depends on the seed and the trial's number only."""
         params = self.problem.suggest(trial)
         observer.trial_started(trial.number, ", ".join(f"{name}={value}" for name, value in params.items()))
         found = self.problem.measure(params, np.random.default_rng([self.seed, trial.number]))

@@ -1,4 +1,4 @@
-"""What a run, its subjects and its reports agree on: the attributes of a trial, and the parts they hand each other."""
+"""What a run, its subjects and its reports share: attributes of trials, and ``Observer`` and ``Subject``."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ def completed_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 
 class Observer:
-    """Told of what happens in a run; every method may be left as it is."""
+    """Is told of what happens in a run; a subclass overrides the methods that it needs."""
 
     def preparing(self, what: str) -> None:
-        """Something that takes a while has begun before the first trial."""
+        """A step before the first trial has begun, which may take a while."""
 
     def waiting(self, why: str) -> None:
-        """A device is waited for, or is used no more; called from any thread."""
+        """The run waits for a device, or has given one up; called from any thread."""
 
     def started(self, study: optuna.Study, completed: Sequence[FrozenTrial], wanted: int) -> None:
-        """Trials begin, or all that are wanted are completed already."""
+        """Trials begin, or all that are wanted are completed already; ``completed`` are those of the study."""
 
     def trial_started(self, number: int, network: str) -> None:
         """A network is about to be measured."""
 
     def trial_finished(self, study: optuna.Study, trial: FrozenTrial, completed: Sequence[FrozenTrial]) -> None:
-        """A trial is stored, completed or failed; ``completed`` are all of the study that are."""
+        """A trial is stored, completed or failed; ``completed`` are all completed trials of the study."""
 
 
 class Subject(Protocol):
-    """What the trials of a study are about."""
+    """What the trials of a study measure."""
 
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]:
@@ -59,7 +59,7 @@ class Subject(Protocol):
 
     @property
     def canonical(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]] | None:
-        """One representative of all parameters that mean the same; None: all differ."""
+        """Maps parameters to one representative of all that mean the same; None: all differ."""
         ...
 
     @property
@@ -68,7 +68,7 @@ class Subject(Protocol):
         ...
 
     def prepare(self, stack: ExitStack, observer: Observer) -> None:
-        """Opens what trials need; it is closed with the stack."""
+        """Opens what the trials need; leaving the stack closes it."""
         ...
 
     def measure(

@@ -1,4 +1,4 @@
-"""YAML read as plain data that remembers its lines, so that every complaint can say `file:line: key …`.
+"""YAML read as plain data together with its lines, so that every message can say `file:line: key …`.
 
 PyYAML's safe tags only, nothing is evaluated. Two differences from PyYAML's own loading: a key given twice is an
 error, and `1e-3` is a number (YAML 1.2; YAML 1.1 wants `1.0e-3`).
@@ -25,10 +25,10 @@ class StudyError(ValueError):
 
 @contextlib.contextmanager
 def refusals() -> Iterator[None]:
-    """Turns the refusal of what the user asked for into the one line that ends the program.
+    """Turns the errors that a user's input causes into the one line that ends the program.
 
     Raises:
-        StudyError: for every ``ValueError`` and ``OSError`` within.
+        StudyError: in place of every ``ValueError`` and ``OSError`` of the block.
     """
     try:
         yield
@@ -52,10 +52,10 @@ class Document:
     """One YAML file.
 
     Attributes:
-        path: as the user named it; begins every complaint.
-        data: the plain data.
+        path: the file as the user named it; every message begins with it.
+        data: the file's content as plain data.
         root: the parsed nodes, which know their lines.
-        overridden: keys whose values were given from outside, so that no line is to blame.
+        overridden: keys whose values were not taken from the file, so that messages name no line.
     """
 
     path: str
@@ -90,8 +90,8 @@ def read_document(path: str, text: str) -> Document:
     """Reads a YAML mapping.
 
     Args:
-        path: the file's name for messages.
-        text: its content.
+        path: the file's name in messages.
+        text: the file's content.
 
     Raises:
         StudyError: it does not parse, a key is given twice or is not text, or it is no mapping.
@@ -168,9 +168,9 @@ def one_line(text: str) -> str:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """What to say of an unknown word: `; did you mean 'x'? allowed: x, y`."""
+    """What a message says about an unknown word: `; did you mean 'x'? allowed: x, y`."""
     names = {name.lower(): name for name in allowed}
     alike = {name: difflib.SequenceMatcher(None, name, str(word).lower()).ratio() for name in names}
-    best = max(alike, key=alike.__getitem__, default="")  # of equally near ones the first
+    best = max(alike, key=alike.__getitem__, default="")  # the first of equally near ones
     guess = f"; did you mean {names[best]!r}?" if best and alike[best] >= 0.5 else ";"
     return f"{guess} allowed: {', '.join(names.values())}"

@@ -1,9 +1,9 @@
 """Reads a study file, or one part of it from the command line, and says in one line what is wrong with it.
 
-Nothing in a study file is evaluated; it may name a class. The schema is pydantic's; what it cannot know (spaces and
-their settings, which objectives a reward joins) is checked by building the thing. Every complaint is one line,
-`file:line: dotted.key …`, and the first one found is the only one. Relative paths (of a storage, of data) start from
-the folder the program runs in.
+Nothing in a study file is evaluated, but a space may be named as a class, which is imported. The schema is pydantic's;
+what it cannot know (spaces and their settings, which objectives a reward joins) is checked by building it. Every
+message is one line, `file:line: dotted.key …`, about the first mistake in the file. Relative paths (of a storage, of
+data) start from the folder the program runs in.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def load_study_file(
     """Reads and checks a study file; data, tables and storage are not touched.
 
     Args:
-        name_or_path: a file, or the name of a bundled study; a file wins.
-        storage: instead of the file's.
+        name_or_path: path of a file, or name of a bundled study; where both exist, the file is read.
+        storage: URL of the storage, instead of the file's.
         data: path of the images instead of the file's; how they are laid out (imagenet, cifar10) stays.
-        trials: instead of the file's.
-        tables: folder of the published tables, for a study of one of them; None: the environment variable
-            MNAS_MOO_TABLES names it.
+        trials: number of finished trials wanted, instead of the file's.
+        tables: folder of the published tables, for a study of one of them; None: the folder that the environment
+            variable MNAS_MOO_TABLES names.
         benchmark_model: path of the program that times networks on the study's phones, instead of the file's.
 
     Returns:
@@ -87,7 +87,7 @@ def _with_program(document: Document, study: StudyFile, path: str) -> StudyFile:
     """The study with another ``benchmark_model`` for the phones that it measures on.
 
     Raises:
-        StudyError: it measures on none.
+        StudyError: the study does not measure on phones.
     """
     latency = study.objectives.latency_ms if isinstance(study, NetworkStudy) else None
     device: Measured | None = latency.model.measure if latency is not None and latency.model is not None else latency
@@ -122,7 +122,7 @@ def _read(name: str) -> Document:
 
 
 class _Option(Document):
-    """The value of a command line's option: complaints begin with its name, and there are no lines."""
+    """The value of a command line's option: messages begin with the option's name and have no line numbers."""
 
     def error(self, key: Key, problem: str) -> StudyError:
         """The error for what is wrong at a key: `--option: dotted.key problem`."""
@@ -134,9 +134,9 @@ def read_option(option: str, text: str, kind: type[_Model]) -> _Model:
     """A part of a study file, given on the command line as its value would stand in a file.
 
     Args:
-        option: its name, which begins every complaint.
-        text: YAML.
-        kind: which part.
+        option: name of the option; every message begins with it.
+        text: the option's value, in YAML.
+        kind: the part of a study file that it is.
 
     Raises:
         StudyError: in one line, what is wrong and what is allowed.

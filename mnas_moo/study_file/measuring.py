@@ -18,6 +18,7 @@ from mnas_moo.study_file.parts import Fraction, OneOf, Part, Parts, Positive, fi
 _TRAINING = fields_of(Training)
 
 
+# The hold-out comes second where messages list the settings.
 @with_fields({"epochs": _TRAINING["epochs"], "holdout": (Fraction, HOLDOUT), **_TRAINING})
 class Train(Part):
     """Settings of ``mnas_moo.objectives.training``, and the share of the images that is held out."""
@@ -58,7 +59,7 @@ class Adb(Part):
 
     manner: ClassVar[frozenset[str]] = frozenset(
         {
-            "model",  # of the phone that is found: the study keeps that
+            "model",  # the study stores the model of the phone that is found
             "serials",
             "benchmark_model",
             "precision",
@@ -72,7 +73,7 @@ class Adb(Part):
 
 
 class Lut(Part):
-    """A lookup table's file; the device it was measured on is what makes two runs one study, not where it lies."""
+    """The file of a lookup table. A study is identified by the device of the table, not by the file's path."""
 
     file: str
 
@@ -97,7 +98,7 @@ class Measured(OneOf):
         """The settings that two runs must share to be one study."""
         kind, settings = self.chosen
         identity = settings.model_dump(exclude=set(settings.manner))
-        if identity.get("data_type") == "float32":  # the only one there was when the first studies were stored
+        if identity.get("data_type") == "float32":  # studies that were stored before int8 do not have the key
             del identity["data_type"]
         return identity if kind == "host" else {kind: identity}
 
@@ -129,7 +130,7 @@ class Latency(Measured):
 
 
 class NoSettings(Part):
-    """A count: it has none."""
+    """A count, which has no settings."""
 
     @model_validator(mode="before")
     @classmethod
@@ -141,7 +142,7 @@ class NoSettings(Part):
 
 @with_fields(dict.fromkeys(OBJECTIVES, (NoSettings | None, None)))
 class Objectives(Parts):
-    """What is optimised, in this order whatever the order in the file: the objectives of ``OBJECTIVES``.
+    """What is optimised: objectives of ``OBJECTIVES``, in its order, which the order in the file does not change.
 
     An objective that has settings is declared here; all others are counts.
     """
@@ -161,7 +162,7 @@ class Objectives(Parts):
 
 
 class Bounds(Part):
-    """What a feasible network's number is within."""
+    """The range of a number within which a network is feasible."""
 
     max: Positive | None = None
     min: Positive | None = None
@@ -178,4 +179,4 @@ class Bounds(Part):
 
 @with_fields(dict.fromkeys(OBJECTIVES, (Bounds | None, None)))
 class Constraints(Parts):
-    """Bounds on what is measured, on objectives or on others (which are then measured with their defaults)."""
+    """Bounds on objectives, or on other numbers of ``OBJECTIVES``, which are then measured with default settings."""

@@ -28,14 +28,14 @@ class Data(OneOf):
     @model_validator(mode="before")
     @classmethod
     def _path(cls, value: Any) -> Any:
-        """`digits`, or a path; the one ambiguous name is a folder only with a separator (`./digits`)."""
+        """Reads `digits` or a path; a folder of the name digits is written with a separator (`./digits`)."""
         if isinstance(value, str):
             value = {"digits": "digits"} if value == "digits" else {"folder": value}
         return value
 
     @property
     def source(self) -> str | dict[str, str]:
-        """As ``mnas_moo.objectives.training.data`` takes it."""
+        """The images as ``mnas_moo.objectives.training.data`` takes them."""
         kind, path = self.chosen
         return kind if kind == "digits" else {kind: path}
 
@@ -44,10 +44,10 @@ class NetworkStudy(StudyFile):
     """A study of networks that are built, trained and timed.
 
     Attributes:
-        space: what is searched.
-        data: what networks are trained on.
-        objectives: what is optimised.
-        constraints: what a feasible network's numbers are within.
+        space: the space that is searched.
+        data: the images that networks are trained on.
+        objectives: the numbers that are optimised.
+        constraints: bounds on the numbers of a feasible network.
     """
 
     space: SpaceChoice
@@ -64,7 +64,7 @@ class NetworkStudy(StudyFile):
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """Their directions: accuracy is maximised, all else minimised."""
+        """Whether each objective is maximised or minimised."""
         return tuple(Objectives.directions[name] for name in self.objective_names)
 
     @property
@@ -74,7 +74,7 @@ class NetworkStudy(StudyFile):
 
     @property
     def measured_names(self) -> tuple[str, ...]:
-        """Names of all that is measured: the objectives, and constrained numbers that are none."""
+        """Names of all that is measured: the objectives, and other numbers that are constrained."""
         names = self.objective_names
         return (*names, *(name for name, _ in self.constraints.items() if name not in names))
 
@@ -91,7 +91,7 @@ class NetworkStudy(StudyFile):
 
     @property
     def latency(self) -> Latency:
-        """Where latency comes from, also where it is only constrained."""
+        """The source of latency; where latency is only constrained, this machine with default settings."""
         return self.objectives.latency_ms or Latency(host=Host())
 
     def _measuring(self, name: str) -> Part:
@@ -102,14 +102,14 @@ class NetworkStudy(StudyFile):
         return NoSettings()
 
     def make_space(self, data: DataInfo | None = None) -> Space:
-        """The space with the file's settings, as ``make_space`` makes it."""
+        """The space with the file's settings; see ``space_choice.make_space``."""
         return make_space(self.space, self.error, data)
 
     def check(self) -> None:
         """Checks what the schema cannot: space, settings and reward.
 
         Raises:
-            StudyError: the first thing that is wrong.
+            StudyError: a setting is wrong; the first one found.
         """
         self.make_space()
         self.make_reward()

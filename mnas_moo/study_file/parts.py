@@ -1,7 +1,7 @@
-"""The kit of a study file's schema: mappings whose keys are known, and the one line that says what is wrong with one.
+"""The kit of a study file's schema: mappings with known keys, and the message about the first mistake in one.
 
 The schema is pydantic's. A section of a study file is a ``Part``; ``Parts`` maps names to their settings, and ``OneOf``
-holds exactly one name. ``first_complaint`` puts pydantic's errors into the project's words.
+holds exactly one name. ``first_complaint`` turns pydantic's errors into one message in this project's words.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Seed = Annotated[int, Field(ge=0)]
 
 
 class Part(BaseModel):
-    """A mapping whose keys are known: an unknown one is named with the nearest right one."""
+    """A mapping with known keys. The message about an unknown key names the nearest known one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     manner: ClassVar[frozenset[str]] = frozenset()
-    """Keys that say how, not what: two runs that differ in them only are one study."""
+    """Keys that say how something is measured, not what: two runs that differ only in these belong to one study."""
     elsewhere: ClassVar[tuple[str, ...]] = ()
-    """Keys that make it another kind of mapping; an unknown key may be meant as one of them."""
+    """Keys of other kinds of this mapping, which are suggested for an unknown key as well."""
 
     @classmethod
     def allowed(cls) -> list[str]:
@@ -90,7 +90,7 @@ def with_fields(fields: Fields) -> Callable[[type[_Part]], type[_Part]]:
 
 
 class Parts(Part):
-    """A mapping from names to their settings; one name alone stands for itself without settings."""
+    """A mapping from names to their settings. One name may stand alone, and then has its default settings."""
 
     @model_validator(mode="before")
     @classmethod
@@ -102,7 +102,7 @@ class Parts(Part):
         return value
 
     def items(self) -> Iterator[tuple[str, Any]]:
-        """Names (as a study file spells them) and settings of what was given, in the schema's order."""
+        """The names that were given (as a study file spells them) and their settings, in the schema's order."""
         for name, field in type(self).model_fields.items():
             if getattr(self, name) is not None:
                 yield field.alias or name, getattr(self, name)
@@ -135,7 +135,7 @@ _EXPECTED = {
 
 
 def first_complaint(document: Document, errors: list[ErrorDetails]) -> StudyError:
-    """The complaint that stands first in the file, in the project's words."""
+    """The message about the mistake that stands first in the file; missing keys come last."""
 
     def key(error: ErrorDetails) -> Key:
         extra = (error["ctx"]["key"],) if error["type"] == "unknown" else ()

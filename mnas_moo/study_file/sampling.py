@@ -1,4 +1,4 @@
-"""Who proposes parameters, in a study file: the samplers by name, and the rewards of the published one."""
+"""The samplers of a study file by name, and the rewards of the published one."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ class _RewardOf(Part):
 
 
 class MnasRewardSettings(_RewardOf):
-    """``mnas_moo.MnasReward``: soft as it stands, hard with `alpha: 0, beta: -1`."""
+    """Settings of ``mnas_moo.MnasReward``: soft by default, hard with `alpha: 0, beta: -1`."""
 
     alpha: _AtMost0 = MnasReward.alpha
     beta: _AtMost0 = MnasReward.beta
 
 
 class AbsoluteRewardSettings(_RewardOf):
-    """``mnas_moo.AbsoluteReward``."""
+    """Settings of ``mnas_moo.AbsoluteReward``."""
 
     beta: _AtMost0 = AbsoluteReward.beta
 
 
 class RewardChoice(OneOf):
-    """One number made of an accuracy and a latency."""
+    """The formula that makes one number of an accuracy and a latency."""
 
     mnas: MnasRewardSettings | None = None
     absolute: AbsoluteRewardSettings | None = None
 
 
 class Seeded(Part):
-    """A sampler's seed; without one (null) it draws its own."""
+    """Settings of a sampler that has only a seed; without one (null) it draws its own."""
 
     seed: Seed | None = None
 
 
 class Mnas(Seeded):
-    """The default sampler: what is of interest, what is learnt from besides, and what it may cost."""
+    """Settings of ``mnas_moo.MnasSampler``, in which objectives go by their names and another study by its file."""
 
     reference_point: dict[str, float] | None = None
     source: str | None = None
@@ -54,13 +54,13 @@ class Mnas(Seeded):
 
 
 class Paper(Seeded):
-    """The sampler as published, and the reward it needs where there are several objectives."""
+    """Settings of the sampler as published: with several objectives it needs a reward."""
 
     reward: RewardChoice | None = None
 
 
 class Sampler(OneOf):
-    """Who proposes parameters: a name that ``mnas_moo.running.samplers`` knows."""
+    """The sampler, by a name that ``mnas_moo.running.samplers`` knows."""
 
     mnas: Mnas | None = None
     mnas_paper: Annotated[Paper | None, Field(alias="mnas-paper")] = None

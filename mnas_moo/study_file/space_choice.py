@@ -1,6 +1,6 @@
-"""What is searched, in a study file: a space by its name, or by the class that makes it, and its settings.
+"""The space of a study file: its name, or the class that makes it, and its settings.
 
-The settings of a space are not in the schema: they are checked by making the space.
+Settings of spaces are not in the schema; they are checked by making the space.
 """
 
 from __future__ import annotations
@@ -48,9 +48,10 @@ def make_space(choice: SpaceChoice, error: Callable[[Key, str], StudyError], dat
     """The space that a study file, or an option, describes.
 
     Args:
-        choice: its name and settings.
-        error: makes the error for what is wrong at a key that begins with "space".
-        data: gives classes, channels and resolution where the settings do not; None: the space's own.
+        choice: name and settings of the space.
+        error: function that makes the error about a key, which begins with "space".
+        data: data whose classes, channels and resolution are taken where the settings have none; None: the space's
+            own defaults are taken.
 
     Raises:
         StudyError: the space, or one of its settings, is unknown or refused.
@@ -76,7 +77,7 @@ def make_space(choice: SpaceChoice, error: Callable[[Key, str], StudyError], dat
 
 
 def _of_data(choice: SpaceChoice, data: DataInfo) -> dict[str, Any]:
-    """What the data says of the space. Ours have presets for images of about its size; others take the size."""
+    """Settings that follow from the data: a preset for about its resolution, or the resolution for a user's class."""
     settings: dict[str, Any] = {"classes": len(data.classes), "channels": data.channels}
     if ":" in choice.name:
         settings["resolution"] = data.resolution
@@ -97,7 +98,7 @@ def _known_space(choice: SpaceChoice, where: Key, error: Callable[[Key, str], St
 
 
 def _imported(name: str, where: Key, error: Callable[[Key, str], StudyError]) -> Any:
-    """The object that `package.module:Class` names; modules beside the program's folder are found too."""
+    """The object that `package.module:Class` names; modules in the working folder are found as well."""
     module_name, _, attribute = name.partition(":")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))

@@ -15,13 +15,13 @@ from mnas_moo.study_file.sampling import Sampler
 
 
 class StudyFile(Part):
-    """One study as its file describes it: what all kinds of studies have.
+    """A study as its file describes it, of whatever kind.
 
     Attributes:
-        name: of the study in its storage.
-        storage: where trials are kept: an Optuna storage URL (sqlite, postgresql, mysql), or journal:///FILE.
-        sampler: who proposes parameters.
-        trials: finished trials wanted in the study, over all processes and restarts.
+        name: name of the study in its storage.
+        storage: place of the trials: an Optuna storage URL (sqlite, postgresql, mysql), or journal:///FILE.
+        sampler: the sampler that proposes parameters, and its settings.
+        trials: number of finished trials wanted in the study, over all processes and restarts.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -39,7 +39,7 @@ class StudyFile(Part):
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """Their directions."""
+        """Whether each objective is maximised or minimised."""
         raise NotImplementedError
 
     @property
@@ -49,21 +49,21 @@ class StudyFile(Part):
 
     @property
     def files(self) -> Path:
-        """Folder of what does not belong in a storage (artifacts, decoded images): beside it, where it is a file."""
+        """Folder of artifacts and decoded images: beside the storage's file, else in the working folder."""
         scheme, _, path = self.storage.partition(":///")
         if scheme.split("+")[0] in ("sqlite", "journal") and path:
             return Path(path).with_name(f"{Path(path).stem}_files")
         return Path(f"{self.name}_files")
 
     def error(self, key: Key, problem: str) -> StudyError:
-        """The error for what turns out to be wrong with a key of this file: `file:line: dotted.key problem`."""
+        """The error about a key of this file: `file:line: dotted.key problem`."""
         return self._document.error(key, problem)
 
     def make_reward(self) -> Reward | None:
         """The reward of the sampler, if it has one.
 
         Raises:
-            StudyError: it names no such objectives, or one whose direction it cannot mean.
+            StudyError: the reward is missing or not needed, or does not fit the objectives or their directions.
         """
         kind, sampler = self.sampler.chosen
         where = ("sampler", kind, "reward")
@@ -89,5 +89,5 @@ class StudyFile(Part):
         """Checks what the schema cannot.
 
         Raises:
-            StudyError: the first thing that is wrong.
+            StudyError: a setting is wrong; the first one found.
         """

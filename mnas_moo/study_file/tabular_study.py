@@ -31,7 +31,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Table(Part):
-    """A published table by its name, or a file with its columns."""
+    """A published table by its name, or a file and what its columns are."""
 
     bench: Annotated[str | None, Field(min_length=1)] = None
     file: Annotated[str | None, Field(min_length=1)] = None
@@ -65,7 +65,7 @@ class Table(Part):
 
 
 class Limits(Part):
-    """What a feasible trial's number is within."""
+    """The range of a number within which a trial is feasible."""
 
     max: Finite | None = None
     min: Finite | None = None
@@ -86,15 +86,15 @@ class TabularStudy(StudyFile):
     """A study of a table.
 
     Attributes:
-        table: where parameters and results are.
-        constraints: what a feasible trial's numbers are within: any quantity of the table.
+        table: the table that holds parameters and results.
+        constraints: bounds on the numbers of a feasible trial, which may be any quantity of the table.
     """
 
     table: Table
     constraints: dict[str, Limits] = Field(default_factory=dict)
 
     replaced: ClassVar[tuple[str, ...]] = ("space", "data", "objectives")
-    """Keys of other studies that `table` stands for."""
+    """Keys of studies of networks that a study of a table must not have."""
 
     _problem: TableProblem | None = PrivateAttr(default=None)
 
@@ -112,7 +112,7 @@ class TabularStudy(StudyFile):
         """The table as a problem; read once.
 
         Raises:
-            StudyError: the table, a column or a file of it is not there, or holds what it must not.
+            StudyError: the table, one of its columns or files is missing, or has values that are not allowed.
         """
         if self._problem is None:
             from mnas_moo.objectives.tabular.published import bench_table, read_table
@@ -153,7 +153,7 @@ class TabularStudy(StudyFile):
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """Their directions."""
+        """Whether each objective is maximised or minimised."""
         return tuple(self.problem.directions.values())
 
     @property

@@ -1,4 +1,4 @@
-"""The objective ``latency_ms`` from a predictor: it predicts, and the device that it was fitted to confirms."""
+"""The objective ``latency_ms`` from a predictor, and the device that measures where a prediction is not enough."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from mnas_moo.objectives.predictor.predictor import LatencyPredictor
 
 PREDICTED = "predicted"
-"""Detail of a latency that no device has measured."""
+"""Key of a measurement's details: true where the latency is predicted, not measured."""
 
 
 class PredictedLatency:
     """The objective ``latency_ms`` from a predictor; ``confirm`` measures.
 
     The details of a prediction: ``predicted`` (true), ``low_ms`` and ``high_ms`` (an interval of about 90 %).
-    A network outside what the predictor has seen is measured at once, and ``outside`` says why.
+    A network unlike all fitted ones is measured instead, and its detail ``outside`` says how it differs.
 
     Args:
-        predictor: fitted to networks measured on the same device.
-        measured: that device.
+        predictor: predictor that was fitted to networks measured on ``measured``.
+        measured: the device.
     """
 
     name = "latency_ms"
@@ -34,11 +34,11 @@ class PredictedLatency:
 
     @property
     def device(self) -> Mapping[str, JSON]:
-        """That of the device that confirms."""
+        """What identifies the device."""
         return self.measured.device
 
     def measure(self, spec: Graph, seed: int) -> Measurement:
-        """Predicts the latency of ``spec``, or measures what is unlike all that was seen."""
+        """Predicts the latency of ``spec``, or measures it where ``spec`` is unlike all fitted networks."""
         prediction = self.predictor.predict(spec)
         if prediction.outside:
             found = self.measured.measure(spec, seed)
@@ -46,12 +46,12 @@ class PredictedLatency:
         return Measurement(prediction.ms, {PREDICTED: True, "low_ms": prediction.low_ms, "high_ms": prediction.high_ms})
 
     def confirm(self, spec: Graph, seed: int) -> Measurement:
-        """Measures ``spec``; ``predicted_ms`` among the details is what the predictor says."""
+        """Measures ``spec``; the detail ``predicted_ms`` is the prediction."""
         found = self.measured.measure(spec, seed)
         return Measurement(found.value, {**found.details, "predicted_ms": self.predictor.predict(spec).ms})
 
     def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
-        """Predicts, or measures, one after the other."""
+        """Predicts or measures one graph after the other; see ``Latency.measure_all``."""
         return measure_in_turn(self, specs)
 
     def close(self) -> None:

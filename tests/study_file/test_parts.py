@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from mnas_moo.objectives.settings import COUNT, SHARE
+from mnas_moo.study_file import parts
 from mnas_moo.study_file.document import read_document
 from mnas_moo.study_file.parts import Count, OneOf, Part, Parts, fields_of, first_complaint, with_fields
 
@@ -100,3 +102,7 @@ def test_a_part_with_fields_from_elsewhere_is_otherwise_the_part_that_was_writte
     assert (Filled.__name__, Filled.__module__) == ("Filled", __name__)
     assert Filled.__doc__ == "A part whose fields are declared elsewhere."
     assert Filled.manner == {"word"}
+
+
+def test_the_example_is_right() -> None:
+    assert doctest.testmod(parts) == (0, 2)
