@@ -1,4 +1,4 @@
-"""The verbs `devices` and `lut`: phones in reach, and lookup tables of what networks cost on a device.
+"""The verb `lut`: lookup tables of what networks cost on a device.
 
 A device and a space are given as they stand in a study file: `--device host`, `--device "adb: {serials: [R5]}"`,
 `--space "mnasnet: {preset: digits}"`; a study in place of a space means its space, for its data.
@@ -7,37 +7,23 @@ A device and a space are given as they stand in a study file: `--device host`, `
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnas_moo.cli.verb import add_verb, say
+
 if TYPE_CHECKING:
     from mnas_moo.objectives.objective import Latency
-    from mnas_moo.objectives.phone.listing import Listed
     from mnas_moo.spaces.space import Space
 
 
-def add_verb(verbs: Any, name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:
-    """Adds a verb with its help to what ``add_subparsers`` returned; ``run`` is called with the parsed arguments."""
-    added: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"example:\n{example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    added.set_defaults(run=run)
-    return added
-
-
-def add_lut(verbs: Any) -> None:
-    """Adds `lut` with its own verbs."""
+def add(verbs: Any) -> None:
+    """Adds the verb `lut`, which has verbs of its own."""
     summary = "build, check and import lookup tables: latency without a device at hand"
     lut = verbs.add_parser("lut", help=summary, description=summary[0].upper() + summary[1:] + ".")
     actions = lut.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -50,7 +36,7 @@ def add_lut(verbs: Any) -> None:
     build = add_verb(
         actions,
         "build",
-        lut_build,
+        _build,
         "measure every distinct layer of a space once",
         "  mnas-moo lut build --space mnasnet --device host -o host.json\n"
         "  mnas-moo lut build --space my.yaml --device adb -o phone.json     the space of a study\n"
@@ -69,7 +55,7 @@ def add_lut(verbs: Any) -> None:
     check = add_verb(
         actions,
         "check",
-        lut_check,
+        _check,
         "compare a table with random networks timed whole, and correct it by them",
         "  mnas-moo lut check phone.json --device adb --networks 100 --plot check.png",
     )
@@ -83,7 +69,7 @@ def add_lut(verbs: Any) -> None:
     imports = add_verb(
         actions,
         "import",
-        lut_import,
+        _import,
         "turn a published table into ours, and repeat its own check",
         "  mnas-moo lut import fbnet --tables ~/tables --device pixel3 -o pixel3.json\n"
         "  mnas-moo lut import tunas --tables ~/tables -o pixel1.json",
@@ -140,65 +126,12 @@ def device_of(text: str) -> Latency:
     if kind != "adb" and "maximum_seconds" not in chosen.model_fields_set:  # many short visits tell more
         settings = settings.model_copy(update={kind: chosen.model_copy(update={"maximum_seconds": VISIT_SECONDS})})
     try:
-        return latency_sources.make(settings, _say)
+        return latency_sources.make(settings, say)
     except ValueError as error:
         raise StudyError(f"--device: {error}") from error
 
 
-def devices(arguments: argparse.Namespace) -> int:
-    """`mnas-moo devices`."""
-    from mnas_moo.study_file.document import StudyError, refusals
-
-    if arguments.virtual is not None:
-        from mnas_moo.objectives.virtual_phone.phones import main
-
-        try:
-            with refusals():
-                main(arguments.virtual)
-        except RuntimeError as error:  # not on Linux
-            raise StudyError(f"--virtual: {error}") from error
-        return 0
-    from mnas_moo.objectives.phone.adb import PhoneError
-    from mnas_moo.objectives.phone.listing import list_devices
-
-    try:
-        with refusals():
-            found = list_devices(Path(arguments.benchmark_model) if arguments.benchmark_model else None)
-    except PhoneError as error:
-        raise StudyError(f"adb: {error}") from error
-    if arguments.json:
-        print(json.dumps([dataclasses.asdict(phone) for phone in found], indent=2))
-    elif found:
-        for phone in found:
-            print("\n".join(_in_words(phone)))
-    else:
-        _say(
-            "no phone is in reach: switch on USB debugging, plug one in and confirm its dialog (docs/phones.md); "
-            "`mnas-moo devices --virtual 2` starts two that are not real"
-        )
-    return 0
-
-
-def _in_words(phone: Listed) -> Iterator[str]:
-    """What a person wants to know of a phone, a line each."""
-    standing = "ready" if phone.usable else "not ready" if phone.model else phone.state
-    yield f"{phone.model or 'a phone'} ({phone.serial}): {standing}"
-    if phone.model:
-        yield f"  {phone.manufacturer}, Android {phone.android}, {phone.soc}, {phone.abi}"
-        core = "" if phone.big_core is None else f"; times on core {phone.big_core} ({phone.governor or 'no governor'})"
-        yield f"  cores: {phone.cores or 'unknown'}{core}"
-        heat = [
-            f"{celsius:.1f} °C {of}" for of, celsius in (("battery", phone.battery_c), ("CPU", phone.cpu_c)) if celsius
-        ]
-        power = f"battery {phone.battery_percent} %{', charging' if phone.charging else ''}"
-        screen = {True: ["screen on"], False: ["screen off"], None: []}[phone.screen_on]
-        yield f"  {', '.join([*heat, *([power] if phone.battery_percent is not None else []), *screen])}"
-        yield f"  benchmark_model: {'on it' if phone.has_benchmark_model else 'not on it'}"
-    if phone.advice:
-        yield f"  {phone.advice}"
-
-
-def lut_build(arguments: argparse.Namespace) -> int:
+def _build(arguments: argparse.Namespace) -> int:
     """`mnas-moo lut build`."""
     from mnas_moo.objectives.lookup.build import build
 
@@ -207,14 +140,14 @@ def lut_build(arguments: argparse.Namespace) -> int:
     with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("layers") as progress:
         table = build(space, latency, arguments.output, visits=_visits(latency), progress=progress)
     for name, why in table.failures.items():
-        _say(f"not measured: {name}: {why}")
-    _say(f"{arguments.output}: {len(table.entries) - len(table.failures)} layers of {table.device['model']}")
+        say(f"not measured: {name}: {why}")
+    say(f"{arguments.output}: {len(table.entries) - len(table.failures)} layers of {table.device['model']}")
     words = ["mnas-moo", "lut", "check", arguments.output, "--device", arguments.device]
-    _say(f"How good are its sums? {shlex.join(words)}")
+    say(f"How good are its sums? {shlex.join(words)}")
     return 0
 
 
-def lut_check(arguments: argparse.Namespace) -> int:
+def _check(arguments: argparse.Namespace) -> int:
     """`mnas-moo lut check`."""
     from mnas_moo.objectives.lookup.check import check
     from mnas_moo.objectives.lookup.lookup_table import LookupTable
@@ -236,11 +169,11 @@ def lut_check(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         with refusals():
             save_plot(report, str(table.device["model"]), arguments.plot)
-        _say(f"written: {arguments.plot}")
+        say(f"written: {arguments.plot}")
     return 0
 
 
-def lut_import(arguments: argparse.Namespace) -> int:
+def _import(arguments: argparse.Namespace) -> int:
     """`mnas-moo lut import`."""
     from mnas_moo.objectives.lookup.published import import_table
     from mnas_moo.study_file.document import StudyError, refusals
@@ -255,7 +188,7 @@ def lut_import(arguments: argparse.Namespace) -> int:
     else:
         for name, value in table.check.items():
             print(f"{name.replace('_', ' ')}: {value}")
-    _say(f"written: {arguments.output}")
+    say(f"written: {arguments.output}")
     return 0
 
 
@@ -268,7 +201,7 @@ def _measuring(stopped: str) -> Iterator[None]:
         with refusals():
             yield
     except KeyboardInterrupt:
-        _say(f"stopped; {stopped}")
+        say(f"stopped; {stopped}")
         raise
     except RuntimeError as error:
         raise StudyError(f"{one_line(str(error))}; {stopped}") from error
@@ -289,13 +222,9 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda done, total: _say(f"{what}: {done} of {total} measurements")
+        yield lambda done, total: say(f"{what}: {done} of {total} measurements")
         return
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,96 @@
+"""The verb `compare`: several samplers on the problem of one study."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from mnas_moo.cli.verb import add_verb
+
+
+def add(verbs: Any) -> None:
+    """Adds the verb `compare`."""
+    parser = add_verb(
+        verbs,
+        "compare",
+        _compare,
+        "compare samplers on the problem of a study",
+        "  mnas-moo compare past.yaml                          mnas, nsga2 and tpe, 10 seeds each\n"
+        "  mnas-moo compare macro.yaml --tables ~/tables --samplers mnas,nsga2,pymoo-nsga2 --seeds 20 --jobs 2\n"
+        "  mnas-moo compare digits --trials 60 --seeds 5 --samplers mnas,random   trains 600 networks\n"
+        "Ctrl-C stops, and the same command goes on; with more trials, seeds or samplers it does what is missing.",
+    )
+    parser.add_argument("study", metavar="STUDY", help="a study file, or the name of a bundled study")
+    parser.add_argument(
+        "--samplers",
+        metavar="A,B,…",
+        default="mnas,nsga2,tpe",
+        help="mnas, mnas-paper; Optuna's nsga2, nsga3, tpe, gp, cmaes, random, brute; pymoo-nsga2, pymoo-agemoea, "
+        "pymoo-smsemoa, pymoo-spea2; mnas, else the first, is tested against all others (default: %(default)s)",
+    )
+    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="runs of each sampler (default: 10)")
+    parser.add_argument("--trials", type=int, metavar="N", help="trials of a run, instead of the file's")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time (default: 1)")
+    parser.add_argument(
+        "--time-limit", type=float, metavar="MINUTES", help="end a run when its sampler alone has taken so long"
+    )
+    parser.add_argument(
+        "--target-latency-ms", type=float, metavar="T", help="report the best MnasNet reward for this latency, too"
+    )
+    parser.add_argument("--tables", metavar="DIR", help="where the published tables are (default: $MNAS_MOO_TABLES)")
+    parser.add_argument("--data", metavar="PATH", help="where the images are, instead of the file's")
+    parser.add_argument("--output", metavar="DIR", help="folder of all results (default: NAME_comparison)")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    import optuna
+    from rich.console import Console
+
+    from mnas_moo.compare.comparison import JOURNAL, PAGE, ComparisonError, Lines, Order, compare
+    from mnas_moo.compare.report import tables
+    from mnas_moo.study_file.document import StudyError
+    from mnas_moo.study_file.network_study import load_study_file
+
+    for name, least in (("seeds", 1), ("jobs", 1)):
+        if getattr(arguments, name) < least:
+            raise StudyError(f"--{name} is {getattr(arguments, name)}; it must be at least {least}")
+    for name in ("time_limit", "target_latency_ms"):
+        value = getattr(arguments, name)
+        if value is not None and not value > 0:
+            raise StudyError(f"--{name.replace('_', '-')} is {value:g}; it must be above 0")
+    study_file = load_study_file(arguments.study, data=arguments.data, trials=arguments.trials, tables=arguments.tables)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    folder = Path(arguments.output or f"{study_file.name}_comparison")
+    if not arguments.samplers.replace(",", " ").split():
+        raise StudyError("--samplers names none; mnas,nsga2 for example")
+    order = Order(
+        study_file,
+        arguments.samplers.replace(",", " ").split(),
+        arguments.seeds,
+        study_file.trials,
+        folder,
+        arguments.jobs,
+        arguments.time_limit,
+        arguments.target_latency_ms,
+    )
+    try:
+        found = compare(order, Lines(sys.stderr))
+    except ComparisonError as error:
+        print(f"mnas-moo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what is finished is saved, and the same command goes on", file=sys.stderr)
+        raise
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+    else:
+        console = Console()
+        for table in tables(found):
+            console.print(table)
+    print(f"plots: {folder / PAGE}", file=sys.stderr)
+    print(f"all runs side by side: optuna-dashboard {folder / JOURNAL}", file=sys.stderr)
+    return 1 if found["failed"] else 0

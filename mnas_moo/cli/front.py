@@ -1,0 +1,68 @@
+"""The verb `front`: prints the Pareto front of a study, or draws it into a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mnas_moo.cli.verb import add_study, add_verb, study_file_of
+
+if TYPE_CHECKING:
+    import optuna
+
+
+def add(verbs: Any) -> None:
+    """Adds the verb `front`."""
+    parser = add_verb(
+        verbs,
+        "front",
+        _front,
+        "print the Pareto front of a study",
+        "  mnas-moo front digits\n  mnas-moo front digits --csv > front.csv\n  mnas-moo front digits --plot front.svg",
+    )
+    add_study(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print CSV, with one column a parameter")
+    form.add_argument("--json", action="store_true", help="print JSON: trial, params, network and the objectives")
+    form.add_argument("--plot", metavar="FILE", help="draw it into a .png, .svg, .pdf or .html file")
+
+
+def _front(arguments: argparse.Namespace) -> int:
+    from mnas_moo.running.storage import open_study
+    from mnas_moo.study_file.document import refusals
+
+    study = open_study(study_file_of(arguments))
+    if arguments.plot:
+        from mnas_moo.reports.plots import save_front
+
+        with refusals():
+            save_front(study, arguments.plot)
+        print(f"written: {arguments.plot}", file=sys.stderr)
+    else:
+        print_front(study, arguments)
+    return 0
+
+
+def print_front(study: optuna.Study, arguments: argparse.Namespace) -> None:
+    """Prints the front as the arguments ask for it: as JSON, as CSV, or as a table."""
+    from mnas_moo.reports.text import front_csv, front_plot, front_records, front_table, front_trials
+    from mnas_moo.running.trials import completed_trials
+
+    completed = completed_trials(study)
+    front = front_trials(study.directions, completed)
+    if arguments.json:
+        print(json.dumps(front_records(study, front), indent=2))
+    elif getattr(arguments, "csv", False):
+        print(front_csv(study, front), end="")
+    elif front:
+        from rich.console import Console
+
+        console = Console()
+        if console.is_terminal:
+            console.print(front_plot(study, completed, front))
+        console.print(front_table(study, front))
+    else:
+        what = "is feasible" if completed else "is finished"
+        print(f"{study.study_name}: no trial {what} yet, so there is no front", file=sys.stderr)

@@ -1,0 +1,84 @@
+"""The verb `run`: runs a study, or goes on with it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from typing import Any
+
+from mnas_moo.cli.front import print_front
+from mnas_moo.cli.verb import add_study, add_verb, command, study_file_of
+
+
+def add(verbs: Any) -> None:
+    """Adds the verb `run`."""
+    parser = add_verb(
+        verbs,
+        "run",
+        _run,
+        "run a study, or go on with it",
+        "  mnas-moo run digits                     a bundled study\n"
+        "  mnas-moo run my.yaml --trials 120       one of your own, until 120 trials are finished\n"
+        "  mnas-moo run cifar10 --data ~/images    one subfolder of images a class\n"
+        "Ctrl-C stops, and the same command goes on.",
+    )
+    add_study(parser)
+    parser.add_argument("--trials", type=int, metavar="N", help="finished trials wanted, instead of the file's")
+    parser.add_argument("--data", metavar="PATH", help="where the images are, instead of the file's")
+    parser.add_argument("--tables", metavar="DIR", help="where the published tables are (default: $MNAS_MOO_TABLES)")
+    parser.add_argument(
+        "--benchmark-model", metavar="PATH", help="LiteRT's benchmark_model for the phones (docs/phones.md)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the front as JSON at the end")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    import optuna
+    from rich.console import Console
+    from rich.live import Live
+
+    from mnas_moo.objectives.objective import DeviceError
+    from mnas_moo.reports.progress import LiveProgress, PlainProgress
+    from mnas_moo.running.run import TrialFailuresError, run_study
+    from mnas_moo.study_file.network_study import NetworkStudy
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study_file = study_file_of(
+        arguments,
+        data=arguments.data,
+        trials=arguments.trials,
+        tables=arguments.tables,
+        benchmark_model=arguments.benchmark_model,
+    )
+    reward = study_file.make_reward()
+    terminal = Console(stderr=True)
+    with contextlib.ExitStack() as stack:
+        progress: LiveProgress | PlainProgress = PlainProgress(sys.stderr, reward)
+        if terminal.is_terminal:
+            progress = LiveProgress(stack.enter_context(Live(console=terminal, transient=True)), reward)
+        try:
+            study = run_study(study_file, observer=progress)
+        except TrialFailuresError as error:
+            stack.close()
+            print(f"mnas-moo: {error}", file=sys.stderr)
+            return 1
+        except (KeyboardInterrupt, DeviceError):
+            stack.close()
+            again = command("run", arguments)
+            print(f"stopped; what is finished is saved. To go on: {again}", file=sys.stderr)
+            raise
+    done = len(progress.completed)
+    print_front(study, arguments)
+    if progress.finished_here:
+        print(f"{study.study_name}: {done} trials are finished. What now:", file=sys.stderr)
+    else:
+        print(
+            f"{study.study_name} is finished: it wants {study_file.trials} trials and has {done}. "
+            f"To add some: {command('run', arguments)} --trials {done + study_file.trials}",
+            file=sys.stderr,
+        )
+    show = [("show", "--trial N")] if isinstance(study_file, NetworkStudy) else []
+    for what, words in (("front", "--plot front.svg"), *show, ("dashboard", "")):
+        print(f"  {command(what, arguments)} {words}".rstrip(), file=sys.stderr)
+    return 0

@@ -1,0 +1,143 @@
+"""The verb `show`: figures and picture of one network, published or of a trial."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnas_moo.cli.verb import add_verb, command
+
+if TYPE_CHECKING:
+    from mnas_moo.spaces.spec import NetworkSpec
+
+
+def add(verbs: Any) -> None:
+    """Adds the verb `show`."""
+    parser = add_verb(
+        verbs,
+        "show",
+        _show,
+        "show a published network, or the network of a trial",
+        "  mnas-moo show mnasnet-a1 --width 0.75\n  mnas-moo show digits --trial 12 --picture network.svg",
+    )
+    parser.add_argument("network", metavar="NETWORK", help="name of a published network, or a study with --trial")
+    parser.add_argument("--trial", type=int, metavar="N", help="the network of this trial of the study NETWORK")
+    parser.add_argument("--storage", metavar="URL", help="where the study's trials are, instead of the file's")
+    parser.add_argument("--width", type=float, metavar="X", help="factor on the channels of a published network")
+    parser.add_argument("--resolution", type=int, metavar="PIXELS", help="its input's height and width")
+    parser.add_argument("--classes", type=int, metavar="N", help="its outputs")
+    parser.add_argument(
+        "--latency",
+        action=argparse.BooleanOptionalAction,
+        help="measure the latency on this machine (default: where LiteRT is installed and no latency is stored)",
+    )
+    parser.add_argument("--picture", metavar="FILE", help="draw the network into an .svg file")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    figures: dict[str, Any] = {}
+    if arguments.trial is None:
+        spec = _published(arguments)
+        figures["name"] = spec.name
+    else:
+        spec, measured = _of_trial(arguments)
+        figures["trial"] = arguments.trial
+        figures.update(measured)
+    figures.update(
+        parameters=spec.parameters, multiply_adds=spec.multiply_adds, peak_memory_bytes=spec.peak_memory_bytes
+    )
+    if arguments.latency or (
+        arguments.latency is None and "latency_ms" not in figures and importlib.util.find_spec("ai_edge_litert")
+    ):
+        from mnas_moo.objectives.host.latency import HostLatency
+
+        with contextlib.closing(HostLatency()) as latency:
+            figures["latency_ms"] = latency.measure(spec, seed=0).value
+    from mnas_moo.spaces.text import to_text
+
+    figures["network"] = to_text(spec)
+    if arguments.picture:
+        _draw(spec, arguments.picture)
+    if arguments.json:
+        print(json.dumps(figures, indent=2))
+    else:
+        print("\n".join(_in_words(figures)))
+    return 0
+
+
+def _published(arguments: argparse.Namespace) -> NetworkSpec:
+    from mnas_moo.spaces import NETWORKS, network
+    from mnas_moo.study_file.document import StudyError, refusals
+    from mnas_moo.study_file.network_study import bundled
+
+    if arguments.network.lower() not in NETWORKS and (
+        arguments.network in bundled() or Path(arguments.network).is_file()
+    ):
+        raise StudyError(f"{arguments.network} is a study; say which of its networks: --trial N")
+    settings = {name: getattr(arguments, name) for name in ("width", "resolution", "classes")}
+    with refusals():
+        return network(arguments.network, **{name: value for name, value in settings.items() if value is not None})
+
+
+def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, float]]:
+    """The network of a trial, and what was measured of it."""
+    from mnas_moo.running.storage import open_study
+    from mnas_moo.running.trials import MEASUREMENTS, NETWORK
+    from mnas_moo.spaces.text import from_text
+    from mnas_moo.study_file.document import StudyError
+    from mnas_moo.study_file.network_study import NetworkStudy, load_study_file
+
+    for name in ("width", "resolution", "classes"):
+        if getattr(arguments, name) is not None:
+            raise StudyError(f"--{name} is for published networks; that of a trial is what it is")
+    study_file = load_study_file(arguments.network, storage=arguments.storage)
+    if not isinstance(study_file, NetworkStudy):
+        raise StudyError(
+            f"{study_file.name} is a study of a table, whose trials are no networks that could be shown; "
+            f"{command('front', argparse.Namespace(study=arguments.network, storage=arguments.storage))} --json "
+            "prints their parameters"
+        )
+    study = open_study(study_file)
+    trials = study.get_trials(deepcopy=False)
+    if not 0 <= arguments.trial < len(trials):
+        has = f"trials 0 to {len(trials) - 1}" if trials else "no trials yet"
+        raise StudyError(f"{study.study_name} has no trial {arguments.trial}; it has {has}")
+    attributes = trials[arguments.trial].user_attrs
+    if NETWORK not in attributes:
+        raise StudyError(
+            f"trial {arguments.trial} of {study.study_name} has no network ({trials[arguments.trial].state.name})"
+        )
+    measured = {name: m["value"] for name, m in attributes.get(MEASUREMENTS, {}).items()}
+    return from_text(attributes[NETWORK]), {
+        name: measured[name] for name in ("accuracy", "latency_ms") if name in measured
+    }
+
+
+def _in_words(figures: dict[str, Any]) -> Iterator[str]:
+    yield figures.get("name") or f"trial {figures['trial']}"
+    if "accuracy" in figures:
+        yield f"  accuracy       {100 * figures['accuracy']:>14.2f} %"
+    yield f"  parameters     {figures['parameters']:>14,}"
+    yield f"  multiply-adds  {figures['multiply_adds']:>14,}"
+    yield f"  peak memory    {figures['peak_memory_bytes']:>14,} bytes"
+    if "latency_ms" in figures:
+        yield f"  latency        {figures['latency_ms']:>14.4g} ms"
+    yield from (f"  {word}" for word in figures["network"].split())
+
+
+def _draw(spec: NetworkSpec, file: str) -> None:
+    from mnas_moo.spaces.picture import picture
+    from mnas_moo.study_file.document import StudyError, refusals
+
+    if Path(file).suffix != ".svg":
+        raise StudyError(f"{file}: a network is drawn as .svg")
+    with refusals():
+        Path(file).write_text(picture(spec), encoding="utf-8")
+    print(f"written: {file}", file=sys.stderr)
