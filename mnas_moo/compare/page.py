@@ -14,7 +14,7 @@ from typing import Any
 
 from mnas_moo.compare import report
 from mnas_moo.objectives.extras import require
-from mnas_moo.reports.plots import LABELS
+from mnas_moo.reports.past import LABELS
 
 COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("solid", "dash", "dot", "dashdot")

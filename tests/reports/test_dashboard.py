@@ -17,14 +17,10 @@ from optuna.trial import create_trial
 
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.reports import dashboard as module
-from mnas_moo.reports.dashboard import dashboard, explain, serve
-from mnas_moo.reports.plots import history
-from mnas_moo.running.identity import IDENTITY
+from mnas_moo.reports.dashboard import dashboard, serve
 from mnas_moo.running.storage import storage_file
 from mnas_moo.running.trials import NETWORK
-from mnas_moo.study_file.document import StudyError
-from mnas_moo.study_file.load import load_study_file
-from mnas_moo.study_file.study import StudyFile
+from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
 from tests.conftest import STUDY
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -162,22 +158,6 @@ def test_studies_of_others_are_left_as_they_are(own: Finished) -> None:
     assert shown["note"]["body"] == ""
     assert shown["plotly_graph_objects"] == []
     assert shown["trials"][0]["artifacts"] == []
-
-
-def test_the_note_says_what_is_searched_with_units_and_bounds(finished_study: Finished) -> None:
-    study = finished_study[1]
-    identity = study._storage.get_study_system_attrs(study._study_id)[IDENTITY]
-    note = explain("small", identity, history(study.trials, study.directions, study.metric_names), "random")
-    for words in (
-        "space `mnasnet` (18 decisions a network; preset: digits, blocks: 3)",
-        "`digits` (10 classes, grey)",
-        "- accuracy on the hold-out, maximized",
-        "- latency (ms), minimized",
-        "- constraint: parameters (millions) at most 0.015",
-        "the sampler `random`",
-        "`mnas-moo run STUDY`",
-    ):
-        assert words in note
 
 
 def test_a_port_in_use_is_named_in_one_line(finished_study: Finished) -> None:

@@ -1,0 +1,131 @@
+"""What a plot of a study is made of, whoever draws it: pairs of axes, and trials that are drawn alike.
+
+Two objectives are drawn as in Tan et al. 2019, fig. 1 (the first, the accuracy, upwards; the second, the cost, to
+the right), more of them pair by pair, a single one as its best value so far. Colours are those of Okabe & Ito 2008,
+which colour-blind readers tell apart; markers differ in shape as well.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnas_moo.objectives.front import Floats, minimised
+from mnas_moo.reports.past import PERCENT, Booleans, History
+
+FRONT_COLOR = "#D55E00"
+GREY = "#808890"  # text and axes that can be read on white and on the dashboard's dark page
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes: where it stands, the N trials' coordinates, and a line that turns "hv" or "vh"."""
+
+    row: int
+    column: int
+    x: Floats
+    y: Floats
+    x_label: str
+    y_label: str
+    line: Floats
+    turns: str
+    x_view: tuple[float, float]
+    y_view: tuple[float, float]
+
+    @property
+    def outside(self) -> Booleans:
+        """(N,) whether the trial lies outside what is shown."""
+        (left, right), (low, high) = self.x_view, self.y_view
+        return ~((left <= self.x) & (self.x <= right) & (low <= self.y) & (self.y <= high))
+
+
+def panels_of(past: History) -> list[Panel]:
+    """One panel for one or two objectives; for more, all pairs, as the upper triangle of a matrix."""
+    labels = past.labels
+    if len(labels) == 1:
+        numbers = np.array(past.numbers, dtype=float)
+        best = np.column_stack([numbers, past.best()])
+        views = (_padded(numbers.min(), numbers.max()) if len(numbers) else (0.0, 1.0)), _view(past, 0)
+        return [Panel(0, 0, numbers, past.values[:, 0], "trial", labels[0], best, "hv", *views)]
+    panels = []
+    for y, x in itertools.combinations(range(len(labels)), 2):
+        line = np.empty((0, 2))
+        if len(labels) == 2:  # the front of three objectives has no border in the plane of two
+            line = past.values[past.front][:, [x, y]]
+            line = line[np.argsort(line[:, 0], kind="stable")]
+        # what a point dominates lies to its right if less is better, and there its border goes on
+        turns = "hv" if past.directions[x] == "minimize" else "vh"
+        columns = past.values[:, x], past.values[:, y], labels[x], labels[y]
+        panels.append(Panel(y, x - 1, *columns, line, turns, _view(past, x), _view(past, y)))
+    return panels
+
+
+def _view(past: History, objective: int) -> tuple[float, float]:
+    """The span of an objective's axis: the front and the better half of the trials, and as much again.
+
+    Broken networks (chance accuracy, twenty times the latency) would otherwise squeeze the front into a line.
+    """
+    shown = past.feasible if past.feasible.any() else np.ones(len(past.numbers), dtype=bool)
+    if not shown.any():
+        return 0.0, 1.0
+    direction = past.directions[objective : objective + 1]
+    values = minimised(past.values[:, objective, None], direction)[:, 0]
+    best, worst = float(values[shown].min()), float(values.max())
+    reach = 2 * (max(values[past.front].max(initial=best), float(np.median(values[shown]))) - best)
+    if reach > 0 and best + 1.25 * reach < worst:
+        worst = best + reach
+    ends = minimised(np.array([[min(best, float(values.min()))], [worst]]), direction)[:, 0]
+    return _padded(float(ends.min()), float(ends.max()))
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    """A span with room at both ends for the markers."""
+    room = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+    return low - room, high + room
+
+
+def outside(panels: Sequence[Panel]) -> str:
+    """How many trials are not shown, in words; empty if all are."""
+    hidden = int(np.any([panel.outside for panel in panels], axis=0).sum())
+    return f"{hidden} trial{'s lie' if hidden != 1 else ' lies'} outside the view" if hidden else ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Trials drawn alike: their name in the legend, which they are, and their marker for plotly and for matplotlib."""
+
+    label: str
+    mask: Booleans
+    color: str
+    symbol: str
+    marker: str
+    size: int
+    opacity: float
+
+
+def groups_of(past: History) -> list[Group]:
+    """What is drawn, from the back to the front; groups without trials are left out."""
+    front, several = past.front, len(past.names) > 1
+    groups = [
+        Group("violates a constraint", ~past.feasible, "#CC79A7", "x", "x", 7, 0.9),
+        Group("dominated" if several else "tried", past.feasible & ~front, "#56B4E9", "circle", "o", 7, 0.75),
+        Group("Pareto front" if several else "best", front, FRONT_COLOR, "diamond", "D", 10, 1.0),
+    ]
+    return [group for group in groups if group.mask.any()]
+
+
+def title_of(past: History) -> str:
+    """The title of a plot of the front."""
+    trials = f"{len(past.numbers)} finished trial{'s' if len(past.numbers) != 1 else ''}"
+    if len(past.names) == 1:
+        return f"Best {past.names[0]} of {trials}"
+    return f"Pareto front: {int(past.front.sum())} of {trials}"
+
+
+def described(past: History, values: Floats) -> list[str]:
+    """One "label: value" an objective; accuracies are fractions and shown in percent."""
+    pairs = zip(past.labels, values, strict=True)
+    return [f"{label}: {value:.2%}" if label in PERCENT else f"{label}: {value:.4g}" for label, value in pairs]

@@ -1,0 +1,124 @@
+"""What the plots show of a study: its finished trials, their front, and the hypervolume under it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from mnas_moo.objectives.front import Floats, direction_names, hypervolume, is_feasible, minimised, pareto_mask
+from mnas_moo.running.trials import NETWORK
+
+LABELS = {
+    "accuracy": "accuracy on the hold-out",
+    "latency_ms": "latency (ms)",
+    "parameters_m": "parameters (millions)",
+    "multiply_adds_m": "multiply-adds (millions)",
+    "peak_memory_mb": "peak activation memory (MB)",
+}
+
+PERCENT = (LABELS["accuracy"],)  # fractions that are shown in percent
+
+REFERENCE_MARGIN = 0.1
+"""How far the reference point lies beyond the worst value of each objective, as a share of the values' range."""
+
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class History:
+    """What the plots show: the N finished trials of a study with M objectives, by number.
+
+    Attributes:
+        names: of the objectives, M.
+        directions: M of "minimize" or "maximize".
+        numbers: trial numbers, N.
+        values: (N, M) in the objectives' units.
+        feasible: (N,) whether no constraint is violated.
+        networks: the networks as text, N; empty where a trial has none.
+    """
+
+    names: tuple[str, ...]
+    directions: tuple[str, ...]
+    numbers: tuple[int, ...]
+    values: Floats
+    feasible: Booleans
+    networks: tuple[str, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """M words for the objectives. An accuracy above 1, as a table of one's own may have it, is no fraction."""
+        in_percent: list[bool] = np.asarray((self.values > 1).any(axis=0)).tolist()
+        return tuple(
+            name if name == "accuracy" and percent else LABELS.get(name, name)
+            for name, percent in zip(self.names, in_percent, strict=True)
+        )
+
+    @property
+    def front(self) -> Booleans:
+        """(N,) whether the trial is feasible and no feasible one dominates it."""
+        front = self.feasible.copy()
+        front[front] = pareto_mask(self.values[self.feasible], self.directions)
+        return front
+
+    @property
+    def reference_point(self) -> Floats | None:
+        """(M,) the worst values of the feasible trials, moved outwards by ``REFERENCE_MARGIN`` of their range.
+
+        It is the worst of what is known, so it moves as trials come in. None without feasible trials.
+        """
+        values = minimised(self.values[self.feasible], self.directions)
+        if not len(values):
+            return None
+        worst = values.max(axis=0)
+        span = worst - values.min(axis=0)
+        margin = REFERENCE_MARGIN * np.where(span > 0, span, np.where(worst != 0, np.abs(worst), 1.0))
+        return minimised(worst + margin, self.directions)
+
+    def hypervolumes(self) -> Floats:
+        """(N,) the hypervolume of the first 1, 2, ... N trials, all of them from today's ``reference_point``."""
+        volumes, volume = np.zeros(len(self.numbers)), 0.0
+        reference = self.reference_point
+        if reference is None:
+            return volumes
+        bound = minimised(reference, self.directions)
+        front = np.empty((0, len(self.names)))
+        for i, point in enumerate(minimised(self.values, self.directions)):
+            # most trials are dominated when they arrive, and then nothing is computed
+            if self.feasible[i] and not (front <= point).all(axis=1).any():
+                front = np.vstack([front[~(point <= front).all(axis=1)], point])
+                volume = hypervolume(front, bound)
+            volumes[i] = volume
+        return volumes
+
+    def best(self) -> Floats:
+        """(N,) the best feasible value of the first objective after 1, 2, ... N trials; NaN before there is one."""
+        values = minimised(self.values, self.directions)[:, :1]
+        running = np.fmin.accumulate(np.where(self.feasible[:, None], values, np.nan))
+        return minimised(running, self.directions[:1])[:, 0]
+
+
+def history(
+    trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], names: Sequence[str] | None
+) -> History:
+    """Collects the finished trials of a study; failed and pruned ones and infinite values are left out.
+
+    Args:
+        trials: of one study.
+        directions: of its objectives.
+        names: of its objectives (``study.metric_names``); None: they are numbered.
+    """
+    finished = [t for t in trials if t.state == TrialState.COMPLETE and np.isfinite(t.values).all()]
+    finished.sort(key=lambda trial: trial.number)
+    return History(
+        names=tuple(names or (f"objective {i}" for i in range(len(directions)))),
+        directions=tuple(direction_names(directions)),
+        numbers=tuple(trial.number for trial in finished),
+        values=np.array([trial.values for trial in finished], dtype=float).reshape(-1, len(directions)),
+        feasible=np.array([is_feasible(trial) for trial in finished], dtype=bool),
+        networks=tuple(str(trial.user_attrs.get(NETWORK, "")) for trial in finished),
+    )

@@ -1,0 +1,58 @@
+"""A front for print, drawn by matplotlib."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mnas_moo.objectives.extras import require
+from mnas_moo.reports.panels import FRONT_COLOR, Panel, groups_of, outside, panels_of, title_of
+from mnas_moo.reports.past import PERCENT, History
+
+
+def print_front(past: History, path: Path) -> None:
+    """Draws the panels with matplotlib, without its global state."""
+    figures = require("matplotlib.figure", extra="plot")
+    ticker = require("matplotlib.ticker", extra="plot")
+    panels = panels_of(past)
+    side = panels[-1].row + 1
+    size = (7.2, 4.5) if side == 1 else (3.6 * side, 3.0 * side)
+    figure = figures.Figure(figsize=size, layout="constrained")
+    for panel in panels:
+        axes = figure.add_subplot(side, side, panel.row * side + panel.column + 1)
+        axes.grid(color="#e3e6e8", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        if len(panel.line):
+            style = "steps-post" if panel.turns == "hv" else "steps-pre"
+            axes.plot(*panel.line.T, color=FRONT_COLOR, linewidth=1.3, drawstyle=style)
+        for group in groups_of(past):
+            look = {"color": group.color, "alpha": group.opacity, "marker": group.marker, "s": 4.0 * group.size}
+            edge = {} if group.marker == "x" else {"linewidths": 0}
+            axes.scatter(panel.x[group.mask], panel.y[group.mask], label=group.label, zorder=3, **look, **edge)
+        axes.set_xlim(panel.x_view)
+        axes.set_ylim(panel.y_view)
+        for i in _tagged(past, panel) if side == 1 else []:
+            offset = {"xytext": (5, -11), "textcoords": "offset points", "fontsize": 8, "color": "#555555"}
+            axes.annotate(f"#{past.numbers[i]}", (panel.x[i], panel.y[i]), **offset)
+        if panel.row == panel.column:
+            axes.set_xlabel(panel.x_label)
+            axes.set_ylabel(panel.y_label)
+        for line, label in ((axes.xaxis, panel.x_label), (axes.yaxis, panel.y_label)):
+            if label in PERCENT:
+                line.set_major_formatter(ticker.PercentFormatter(1.0))
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    hidden = outside(panels)
+    figure.suptitle(title_of(past) + (f" ({hidden})" if hidden else ""), x=0.02, ha="left", fontsize=11)
+    figure.savefig(path, dpi=150)
+
+
+def _tagged(past: History, panel: Panel) -> list[int]:
+    """Trials of the front whose number is written beside them: as many as have room, from the left."""
+    room, tagged = 0.06 * (panel.x_view[1] - panel.x_view[0]), list[int]()
+    for i in sorted(np.flatnonzero(past.front), key=lambda i: panel.x[i]):
+        if not tagged or panel.x[i] - panel.x[tagged[-1]] >= room:
+            tagged.append(int(i))
+    return tagged

@@ -1,0 +1,125 @@
+"""Interactive figures of a study, drawn by plotly: its front, and the hypervolume over its trials."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from mnas_moo.objectives.extras import require
+from mnas_moo.reports.panels import FRONT_COLOR, GREY, Group, described, groups_of, outside, panels_of, title_of
+from mnas_moo.reports.past import PERCENT, History
+
+_NAMED_NETWORKS = 300  # with more trials only the front's networks are in the hover text: a figure stays small
+
+
+def front_figure(past: History) -> Any:
+    """The Pareto front among all finished trials; the best value so far if there is one objective only.
+
+    Returns:
+        A ``plotly.graph_objects.Figure`` on a transparent ground, for light and dark pages.
+
+    Raises:
+        MissingExtraError: plotly is not installed.
+    """
+    go = require("plotly.graph_objects", extra="plot")
+    subplots = require("plotly.subplots", extra="plot")
+    panels = panels_of(past)
+    side = panels[-1].row + 1
+    cells: list[list[dict[str, Any] | None]] = [[None] * side for _ in range(side)]
+    for panel in panels:
+        cells[panel.row][panel.column] = {}
+    figure = subplots.make_subplots(
+        side, side, specs=cells, horizontal_spacing=0.1 / side, vertical_spacing=0.16 / side
+    )
+    for panel in panels:
+        place = {"row": panel.row + 1, "col": panel.column + 1}
+        if len(panel.line):
+            line = {"color": FRONT_COLOR, "width": 1.5, "shape": panel.turns}
+            steps = {"x": panel.line[:, 0].tolist(), "y": panel.line[:, 1].tolist(), "mode": "lines", "line": line}
+            figure.add_trace(go.Scatter(**steps, hoverinfo="skip", showlegend=False), **place)
+        for group in groups_of(past):
+            dots = go.Scatter(
+                x=panel.x[group.mask].tolist(),
+                y=panel.y[group.mask].tolist(),
+                mode="markers",
+                marker={"color": group.color, "symbol": group.symbol, "size": group.size, "opacity": group.opacity},
+                name=group.label,
+                legendgroup=group.label,
+                showlegend=panel is panels[0],
+                text=_hover(past, group),
+                hovertemplate="%{text}<extra></extra>",
+            )
+            figure.add_trace(dots, **place)
+        titled = panel.row == panel.column
+        x_title, y_title = (panel.x_label, panel.y_label) if titled else (None, None)
+        for update, text, label, view in (
+            (figure.update_xaxes, x_title, panel.x_label, panel.x_view),
+            (figure.update_yaxes, y_title, panel.y_label, panel.y_view),
+        ):
+            update(title_text=text, tickformat=".3~%" if label in PERCENT else None, range=view, **place)
+    hidden = outside(panels)
+    return _dress(figure, title_of(past) + (f"<br><sub>{hidden}; double-click shows them</sub>" if hidden else ""))
+
+
+def hypervolume_figure(past: History) -> Any:
+    """The hypervolume under the front after every finished trial, with the reference point it is measured from.
+
+    Returns:
+        A ``plotly.graph_objects.Figure`` on a transparent ground, for light and dark pages.
+
+    Raises:
+        ValueError: there is one objective only, and so no front.
+        MissingExtraError: plotly is not installed.
+    """
+    go = require("plotly.graph_objects", extra="plot")
+    if len(past.names) == 1:
+        raise ValueError("the hypervolume needs two objectives or more; with one, see front_figure")
+    volumes = past.hypervolumes()
+    # where it changes, and the end: the curve of a long study stays small
+    kept = [i for i in range(len(volumes)) if i in (0, len(volumes) - 1) or volumes[i] != volumes[i - 1]]
+    curve = go.Scatter(
+        x=[past.numbers[i] for i in kept],
+        y=volumes[kept].tolist(),
+        mode="lines+markers",
+        line={"color": FRONT_COLOR, "shape": "hv"},
+        marker={"size": 5},
+        hovertemplate="after trial %{x}: %{y:.4g}<extra></extra>",
+    )
+    figure = go.Figure(curve)
+    figure.update_xaxes(title_text="trial")
+    figure.update_yaxes(title_text="hypervolume", rangemode="tozero")
+    reference = past.reference_point
+    corner = "none yet" if reference is None else ", ".join(described(past, reference))
+    return _dress(figure, f"Hypervolume under the front<br><sub>reference point: {corner}</sub>")
+
+
+def _hover(past: History, group: Group) -> list[str]:
+    """The trials' numbers, values and networks."""
+    front, texts = past.front, []
+    for i in np.flatnonzero(group.mask):
+        lines = [f"<b>trial {past.numbers[i]}</b>", *described(past, past.values[i])]
+        if front[i] or len(past.numbers) <= _NAMED_NETWORKS:
+            lines += textwrap.wrap(past.networks[i], 70, break_long_words=False)
+        texts.append("<br>".join(lines))
+    return texts
+
+
+def _dress(figure: Any, title: str) -> Any:
+    """Title, legend and colours for light and dark pages; without plotly's template, which is 7 kB of JSON."""
+    axis = {"gridcolor": "rgba(128,136,144,0.25)", "linecolor": GREY, "showline": True, "zeroline": False}
+    axis |= {"automargin": True, "title_standoff": 8, "exponentformat": "power"}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    figure.update_layout(
+        template="none",
+        title={"text": title, "x": 0.02, "font": {"size": 16}},
+        font={"color": GREY},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "yref": "container", "y": 0, "yanchor": "bottom"},
+        margin={"l": 70, "r": 20, "t": 80, "b": 80},
+        hoverlabel={"align": "left"},
+    )
+    return figure

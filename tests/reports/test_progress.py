@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import optuna
+import pytest
+from rich.console import Console
+from rich.live import Live
+
+from mnas_moo.reports.progress import LiveProgress, Pace, best_line, trial_line
+from mnas_moo.reward import AbsoluteReward, MnasReward
+from mnas_moo.running.run import run_study
+from mnas_moo.running.trials import FAILURE, completed_trials
+from tests.cli.conftest import COUNTS
+from tests.reports.conftest import STUDY, study_of
+
+
+def test_a_trial_in_one_line() -> None:
+    study = study_of(*STUDY)
+    assert trial_line(study, study.trials[0]) == "trial 0: accuracy 80.00 %, latency_ms 20"
+    assert trial_line(study, study.trials[3]).endswith(", as trial 1")
+    assert trial_line(study, study.trials[4]).endswith(", outside the constraints")
+    trial = study.ask()
+    trial.set_user_attr(FAILURE, "no luck")
+    study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    assert trial_line(study, study.trials[6]) == "trial 6 failed: no luck"
+
+
+def test_the_best_is_the_reward_where_there_is_one() -> None:
+    study = study_of(*STUDY)
+    completed = completed_trials(study)
+    assert best_line(study, completed, None) == "3 on the front, best accuracy 90.00 % (trial 1)"
+    hard = MnasReward(20.0, alpha=0.0, beta=-1.0)
+    assert best_line(study, completed, hard) == "3 on the front, best reward 0.8000 (trial 0)"
+    slow = AbsoluteReward(30.0, beta=-2.0)
+    assert best_line(study, completed, slow).endswith("best reward 0.7000 (trial 2)"), "it need not be on the front"
+    assert best_line(study, completed[4:5], hard) == "no feasible network yet"
+
+
+def test_the_time_left_follows_the_pace_of_this_run() -> None:
+    now = [100.0]
+    pace = Pace(lambda: now[0])
+    pace.start(10, 60)
+    assert pace.left(10) == "time left not known yet"
+    now[0] += 20
+    assert pace.left(20) == "1:20 min left"
+    now[0] += 100 * 3600
+    assert pace.left(59) == "2 h 2 min left"
+    assert pace.left(11) == "204 d 4 h left"
+
+
+def test_the_live_view_shows_front_counts_and_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("counts.yaml").write_text(COUNTS, encoding="utf-8")
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, height=60)
+    with Live(console=console, auto_refresh=False) as live:
+        progress = LiveProgress(live, None)
+        study = run_study("counts.yaml", observer=progress)
+        progress.trial_started(4, "in1x16x16 stem")
+        with console.capture() as capture:
+            console.print(progress.view())
+    view = re.sub(r"\x1b\[[\d;]*m", "", capture.get())
+    assert "counts" in view
+    assert "4 of 4 trials" in view
+    assert "best parameters_m" in view
+    assert all(f" {trial.number} " in view for trial in study.best_trials)
+    assert "trial 4: in1x16x16 stem" in view
