@@ -1,4 +1,4 @@
-"""Pareto fronts and hypervolume, in the study's own units and directions.
+"""Pareto fronts, hypervolume and the default reference point, in the study's own units and directions.
 
 The geometry is moocore's (exact, any number of objectives); this module only turns maximised objectives round.
 """
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 Floats = npt.NDArray[np.float64]
+
+REFERENCE_MARGIN = 0.1
+"""How far a reference point that nobody gave lies beyond the worst values, as a share of the values' range."""
 
 
 def direction_names(directions: Sequence[Any]) -> list[str]:
@@ -84,3 +87,32 @@ def hypervolume(
         raise ValueError("hypervolume of NaN values; leave those trials out")
     values = values[(values < reference).all(axis=1)]
     return float(moocore.hypervolume(values, ref=reference)) if len(values) else 0.0
+
+
+def reference_point(points: npt.ArrayLike, directions: Sequence[Any] | None = None) -> Floats:
+    """The reference point of a hypervolume where none is given.
+
+    It is the worst value of each objective, moved outwards by ``REFERENCE_MARGIN`` of the range of its values; where
+    all values are equal, by that share of the value, or of 1 if the value is 0. Every best point therefore adds to
+    the hypervolume (Ishibuchi et al. 2018 on why it must lie beyond the worst).
+
+    >>> reference_point([[0.75, 10.0], [0.5, 50.0]], ["maximize", "minimize"]).tolist()
+    [0.475, 54.0]
+
+    Args:
+        points: (N, M) objective values, at least one: all points known so far, or a front.
+        directions: M of "minimize" or "maximize"; None: all minimised.
+
+    Returns:
+        (M,) in the objectives' units.
+
+    Raises:
+        ValueError: there are no points, or the directions do not fit.
+    """
+    values = minimised(points, directions)
+    if not len(values):
+        raise ValueError("a reference point is placed by points, and there are none")
+    worst = values.max(axis=0)
+    extent = worst - values.min(axis=0)
+    margin = REFERENCE_MARGIN * np.where(extent > 0, extent, np.where(worst != 0, np.abs(worst), 1.0))
+    return minimised(worst + margin, directions)

@@ -15,7 +15,7 @@ import numpy as np
 
 from mnas_moo.compare import statistics
 from mnas_moo.compare.record import Run
-from mnas_moo.objectives.front import Floats, minimised
+from mnas_moo.objectives.front import Floats, hypervolume, minimised, reference_point
 from mnas_moo.objectives.tabular.problem import Fit
 from mnas_moo.reward import MnasReward
 
@@ -76,11 +76,9 @@ def judge(setting: Setting, runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]
     if not len(best):
         raise ValueError(f"{setting.problem}: no sampler found a feasible point, so there is nothing to compare")
     reference = (
-        statistics.reference_point_of(best)
-        if setting.reference_point is None
-        else minimised(setting.reference_point, directions)
+        reference_point(best) if setting.reference_point is None else minimised(setting.reference_point, directions)
     )
-    best_volume = setting.best_hypervolume or statistics.volume(best, reference)
+    best_volume = setting.best_hypervolume or hypervolume(best, reference)
     if best_volume == 0:
         raise ValueError(f"{setting.problem}: no sampler found a point better than the reference point everywhere")
     judged = {

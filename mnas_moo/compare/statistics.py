@@ -30,9 +30,6 @@ LEVEL = 0.95
 
 RESAMPLES = 2000
 
-REFERENCE_MARGIN = 0.1
-"""How far a reference point lies beyond the worst of a front, as a share of the front's extent."""
-
 
 class Progress:
     """The hypervolume of the first n points of one run, for any n.
@@ -62,27 +59,8 @@ class Progress:
         """The hypervolume of the first ``n`` points."""
         kept = bisect.bisect_left(self._arrivals, n)
         if kept not in self._volumes:
-            self._volumes[kept] = volume(self._points[:kept], self.reference_point)
+            self._volumes[kept] = hypervolume(self._points[:kept], self.reference_point)
         return self._volumes[kept]
-
-
-def volume(points: Floats, reference_point: Floats) -> float:
-    """Hypervolume of minimised points (N, M); with one objective, the distance of the best to the reference."""
-    if len(reference_point) > 1:
-        return hypervolume(points, reference_point)
-    return max(0.0, float(reference_point[0] - points.min())) if len(points) else 0.0
-
-
-def reference_point_of(front: npt.ArrayLike) -> Floats:
-    """The reference point that a front (N, M), minimised, gives where none is known.
-
-    It lies beyond the worst of each objective by ``REFERENCE_MARGIN`` of the front's extent; where the extent is
-    nil, by that share of the value.
-    """
-    points = np.asarray(front, dtype=float)
-    worst = points.max(axis=0)
-    extent = worst - points.min(axis=0)
-    return np.asarray(worst + REFERENCE_MARGIN * np.where(extent > 0, extent, np.where(worst != 0, np.abs(worst), 1.0)))
 
 
 def union_front(runs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]]) -> Floats:

@@ -10,7 +10,15 @@ import numpy.typing as npt
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo.objectives.front import Floats, direction_names, hypervolume, is_feasible, minimised, pareto_mask
+from mnas_moo.objectives.front import (
+    Floats,
+    direction_names,
+    hypervolume,
+    is_feasible,
+    minimised,
+    pareto_mask,
+    reference_point,
+)
 from mnas_moo.running.trials import NETWORK
 
 LABELS = {
@@ -23,8 +31,6 @@ LABELS = {
 
 PERCENT = (LABELS["accuracy"],)  # fractions that are shown in percent
 
-REFERENCE_MARGIN = 0.1
-"""How far the reference point lies beyond the worst value of each objective, as a share of the values' range."""
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -67,17 +73,11 @@ class History:
 
     @property
     def reference_point(self) -> Floats | None:
-        """(M,) the worst values of the feasible trials, moved outwards by ``REFERENCE_MARGIN`` of their range.
+        """(M,) what ``front.reference_point`` makes of all feasible trials; None without any.
 
-        It is the worst of what is known, so it moves as trials come in. None without feasible trials.
+        It follows the worst of what is known, so it moves as trials come in.
         """
-        values = minimised(self.values[self.feasible], self.directions)
-        if not len(values):
-            return None
-        worst = values.max(axis=0)
-        span = worst - values.min(axis=0)
-        margin = REFERENCE_MARGIN * np.where(span > 0, span, np.where(worst != 0, np.abs(worst), 1.0))
-        return minimised(worst + margin, self.directions)
+        return reference_point(self.values[self.feasible], self.directions) if self.feasible.any() else None
 
     def hypervolumes(self) -> Floats:
         """(N,) the hypervolume of the first 1, 2, ... N trials, all of them from today's ``reference_point``."""

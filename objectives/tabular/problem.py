@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import moocore  # type: ignore[import-untyped]
 import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from mnas_moo.objectives.front import REFERENCE_MARGIN, hypervolume, pareto_mask
 from mnas_moo.objectives.objective import Direction
 from mnas_moo.spaces.names import unknown
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Bounds = Mapping[str, tuple[float | None, float | None]]
 """Constrained quantity -> (min, max); None: no such bound."""
-
-BEYOND = 0.1
-"""The reference point lies so far beyond the front's worst, in units of the front's extent."""
 
 
 class FailedTrialError(ValueError):
@@ -178,23 +175,13 @@ class TableProblem:
             raise ValueError(f"table {self.name} has no known best front, hence no regret; compare hypervolumes")
         reference = self.minimised(np.array(self.reference_point))
         found = self.minimised(np.asarray(values, dtype=float).reshape(-1, len(reference)))
-        return 1.0 - dominated(found, reference) / self.best_hypervolume
+        sound = ~np.isnan(found).any(axis=1)  # a failed trial adds nothing
+        return 1.0 - hypervolume(found[sound], reference) / self.best_hypervolume
 
     def minimised(self, values: Floats) -> Floats:
         """Objective values (N, M) or (M,), maximised ones negated; or back again."""
         signs = [1.0 if direction == "minimize" else -1.0 for direction in self.directions.values()]
         return np.asarray(values * np.array(signs))
-
-
-def front(values: Floats) -> Floats:
-    """The rows of (N, M), all minimised, that no other dominates; equal ones once."""
-    return values[np.asarray(moocore.is_nondominated(values), dtype=bool)] if len(values) else values
-
-
-def dominated(values: Floats, reference: Floats) -> float:
-    """Hypervolume of (N, M), all minimised, up to the reference (M,)."""
-    inside = values[(values < reference).all(axis=1)]
-    return float(moocore.hypervolume(inside, ref=reference)) if len(inside) else 0.0
 
 
 def judged(problem: TableProblem, points: Floats, best: Floats | None) -> TableProblem:
@@ -210,19 +197,23 @@ def judged(problem: TableProblem, points: Floats, best: Floats | None) -> TableP
     """
     if best is not None and not len(best):
         raise ValueError(f"table {problem.name}: no known point keeps the bounds {dict(problem.bounds)}; loosen them")
-    reference = _reference(points)
-    hypervolume = 0.0 if best is None else dominated(best, reference)
+    reference = _reference_of_front(points)
+    volume = 0.0 if best is None else hypervolume(best, reference)
     reference_point = tuple(problem.minimised(reference).tolist())
-    return dataclasses.replace(problem, reference_point=reference_point, best_hypervolume=hypervolume or None)
+    return dataclasses.replace(problem, reference_point=reference_point, best_hypervolume=volume or None)
 
 
-def _reference(points: Floats) -> Floats:
-    """Reference point (M,) of (P, M) points, all minimised: a tenth of the front's extent beyond its worst values."""
-    known = front(points)
+def _reference_of_front(points: Floats) -> Floats:
+    """Reference point (M,) of (P, M) points, all minimised: a tenth of the front's extent beyond its worst values.
+
+    Not ``front.reference_point``: where the front has no extent, as with one objective, that of all points of the
+    table counts instead, and regrets stored before stay comparable to the last digit.
+    """
+    known = points[pareto_mask(points)]
     ideal: Floats = known.min(axis=0)
     extent = known.max(axis=0) - ideal  # none where there is one objective: then that of all points
     extent = np.where(extent > 0, extent, points.max(axis=0) - ideal)
-    return ideal + (1 + BEYOND) * np.where(extent > 0, extent, 1.0)
+    return ideal + (1 + REFERENCE_MARGIN) * np.where(extent > 0, extent, 1.0)
 
 
 def feasible(bounds: Bounds, columns: Mapping[str, Floats], n: int) -> npt.NDArray[np.bool_]:

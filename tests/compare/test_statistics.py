@@ -35,11 +35,6 @@ def test_failed_trials_add_nothing() -> None:
     assert [progress.hypervolume(n) for n in (1, 2)] == [0, 0.25]
 
 
-def test_the_reference_point_lies_a_tenth_of_the_extent_beyond_the_front() -> None:
-    assert statistics.reference_point_of([[0.0, 4.0], [10.0, 2.0]]) == pytest.approx([11.0, 4.2])
-    assert statistics.reference_point_of([[5.0, 0.0]]) == pytest.approx([5.5, 0.1])
-
-
 def test_the_union_front_has_the_feasible_points_of_all_runs_that_no_other_dominates() -> None:
     runs = [([[1, 4], [3, 3], [0, 0]], [True, True, False]), ([[2, 2], [1, 4]], [True, True])]
     assert statistics.union_front(runs).tolist() == [[1, 4], [2, 2]]
