@@ -14,7 +14,7 @@ from typing import Any
 
 from mnas_moo.compare import report
 from mnas_moo.objectives.extras import require
-from mnas_moo.reports.past import LABELS
+from mnas_moo.reports.past import PERCENT, label_of
 
 COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -54,7 +54,7 @@ def page(found: Mapping[str, Any]) -> str:
 
 
 def _summary(found: Mapping[str, Any]) -> str:
-    goals = ", ".join(f"{LABELS.get(name, name)} ({way}d)" for name, way in found["objectives"].items())
+    goals = ", ".join(f"{label_of(name)} ({way}d)" for name, way in found["objectives"].items())
     limit = found["time_limit_minutes"]
     seeds = len(found["seeds"])
     budget = f"{found['trials']:,} trials a run, {seeds} run{'s' if seeds != 1 else ''} a sampler with the same seeds"
@@ -201,9 +201,9 @@ def _fronts(found: Mapping[str, Any]) -> str:
                     legendgroup=name,
                 )
             )
-        labels = [LABELS.get(name, name) for name in (names[first], names[second])]
+        labels = [label_of(name) for name in (names[first], names[second])]
         for update, label, of in ((figure.update_yaxes, labels[0], first), (figure.update_xaxes, labels[1], second)):
-            percent = ".3~%" if label == LABELS["accuracy"] else None
+            percent = ".3~%" if label in PERCENT else None
             update(title_text=label, tickformat=percent, range=_view(found, of))
         figure.update_layout(title=f"{labels[0]} against {labels[1]}")
         figures.append(_plot(found, figure))

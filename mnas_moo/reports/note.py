@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mnas_moo.reports.past import LABELS, History
-
-_MEANING = {
-    "accuracy": "the share of held-out images that the network classifies rightly after a short training",
-    "latency_ms": "the time one image takes",
-    "parameters_m": "the trained numbers of the network",
-    "multiply_adds_m": "the work one image takes",
-    "peak_memory_mb": "the most memory that the tensors of one image need at once",
-}
+from mnas_moo.objectives.objective import OBJECTIVES
+from mnas_moo.reports.past import History, label_of
 
 
 def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str | None) -> str:
@@ -37,11 +30,11 @@ def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str 
         "",
     ]
     for objective, direction in zip(past.names, past.directions, strict=True):
-        meaning = f": {_MEANING[objective]}" if of_networks and objective in _MEANING else ""
-        lines.append(f"- {LABELS.get(objective, objective)}, {direction}d{meaning}")
+        meaning = f": {OBJECTIVES[objective].meaning}" if of_networks and objective in OBJECTIVES else ""
+        lines.append(f"- {label_of(objective)}, {direction}d{meaning}")
     for constrained, bounds in identity["constraints"].items():
         limits = " and ".join(f"at {'most' if end == 'max' else 'least'} {limit:g}" for end, limit in bounds.items())
-        lines.append(f"- constraint: {LABELS.get(constrained, constrained)} {limits}")
+        lines.append(f"- constraint: {label_of(constrained)} {limits}")
     if sampler is not None:
         lines += ["", f"{'Networks' if of_networks else 'Points'} are proposed by the sampler `{sampler}`."]
     lines += ["", "**How to read the plots** (at the end of the Analytics page)", ""]

@@ -19,17 +19,11 @@ from mnas_moo.objectives.front import (
     pareto_mask,
     reference_point,
 )
+from mnas_moo.objectives.objective import OBJECTIVES
 from mnas_moo.running.trials import NETWORK
 
-LABELS = {
-    "accuracy": "accuracy on the hold-out",
-    "latency_ms": "latency (ms)",
-    "parameters_m": "parameters (millions)",
-    "multiply_adds_m": "multiply-adds (millions)",
-    "peak_memory_mb": "peak activation memory (MB)",
-}
-
-PERCENT = (LABELS["accuracy"],)  # fractions that are shown in percent
+PERCENT = frozenset(info.label for info in OBJECTIVES.values() if info.unit == "fraction")
+"""Labels of the objectives that are fractions, which are shown in percent."""
 
 
 Booleans = npt.NDArray[np.bool_]
@@ -57,11 +51,11 @@ class History:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """M words for the objectives. An accuracy above 1, as a table of one's own may have it, is no fraction."""
-        in_percent: list[bool] = np.asarray((self.values > 1).any(axis=0)).tolist()
+        """M labels of the objectives. An accuracy above 1, as a user's table may have it, is no fraction."""
+        above_1: list[bool] = np.asarray((self.values > 1).any(axis=0)).tolist()
         return tuple(
-            name if name == "accuracy" and percent else LABELS.get(name, name)
-            for name, percent in zip(self.names, in_percent, strict=True)
+            name if label_of(name) in PERCENT and above else label_of(name)
+            for name, above in zip(self.names, above_1, strict=True)
         )
 
     @property
@@ -100,6 +94,15 @@ class History:
         values = minimised(self.values, self.directions)[:, :1]
         running = np.fmin.accumulate(np.where(self.feasible[:, None], values, np.nan))
         return minimised(running, self.directions[:1])[:, 0]
+
+
+def label_of(name: str) -> str:
+    """Name and unit of an objective for a reader; the name itself if ``OBJECTIVES`` does not have it.
+
+    >>> label_of("parameters_m"), label_of("energy_j")
+    ('parameters (millions)', 'energy_j')
+    """
+    return OBJECTIVES[name].label if name in OBJECTIVES else name
 
 
 def history(
