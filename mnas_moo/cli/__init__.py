@@ -1,1 +1,1 @@
-"""The command mnas-moo: a module a verb."""
+"""The command `mnas-moo`, with one module for each of its verbs."""

@@ -1,4 +1,4 @@
-"""The verb `compare`: several samplers on the problem of one study."""
+"""The verb `compare`: runs several samplers on the problem of a study and reports which finds the better fronts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ def add(verbs: Any) -> None:
         "compare",
         _compare,
         "compare samplers on the problem of a study",
-        "  mnas-moo compare past.yaml                          mnas, nsga2 and tpe, 10 seeds each\n"
+        "  mnas-moo compare past.yaml                          mnas, nsga2 and tpe with 10 seeds each\n"
         "  mnas-moo compare macro.yaml --tables ~/tables --samplers mnas,nsga2,pymoo-nsga2 --seeds 20 --jobs 2\n"
         "  mnas-moo compare digits --trials 60 --seeds 5 --samplers mnas,random   trains 600 networks\n"
-        "Ctrl-C stops, and the same command goes on; with more trials, seeds or samplers it does what is missing.",
+        "Ctrl-C stops the comparison; the same command continues it. With more trials, seeds or samplers, only what is "
+        "missing is run.",
     )
     parser.add_argument("study", metavar="STUDY", help="a study file, or the name of a bundled study")
     parser.add_argument(
@@ -29,20 +30,28 @@ def add(verbs: Any) -> None:
         metavar="A,B,…",
         default="mnas,nsga2,tpe",
         help="mnas, mnas-paper; Optuna's nsga2, nsga3, tpe, gp, cmaes, random, brute; pymoo-nsga2, pymoo-agemoea, "
-        "pymoo-smsemoa, pymoo-spea2; mnas, else the first, is tested against all others (default: %(default)s)",
-    )
-    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="runs of each sampler (default: 10)")
-    parser.add_argument("--trials", type=int, metavar="N", help="trials of a run, instead of the file's")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time (default: 1)")
-    parser.add_argument(
-        "--time-limit", type=float, metavar="MINUTES", help="end a run when its sampler alone has taken so long"
+        "pymoo-smsemoa, pymoo-spea2; mnas, or else the first one, is tested against all others (default: %(default)s)",
     )
     parser.add_argument(
-        "--target-latency-ms", type=float, metavar="T", help="report the best MnasNet reward for this latency, too"
+        "--seeds", type=int, default=10, metavar="N", help="number of runs of each sampler (default: 10)"
     )
-    parser.add_argument("--tables", metavar="DIR", help="where the published tables are (default: $MNAS_MOO_TABLES)")
-    parser.add_argument("--data", metavar="PATH", help="where the images are, instead of the file's")
-    parser.add_argument("--output", metavar="DIR", help="folder of all results (default: NAME_comparison)")
+    parser.add_argument("--trials", type=int, metavar="N", help="number of trials of each run, instead of the file's")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="number of runs at the same time (default: 1)")
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        metavar="MINUTES",
+        help="end a run when its sampler, without the objective, has taken this long",
+    )
+    parser.add_argument(
+        "--target-latency-ms",
+        type=float,
+        metavar="T",
+        help="also report the best MnasNet reward for this target latency",
+    )
+    parser.add_argument("--tables", metavar="DIR", help="folder of the published tables (default: $MNAS_MOO_TABLES)")
+    parser.add_argument("--data", metavar="PATH", help="folder of the images, instead of the file's")
+    parser.add_argument("--output", metavar="DIR", help="folder for all results (default: NAME_comparison)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
 
@@ -66,7 +75,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = Path(arguments.output or f"{study_file.name}_comparison")
     if not arguments.samplers.replace(",", " ").split():
-        raise StudyError("--samplers names none; mnas,nsga2 for example")
+        raise StudyError("--samplers names none; an example: mnas,nsga2")
     order = Order(
         study_file,
         arguments.samplers.replace(",", " ").split(),

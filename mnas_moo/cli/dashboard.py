@@ -1,4 +1,4 @@
-"""The verb `dashboard`: the Optuna Dashboard on the storage of a study."""
+"""The verb `dashboard`: the Optuna Dashboard on a study's storage, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def add(verbs: Any) -> None:
         verbs,
         "dashboard",
         _dashboard,
-        "open the Optuna Dashboard on the storage of a study",
+        "open the Optuna Dashboard on a study's storage",
         "  mnas-moo dashboard digits\n  mnas-moo dashboard digits --port 8081 --no-browser",
     )
     add_study(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: 8080; 0: any)")
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: 8080; 0: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
 
 

@@ -1,4 +1,4 @@
-"""The verb `devices`: connected phones, and virtual ones for those who have none."""
+"""The verb `devices`: lists the connected phones, or starts virtual phones on this machine."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ def add(verbs: Any) -> None:
         verbs,
         "devices",
         _devices,
-        "show the phones in reach, and what keeps them from measuring",
+        "list connected phones and any problem that prevents measuring",
         "  mnas-moo devices\n  mnas-moo devices --benchmark-model ~/Downloads/benchmark_model\n"
-        "  mnas-moo devices --virtual 2     no phone yet? two that are not real, on this machine, until Ctrl-C",
+        "  mnas-moo devices --virtual 2     two virtual phones on this machine, until Ctrl-C",
     )
-    parser.add_argument("--benchmark-model", metavar="PATH", help="can this one run on them?")
-    parser.add_argument("--virtual", type=int, metavar="N", help="start N virtual phones, and say how to use them")
+    parser.add_argument(
+        "--benchmark-model", metavar="PATH", help="also check whether this benchmark_model runs on the phones"
+    )
+    parser.add_argument("--virtual", type=int, metavar="N", help="start N virtual phones and print how to use them")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _devices(arguments: argparse.Namespace) -> int:
-    """`mnas-moo devices`."""
     from mnas_moo.study_file.document import StudyError, refusals
 
     if arguments.virtual is not None:
@@ -58,14 +59,14 @@ def _devices(arguments: argparse.Namespace) -> int:
             print("\n".join(_in_words(phone)))
     else:
         say(
-            "no phone is in reach: switch on USB debugging, plug one in and confirm its dialog (docs/phones.md); "
-            "`mnas-moo devices --virtual 2` starts two that are not real"
+            "no phone is connected: enable USB debugging on one, plug it in and confirm its dialog (docs/phones.md); "
+            "`mnas-moo devices --virtual 2` starts two virtual phones"
         )
     return 0
 
 
 def _in_words(phone: Listed) -> Iterator[str]:
-    """What a person wants to know of a phone, a line each."""
+    """The lines that describe one phone."""
     standing = "ready" if phone.usable else "not ready" if phone.model else phone.state
     yield f"{phone.model or 'a phone'} ({phone.serial}): {standing}"
     if phone.model:

@@ -24,9 +24,9 @@ def add(verbs: Any) -> None:
     )
     add_study(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="print CSV, with one column a parameter")
+    form.add_argument("--csv", action="store_true", help="print CSV with one column per parameter")
     form.add_argument("--json", action="store_true", help="print JSON: trial, params, network and the objectives")
-    form.add_argument("--plot", metavar="FILE", help="draw it into a .png, .svg, .pdf or .html file")
+    form.add_argument("--plot", metavar="FILE", help="draw the front into a .png, .svg, .pdf or .html file")
 
 
 def _front(arguments: argparse.Namespace) -> int:
@@ -46,7 +46,7 @@ def _front(arguments: argparse.Namespace) -> int:
 
 
 def print_front(study: optuna.Study, arguments: argparse.Namespace) -> None:
-    """Prints the front as the arguments ask for it: as JSON, as CSV, or as a table."""
+    """Prints the front as JSON (--json), as CSV (--csv) or as a table."""
     from mnas_moo.reports.text import front_csv, front_plot, front_records, front_table, front_trials
     from mnas_moo.running.trials import completed_trials
 

@@ -1,7 +1,7 @@
-"""The verb `lut`: lookup tables of what networks cost on a device.
+"""The verb `lut`: builds, checks and imports lookup tables, which give the latency of a network as a sum of layers.
 
-A device and a space are given as they stand in a study file: `--device host`, `--device "adb: {serials: [R5]}"`,
-`--space "mnasnet: {preset: digits}"`; a study in place of a space means its space, for its data.
+A device and a space are written as in a study file: `--device host`, `--device "adb: {serials: [R5]}"`,
+`--space "mnasnet: {preset: digits}"`. A study given as the space stands for its own space, made for its data.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Any) -> None:
-    """Adds the verb `lut`, which has verbs of its own."""
-    summary = "build, check and import lookup tables: latency without a device at hand"
+    """Adds the verb `lut` with its verbs `build`, `check` and `import`."""
+    summary = "build, check and import lookup tables: latency without a device"
     lut = verbs.add_parser("lut", help=summary, description=summary[0].upper() + summary[1:] + ".")
     actions = lut.add_subparsers(title="verbs", metavar="VERB", required=True)
     device: dict[str, Any] = {
         "metavar": "DEVICE",
         "default": "host",
-        "help": "host, adb, onnxruntime or cuda; with settings as in a study file, "
+        "help": "host, adb, onnxruntime or cuda, with settings as in a study file: "
         '"adb: {serials: [R5CT]}" (default: %(default)s)',
     }
     build = add_verb(
@@ -40,15 +40,15 @@ def add(verbs: Any) -> None:
         "measure every distinct layer of a space once",
         "  mnas-moo lut build --space mnasnet --device host -o host.json\n"
         "  mnas-moo lut build --space my.yaml --device adb -o phone.json     the space of a study\n"
-        "Ctrl-C stops, and the same command goes on.",
+        "Ctrl-C stops the build; the same command continues it.",
     )
     build.add_argument(
         "--space",
         metavar="SPACE",
         required=True,
-        help='its name, with settings "mnasnet: {preset: digits}", or a study whose space it is',
+        help='name of the space, with settings "mnasnet: {preset: digits}", or a study that has it',
     )
-    build.add_argument("--data", metavar="PATH", help="where a study's images are, instead of the file's")
+    build.add_argument("--data", metavar="PATH", help="folder of the study's images, instead of the file's")
     build.add_argument("--device", **device)
     build.add_argument("-o", "--output", metavar="FILE", required=True, help="the table, as JSON")
 
@@ -56,33 +56,41 @@ def add(verbs: Any) -> None:
         actions,
         "check",
         _check,
-        "compare a table with random networks timed whole, and correct it by them",
+        "compare a table with whole random networks, and correct it",
         "  mnas-moo lut check phone.json --device adb --networks 100 --plot check.png",
     )
-    check.add_argument("table", metavar="FILE", help="the table; the correction and the figures are stored in it")
+    check.add_argument("table", metavar="FILE", help="the table; correction and figures are stored in it")
     check.add_argument("--device", **device)
-    check.add_argument("--networks", type=int, default=100, metavar="N", help="how many (default: %(default)s)")
-    check.add_argument("--seed", type=int, default=0, metavar="N", help="of the networks (default: %(default)s)")
-    check.add_argument("--plot", metavar="FILE", help="draw it into a .png, .svg, .pdf or .html file")
+    check.add_argument(
+        "--networks", type=int, default=100, metavar="N", help="number of networks (default: %(default)s)"
+    )
+    check.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the random networks (default: %(default)s)"
+    )
+    check.add_argument("--plot", metavar="FILE", help="draw the comparison into a .png, .svg, .pdf or .html file")
     check.add_argument("--json", action="store_true", help="print JSON")
 
     imports = add_verb(
         actions,
         "import",
         _import,
-        "turn a published table into ours, and repeat its own check",
+        "convert a published table, and repeat its published check",
         "  mnas-moo lut import fbnet --tables ~/tables --device pixel3 -o pixel3.json\n"
         "  mnas-moo lut import tunas --tables ~/tables -o pixel1.json",
     )
     imports.add_argument("kind", metavar="TABLE", help="fbnet, tunas or proxylessnas")
-    imports.add_argument("--tables", metavar="DIR", help="where the published tables are (default: $MNAS_MOO_TABLES)")
-    imports.add_argument("--device", metavar="NAME", help="of fbnet: pixel3, raspi4, eyeriss or fpga")
+    imports.add_argument("--tables", metavar="DIR", help="folder of the published tables (default: $MNAS_MOO_TABLES)")
+    imports.add_argument("--device", metavar="NAME", help="device, for fbnet: pixel3, raspi4, eyeriss or fpga")
     imports.add_argument("-o", "--output", metavar="FILE", required=True, help="the table, as JSON")
     imports.add_argument("--json", action="store_true", help="print the check as JSON")
 
 
 def space_of(text: str, data: str | None) -> Space:
-    """The space that ``--space`` names; of a study the one for its data, or for those at ``data``.
+    """The space that ``--space`` names.
+
+    Args:
+        text: value of ``--space``: a space, with settings or without, or a study.
+        data: folder of images in place of the study's own, which decides classes and channels; None: the study's.
 
     Raises:
         StudyError: there is no such space or study, or a setting is refused.
@@ -109,7 +117,7 @@ def space_of(text: str, data: str | None) -> Space:
 
 
 def device_of(text: str) -> Latency:
-    """What ``--device`` names, as a source of measured latency; what it waits for is told on standard error.
+    """The source of measured latency that ``--device`` names; it reports waiting times on standard error.
 
     Raises:
         StudyError: there is no such device, or a setting is refused.
@@ -123,7 +131,7 @@ def device_of(text: str) -> Latency:
 
     settings = read_option("--device", text, Measured)
     kind, chosen = settings.chosen
-    if kind != "adb" and "maximum_seconds" not in chosen.model_fields_set:  # many short visits tell more
+    if kind != "adb" and "maximum_seconds" not in chosen.model_fields_set:  # many short visits vary less
         settings = settings.model_copy(update={kind: chosen.model_copy(update={"maximum_seconds": VISIT_SECONDS})})
     try:
         return latency_sources.make(settings, say)
@@ -132,23 +140,21 @@ def device_of(text: str) -> Latency:
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    """`mnas-moo lut build`."""
     from mnas_moo.objectives.lookup.build import build
 
     space = space_of(arguments.space, arguments.data)
-    stopped = "what is measured is saved, but for the last few layers, and the same command goes on"
+    stopped = "all measured layers but the last few are saved, and the same command continues"
     with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("layers") as progress:
         table = build(space, latency, arguments.output, visits=_visits(latency), progress=progress)
     for name, why in table.failures.items():
         say(f"not measured: {name}: {why}")
     say(f"{arguments.output}: {len(table.entries) - len(table.failures)} layers of {table.device['model']}")
     words = ["mnas-moo", "lut", "check", arguments.output, "--device", arguments.device]
-    say(f"How good are its sums? {shlex.join(words)}")
+    say(f"To check its sums against whole networks: {shlex.join(words)}")
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    """`mnas-moo lut check`."""
     from mnas_moo.objectives.lookup.check import check
     from mnas_moo.objectives.lookup.lookup_table import LookupTable
     from mnas_moo.objectives.lookup.plot import SUFFIXES, save_plot
@@ -159,7 +165,7 @@ def _check(arguments: argparse.Namespace) -> int:
     with refusals():
         table = LookupTable.load(arguments.table)
         space = table.the_space()
-    stopped = "the table is as it was"
+    stopped = "the table is unchanged"
     with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("networks") as progress:
         visits = _visits(latency)
         report = check(
@@ -174,13 +180,12 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    """`mnas-moo lut import`."""
     from mnas_moo.objectives.lookup.published import import_table
     from mnas_moo.study_file.document import StudyError, refusals
 
     folder = arguments.tables or os.environ.get("MNAS_MOO_TABLES")
     if not folder:
-        raise StudyError("--tables is missing: the folder of the published tables (or set MNAS_MOO_TABLES)")
+        raise StudyError("--tables is missing; it is the folder of the published tables (or set MNAS_MOO_TABLES)")
     with refusals():
         table = import_table(arguments.kind, folder, arguments.output, arguments.device)
     if arguments.json:
@@ -194,7 +199,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _measuring(stopped: str) -> Iterator[None]:
-    """Says how things stand when measuring ends early: by Ctrl-C, or because no device is left, which is one line."""
+    """Adds ``stopped``, the state of the table, to the message if Ctrl-C or a lost device ends measuring early."""
     from mnas_moo.study_file.document import StudyError, one_line, refusals
 
     try:
@@ -208,7 +213,7 @@ def _measuring(stopped: str) -> Iterator[None]:
 
 
 def _visits(latency: Latency) -> int:
-    """How often each graph is measured: once on a phone, which is steadied; other work on this machine is not."""
+    """How often each graph is measured: once on a phone, whose session is steady, several times on this machine."""
     from mnas_moo.objectives.lookup.build import VISITS
 
     return 1 if latency.device["backend"] == "adb" else VISITS
@@ -216,7 +221,7 @@ def _visits(latency: Latency) -> int:
 
 @contextmanager
 def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, a line now and then in a log."""
+    """A function of (done, total) that shows progress: a bar on a terminal, lines elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

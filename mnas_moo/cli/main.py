@@ -1,6 +1,8 @@
-"""The command line, `mnas-moo VERB`: thin, and nothing heavy is imported before a verb needs it.
+"""The command line, `mnas-moo VERB`: the parser of all verbs, and how their errors end the program.
 
-Exit status: 0, 1 where trials failed one after the other, 2 for what the user can mend (in one line), 130 for Ctrl-C.
+A verb is a module with a function ``add``, which adds its parser. Each imports what it needs when it runs, so that
+`--help` is immediate. Exit status: 0; 1 if trials failed one after the other; 2 for an error that the user can
+correct, described in one line; 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        argv: its words; None: those of the process.
+        argv: words of the command line without the program's name; None: those of this process.
 
     Returns:
         The exit status.
@@ -37,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `| head`
+    except BrokenPipeError:  # as with `| head`; Python would complain again when it flushes standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 

@@ -1,4 +1,4 @@
-"""The verb `run`: runs a study, or goes on with it."""
+"""The verb `run`: runs a study or continues it, shows its progress and prints its front at the end."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ def add(verbs: Any) -> None:
         verbs,
         "run",
         _run,
-        "run a study, or go on with it",
+        "run a study, or continue it",
         "  mnas-moo run digits                     a bundled study\n"
-        "  mnas-moo run my.yaml --trials 120       one of your own, until 120 trials are finished\n"
-        "  mnas-moo run cifar10 --data ~/images    one subfolder of images a class\n"
-        "Ctrl-C stops, and the same command goes on.",
+        "  mnas-moo run my.yaml --trials 120       a study file, until 120 trials are finished\n"
+        "  mnas-moo run cifar10 --data ~/images    a folder with one subfolder of images per class\n"
+        "Ctrl-C stops the run; the same command continues it.",
     )
     add_study(parser)
-    parser.add_argument("--trials", type=int, metavar="N", help="finished trials wanted, instead of the file's")
-    parser.add_argument("--data", metavar="PATH", help="where the images are, instead of the file's")
-    parser.add_argument("--tables", metavar="DIR", help="where the published tables are (default: $MNAS_MOO_TABLES)")
     parser.add_argument(
-        "--benchmark-model", metavar="PATH", help="LiteRT's benchmark_model for the phones (docs/phones.md)"
+        "--trials", type=int, metavar="N", help="number of finished trials to reach, instead of the file's"
+    )
+    parser.add_argument("--data", metavar="PATH", help="folder of the images, instead of the file's")
+    parser.add_argument("--tables", metavar="DIR", help="folder of the published tables (default: $MNAS_MOO_TABLES)")
+    parser.add_argument(
+        "--benchmark-model", metavar="PATH", help="LiteRT's program benchmark_model for the phones (docs/phones.md)"
     )
     parser.add_argument("--json", action="store_true", help="print the front as JSON at the end")
 

@@ -1,4 +1,4 @@
-"""The verb `show`: figures and picture of one network, published or of a trial."""
+"""The verb `show`: size, cost and picture of one network, a published one or that of a trial."""
 
 from __future__ import annotations
 
@@ -23,19 +23,23 @@ def add(verbs: Any) -> None:
         verbs,
         "show",
         _show,
-        "show a published network, or the network of a trial",
+        "show a published network or the network of a trial",
         "  mnas-moo show mnasnet-a1 --width 0.75\n  mnas-moo show digits --trial 12 --picture network.svg",
     )
-    parser.add_argument("network", metavar="NETWORK", help="name of a published network, or a study with --trial")
-    parser.add_argument("--trial", type=int, metavar="N", help="the network of this trial of the study NETWORK")
-    parser.add_argument("--storage", metavar="URL", help="where the study's trials are, instead of the file's")
-    parser.add_argument("--width", type=float, metavar="X", help="factor on the channels of a published network")
-    parser.add_argument("--resolution", type=int, metavar="PIXELS", help="its input's height and width")
-    parser.add_argument("--classes", type=int, metavar="N", help="its outputs")
+    parser.add_argument("network", metavar="NETWORK", help="name of a published network or, with --trial, a study")
+    parser.add_argument("--trial", type=int, metavar="N", help="show the network of this trial of the study NETWORK")
+    parser.add_argument("--storage", metavar="URL", help="storage of the study's trials, instead of the file's")
+    parser.add_argument(
+        "--width", type=float, metavar="X", help="factor by which a published network's channels are multiplied"
+    )
+    parser.add_argument(
+        "--resolution", type=int, metavar="PIXELS", help="height and width of a published network's input"
+    )
+    parser.add_argument("--classes", type=int, metavar="N", help="number of a published network's outputs")
     parser.add_argument(
         "--latency",
         action=argparse.BooleanOptionalAction,
-        help="measure the latency on this machine (default: where LiteRT is installed and no latency is stored)",
+        help="measure the latency on this machine (default: if LiteRT is installed and no latency is stored)",
     )
     parser.add_argument("--picture", metavar="FILE", help="draw the network into an .svg file")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -87,7 +91,7 @@ def _published(arguments: argparse.Namespace) -> NetworkSpec:
 
 
 def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, float]]:
-    """The network of a trial, and what was measured of it."""
+    """The network of a trial, with its measured accuracy and latency as far as they are stored."""
     from mnas_moo.running.storage import open_study
     from mnas_moo.running.trials import MEASUREMENTS, NETWORK
     from mnas_moo.spaces.text import from_text
@@ -96,7 +100,7 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, flo
 
     for name in ("width", "resolution", "classes"):
         if getattr(arguments, name) is not None:
-            raise StudyError(f"--{name} is for published networks; that of a trial is what it is")
+            raise StudyError(f"--{name} is for published networks; the network of a trial cannot be changed")
     study_file = load_study_file(arguments.network, storage=arguments.storage)
     if not isinstance(study_file, NetworkStudy):
         raise StudyError(

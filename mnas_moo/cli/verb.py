@@ -1,4 +1,4 @@
-"""What the verbs share: how one is added to the command line, and the study that it is given."""
+"""What the verbs share: how one is added to the command line, and the arguments that name a study."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ if TYPE_CHECKING:
 
 
 def add_verb(verbs: Any, name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:
-    """Adds a verb with its help to what ``add_subparsers`` returned; ``run`` is called with the parsed arguments."""
+    """Adds a verb to the command line.
+
+    Args:
+        verbs: the object that ``add_subparsers`` returned.
+        name: the verb.
+        run: function of the parsed arguments that executes the verb and returns the exit status.
+        summary: what the verb does, as the list of verbs shows it: lower case, no full stop.
+        example: lines shown at the end of the verb's help.
+
+    Returns:
+        The verb's parser, for its arguments.
+    """
     added: argparse.ArgumentParser = verbs.add_parser(
         name,
         help=summary,
@@ -25,20 +36,24 @@ def add_verb(verbs: Any, name: str, run: Any, summary: str, example: str) -> arg
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:
-    """Adds the study that a verb is for, and where its trials are."""
+    """Adds the arguments STUDY and --storage."""
     parser.add_argument("study", metavar="STUDY", help="a study file, or the name of a bundled study")
-    parser.add_argument("--storage", metavar="URL", help="where the trials are kept, instead of the file's")
+    parser.add_argument("--storage", metavar="URL", help="storage of the trials, instead of the file's")
 
 
 def study_file_of(arguments: argparse.Namespace, **changes: Any) -> StudyFile:
-    """The study of ``add_study``'s arguments, with ``changes`` to its file as ``load_study_file`` takes them."""
+    """The study that STUDY and --storage name; ``changes`` as in ``load_study_file``."""
     from mnas_moo.study_file.network_study import load_study_file
 
     return load_study_file(arguments.study, storage=arguments.storage, **changes)
 
 
 def command(verb: str, arguments: argparse.Namespace) -> str:
-    """The command line for another verb on the same study."""
+    """The command line that executes a verb on the same study, to be shown to the user.
+
+    >>> command("front", argparse.Namespace(study="my study.yaml", storage=None))
+    "mnas-moo front 'my study.yaml'"
+    """
     names = ("storage", "data", "tables", "benchmark_model") if verb == "run" else ("storage",)
     given = [(name.replace("_", "-"), getattr(arguments, name, None)) for name in names]
     words = [
@@ -51,5 +66,5 @@ def command(verb: str, arguments: argparse.Namespace) -> str:
 
 
 def say(line: str) -> None:
-    """Prints a line on standard error, at once."""
+    """Prints a line on standard error and flushes it."""
     print(line, file=sys.stderr, flush=True)
