@@ -1,1 +1,1 @@
-"""What a study looks like: text, plots, progress and the dashboard."""
+"""How a study is shown: text, plots, progress and the dashboard."""

@@ -1,9 +1,9 @@
 """The Optuna Dashboard on a study's storage, with a note, our plots, and a picture of every network.
 
-Nothing of this is stored. A finished trial cannot be changed in Optuna, a plot of a long study would be hundreds of
-rows, and every write would wait for the workers of a running study (or they for it). So the dashboard is given a view
-of the storage (``_View``) that shows more than there is: plots are made anew when trials have finished, pictures when
-somebody looks at them. What the user writes in the dashboard (notes, artifacts) goes to the storage as always.
+None of these is stored: a finished trial cannot be changed in Optuna, a plot of a long study would take hundreds of
+rows, and writing would block the workers of a running study. Instead, the dashboard reads the storage through a view
+(``_View``) that adds them: plots are made again when trials have finished, pictures when they are requested. What the
+user writes in the dashboard (notes, artifacts) is stored as usual.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from mnas_moo.spaces.text import from_text
 from mnas_moo.study_file.network_study import StudyFile, load_study_file
 
 REFRESH_SECONDS = 3.0
-"""Pause between two looks for newly finished trials; ten times what a look took, where that is longer."""
+"""Pause between two checks for finished trials; at least ten times as long as a check takes."""
 
-_NOTE = "dashboard:note_"  # begins the attributes of a study's note; those of a trial's have its id in between
+_NOTE = "dashboard:note_"  # prefix of the attributes of a study's note; those of a trial's note contain its id
 
 _logger = logging.getLogger(__name__)
 
@@ -64,13 +64,13 @@ def serve(
 
     Args:
         study: a study file, its path, or the name of a bundled one; the dashboard shows all studies of its storage.
-        host: the address to listen on; "0.0.0.0" lets other machines in.
-        port: the port to listen on; 0: any free one.
+        host: address to listen on; "0.0.0.0" also accepts other machines.
+        port: port to listen on; 0: any free one.
         open_browser: whether to open the study in the browser.
 
     Raises:
-        ValueError: the port is taken or the address is not this machine's; also StudyError, where the study file,
-            its storage or the study is not there.
+        ValueError: the port is in use or the address is not this machine's; a StudyError if the study file, its
+            storage or the study does not exist.
         MissingExtraError: optuna-dashboard or plotly is not installed.
     """
     with dashboard(study, host=host, port=port) as address:
@@ -85,14 +85,22 @@ def serve(
 
 @contextmanager
 def dashboard(study: StudyFile | str | os.PathLike[str], *, host: str = "127.0.0.1", port: int = 8080) -> Iterator[str]:
-    """The dashboard while the block runs: the arguments and errors of ``serve``; gives the address of the study."""
+    """Serves the dashboard while the block runs; arguments and errors are those of ``serve``.
+
+    >>> with dashboard("digits", port=0) as address:  # doctest: +SKIP
+    ...     print(address)
+    http://127.0.0.1:41913/dashboard/studies/1
+
+    Returns:
+        A context manager that gives the address of the study's page.
+    """
     app = require("optuna_dashboard", extra="dashboard").wsgi
     study_file = study if isinstance(study, StudyFile) else load_study_file(study)
     opened = open_study(study_file)
     view = _View(opened._storage, study_file)
     store = _NetworkStore(opened._storage, study_file.files / "artifacts")
     with _listening(app(view, artifact_store=store), host, port) as server:
-        view.refresh(only=opened._study_id)  # what is asked for is there at once, the others follow
+        view.refresh(only=opened._study_id)  # the requested study is complete from the start, the others follow
         stop = threading.Event()
         threads = [
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True),
@@ -111,13 +119,13 @@ def dashboard(study: StudyFile | str | os.PathLike[str], *, host: str = "127.0.0
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """Answers every request in a thread: pictures do not wait for one another."""
+    """Answers every request in a thread of its own, so that pictures are drawn side by side."""
 
     daemon_threads = True
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """Does not write a line for every request."""
+    """Handles requests without a line in the log for each."""
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""
@@ -138,8 +146,8 @@ def _keep_fresh(view: _View, stop: threading.Event) -> None:
         began = time.monotonic()
         try:
             view.refresh()
-        except Exception as error:  # a storage may be away for a while; the dashboard stays
-            _logger.warning("the dashboard's plots could not be brought up to date: %s", error)
+        except Exception as error:  # the storage may be unreachable for a while; the dashboard stays up
+            _logger.warning("the dashboard's plots could not be updated: %s", error)
         pause = max(REFRESH_SECONDS, 10 * (time.monotonic() - began))
 
 
@@ -150,12 +158,12 @@ def _forwarding(name: str) -> Callable[..., Any]:
     return forward
 
 
-# A storage whose every method is that of `self.stored`.
+# A storage that forwards every method to `self.stored`.
 _Forwarding: Any = type("_Forwarding", (BaseStorage,), {n: _forwarding(n) for n in BaseStorage.__abstractmethods__})
 
 
 class _Pinboard(_Forwarding):  # type: ignore[misc]
-    """Keeps what is written about a study (the dashboard's notes and plots are attributes) instead of storing it."""
+    """Keeps attributes that are written to a study (as which the dashboard saves notes and plots) in ``pinned``."""
 
     def __init__(self, stored: BaseStorage) -> None:
         self.stored = stored
@@ -169,7 +177,7 @@ class _Pinboard(_Forwarding):  # type: ignore[misc]
 
 
 class _View(_Forwarding):  # type: ignore[misc]
-    """A storage as the dashboard sees it: with notes and plots at our studies, and artifacts at their trials."""
+    """A storage with notes and plots added to our studies, and artifacts added to their trials."""
 
     def __init__(self, stored: BaseStorage, study_file: StudyFile) -> None:
         self.stored = stored
@@ -178,10 +186,10 @@ class _View(_Forwarding):  # type: ignore[misc]
         self.finished: dict[int, int] = {}
 
     def refresh(self, only: int | None = None) -> None:
-        """Makes notes and plots anew of studies in which trials have finished since the last time.
+        """Makes notes and plots again for studies with newly finished trials.
 
         Args:
-            only: the study to look at; None: all of them.
+            only: id of the one study to update; None: all studies.
         """
         for study in self.stored.get_all_studies():
             if IDENTITY not in study.system_attrs or only not in (None, study._study_id):
@@ -193,7 +201,7 @@ class _View(_Forwarding):  # type: ignore[misc]
                 self.finished[study._study_id] = finished
 
     def pins(self, study: FrozenStudy, trials: list[FrozenTrial]) -> dict[str, Any]:
-        """The attributes that are a study's note and plots in the dashboard."""
+        """The attributes in which the dashboard finds a study's note and plots."""
         board = require("optuna_dashboard", extra="dashboard")
         names = optuna.load_study(study_name=study.study_name, storage=self.stored).metric_names
         past = history(trials, study.directions, names)
@@ -209,7 +217,7 @@ class _View(_Forwarding):  # type: ignore[misc]
         return pinboard.pinned
 
     def attributes(self, study_id: int, stored: Mapping[str, Any]) -> dict[str, Any]:
-        """A study's attributes, stored and ours; a note that the user wrote is shown instead of ours."""
+        """A study's stored attributes and ours; a note that the user wrote replaces ours."""
         ours = self.pinned.get(study_id, {})
         if any(key.startswith(_NOTE) for key in stored):
             ours = {key: value for key, value in ours.items() if not key.startswith(_NOTE)}
@@ -235,11 +243,11 @@ class _View(_Forwarding):  # type: ignore[misc]
 
 
 _ARTIFACTS = (("network.svg", "image/svg+xml"), ("network.txt", "text/plain"))
-_OURS = re.compile(r"0-([0-9a-f]+)-([01])")  # hexadecimal as the dashboard asks for, and no UUID
+_OURS = re.compile(r"0-([0-9a-f]+)-([01])")  # hexadecimal, as the dashboard requires, and different from a UUID
 
 
 def _with_artifacts(trial: FrozenTrial) -> FrozenTrial:
-    """The trial with its network's picture and text among its artifacts, if it has a network."""
+    """The trial with the picture and text of its network as artifacts; without a network, unchanged."""
     if NETWORK not in trial.user_attrs:
         return trial
     shown = copy.copy(trial)
@@ -252,7 +260,7 @@ def _with_artifacts(trial: FrozenTrial) -> FrozenTrial:
 
 
 class _NetworkStore:
-    """An artifact store that draws networks from their text when they are asked for; the rest is the user's."""
+    """An artifact store that makes the artifacts of networks on request, and keeps the user's as files."""
 
     def __init__(self, stored: BaseStorage, folder: Path) -> None:
         self.stored = stored
@@ -275,5 +283,5 @@ class _NetworkStore:
         self.files.write(artifact_id, content_body)
 
     def remove(self, artifact_id: str) -> None:
-        if not _OURS.fullmatch(artifact_id):  # ours go with their trial
+        if not _OURS.fullmatch(artifact_id):  # ours exist as long as their trial
             self.files.remove(artifact_id)

@@ -1,4 +1,4 @@
-"""A note on a study for somebody who sees it for the first time, as the dashboard shows it."""
+"""The note with which the dashboard explains a study: what is searched, what is optimised, how to read the plots."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from mnas_moo.reports.past import History, label_of
 
 
 def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str | None) -> str:
-    """A note on a study for somebody who sees it for the first time.
+    """The note on a study, for somebody who sees it for the first time.
+
+    >>> from mnas_moo.reports.past import history
+    >>> identity = {"table": {"name": "past.csv"}, "parameters": ["width", "depth"], "constraints": {}}
+    >>> print(explain("small", identity, history([], ["minimize"], ["latency_ms"]), None).splitlines()[5])
+    - latency (ms), minimized
 
     Args:
-        name: of the study.
-        identity: what ``mnas_moo.running.run`` stores of it.
-        past: its trials and objectives.
-        sampler: as the study file calls it; None: not known.
+        name: name of the study.
+        identity: the study's attribute ``mnas_moo.running.run.IDENTITY``.
+        past: the study's trials and objectives.
+        sampler: name of the sampler in the study file; None: not known.
 
     Returns:
         Markdown.
@@ -40,33 +45,33 @@ def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str 
     lines += ["", "**How to read the plots** (at the end of the Analytics page)", ""]
     if len(past.names) > 1:
         lines += [
-            "- *Pareto front*: every mark is a trial. Of those on the orange steps no other one is better in one "
-            "objective without being worse in another: they are the ones to choose from. Hold the mouse over a mark "
+            "- *Pareto front*: every mark is a trial. Those on the orange steps are the front: no other trial "
+            "is better in one objective without being worse in another. Hold the mouse over a mark "
             f"for its trial{' and its network' if of_networks else ''}.",
-            "- *Hypervolume*: how much of the space of objectives the front covers, seen from the reference point "
-            "(the worst values so far and a tenth of their range). A curve that has gone flat has little left to find.",
+            "- *Hypervolume*: the volume between the front and the reference point (the worst values so far, moved "
+            "outwards by a tenth of their range); more is better. Where the curve is flat, the front does not improve.",
         ]
     else:
-        lines.append("- *Best so far*: every mark is a trial; the orange steps are the best one until then.")
+        lines.append("- *Best so far*: every mark is a trial; the orange steps are the best value up to each trial.")
     if identity["constraints"]:
         lines.append(
-            "- Trials that violate a constraint are crosses, and never on the front. The dashboard's own list of "
-            "best trials does not look at constraints."
+            "- Trials that violate a constraint are drawn as crosses and are never on the front. The dashboard's own "
+            "list of best trials ignores constraints."
         )
     if of_networks:
         lines.append("- A trial's page has a picture of its network and the network as text (`network.txt`).")
     lines += [
         "",
-        "**How to go on**",
+        "**How to continue**",
         "",
-        "`mnas-moo run STUDY` with the same study file goes on where the study stopped; a larger `trials` asks for "
-        f"more. `mnas-moo front STUDY` prints the front{', `mnas-moo show` a network' if of_networks else ''}.",
+        "`mnas-moo run STUDY` with the same study file continues where the study stopped; a larger `trials` adds "
+        f"trials. `mnas-moo front STUDY` prints the front{', `mnas-moo show` a network' if of_networks else ''}.",
     ]
     return "\n".join(lines)
 
 
 def _searched(identity: Mapping[str, Any]) -> str:
-    """What a study of networks searches."""
+    """A sentence on what a study of networks searches."""
     space, data = identity["space"], identity["data"]
     settings = ", ".join(f"{key}: {value}" for key, value in space["settings"].items())
     decisions = f"{len(identity['parameters'])} decisions a network" + (f"; {settings}" if settings else "")
@@ -79,8 +84,8 @@ def _searched(identity: Mapping[str, Any]) -> str:
 
 
 def _looked_up(identity: Mapping[str, Any]) -> str:
-    """What a study of a table looks up."""
+    """A sentence on what a tabular study looks up."""
     return (
         f"This study searches the table `{identity['table']['name']}` ({len(identity['parameters'])} parameters). Its "
-        "results are known: every trial is a look-up, and a whole study takes no longer than its sampler."
+        "results are known: every trial is a look-up, and the whole study takes no longer than its sampler."
     )

@@ -1,4 +1,4 @@
-"""What a plot of a study is made of, whoever draws it: pairs of axes, and trials that are drawn alike.
+"""The parts of a plot of a study, for any drawing library: panels with axes, and groups of trials with one marker.
 
 Two objectives are drawn as in Tan et al. 2019, fig. 1 (the first, the accuracy, upwards; the second, the cost, to
 the right), more of them pair by pair, a single one as its best value so far. Colours are those of Okabe & Ito 2008,
@@ -17,12 +17,26 @@ from mnas_moo.objectives.front import Floats, minimised
 from mnas_moo.reports.past import PERCENT, Booleans, History
 
 FRONT_COLOR = "#D55E00"
-GREY = "#808890"  # text and axes that can be read on white and on the dashboard's dark page
+GREY = "#808890"
+"""Colour of text and axes, legible on white and on the dashboard's dark page."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes: where it stands, the N trials' coordinates, and a line that turns "hv" or "vh"."""
+    """One pair of axes with the N trials in it.
+
+    Attributes:
+        row: place in the grid of panels, from the top.
+        column: place in the grid of panels, from the left.
+        x: (N,) the trials' horizontal coordinates.
+        y: (N,) the trials' vertical coordinates.
+        x_label: label of the horizontal axis.
+        y_label: label of the vertical axis.
+        line: (L, 2) points of the front, or of the best value so far, from left to right; empty without a line.
+        turns: how the line steps from point to point: "hv", first horizontally, or "vh", first vertically.
+        x_view: ends of the horizontal axis.
+        y_view: ends of the vertical axis.
+    """
 
     row: int
     column: int
@@ -37,13 +51,13 @@ class Panel:
 
     @property
     def outside(self) -> Booleans:
-        """(N,) whether the trial lies outside what is shown."""
+        """(N,) whether the trial lies outside the axes."""
         (left, right), (low, high) = self.x_view, self.y_view
         return ~((left <= self.x) & (self.x <= right) & (low <= self.y) & (self.y <= high))
 
 
 def panels_of(past: History) -> list[Panel]:
-    """One panel for one or two objectives; for more, all pairs, as the upper triangle of a matrix."""
+    """One panel for one or two objectives; for more, one for each pair, as the upper triangle of a matrix."""
     labels = past.labels
     if len(labels) == 1:
         numbers = np.array(past.numbers, dtype=float)
@@ -56,7 +70,7 @@ def panels_of(past: History) -> list[Panel]:
         if len(labels) == 2:  # the front of three objectives has no border in the plane of two
             line = past.values[past.front][:, [x, y]]
             line = line[np.argsort(line[:, 0], kind="stable")]
-        # what a point dominates lies to its right if less is better, and there its border goes on
+        # the border of what a point dominates continues horizontally towards the worse values of x
         turns = "hv" if past.directions[x] == "minimize" else "vh"
         columns = past.values[:, x], past.values[:, y], labels[x], labels[y]
         panels.append(Panel(y, x - 1, *columns, line, turns, _view(past, x), _view(past, y)))
@@ -64,9 +78,10 @@ def panels_of(past: History) -> list[Panel]:
 
 
 def _view(past: History, objective: int) -> tuple[float, float]:
-    """The span of an objective's axis: the front and the better half of the trials, and as much again.
+    """The ends of an objective's axis: twice the span of the front and the better half of the trials.
 
-    Broken networks (chance accuracy, twenty times the latency) would otherwise squeeze the front into a line.
+    A span of all trials would reach to broken networks (chance accuracy, twenty times the latency) and squeeze the
+    front into a line.
     """
     shown = past.feasible if past.feasible.any() else np.ones(len(past.numbers), dtype=bool)
     if not shown.any():
@@ -82,20 +97,30 @@ def _view(past: History, objective: int) -> tuple[float, float]:
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
-    """A span with room at both ends for the markers."""
+    """Both ends moved outwards, so that no marker is cut."""
     room = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
     return low - room, high + room
 
 
 def outside(panels: Sequence[Panel]) -> str:
-    """How many trials are not shown, in words; empty if all are."""
+    """A sentence on how many trials no panel shows; empty if all are shown."""
     hidden = int(np.any([panel.outside for panel in panels], axis=0).sum())
     return f"{hidden} trial{'s lie' if hidden != 1 else ' lies'} outside the view" if hidden else ""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Trials drawn alike: their name in the legend, which they are, and their marker for plotly and for matplotlib."""
+    """Trials that are drawn with the same marker.
+
+    Attributes:
+        label: name in the legend.
+        mask: (N,) whether a trial belongs to the group.
+        color: colour of the markers.
+        symbol: plotly's name of the marker.
+        marker: matplotlib's name of the marker.
+        size: size of the markers.
+        opacity: opacity of the markers, 0 to 1.
+    """
 
     label: str
     mask: Booleans
@@ -107,7 +132,7 @@ class Group:
 
 
 def groups_of(past: History) -> list[Group]:
-    """What is drawn, from the back to the front; groups without trials are left out."""
+    """The groups in the order in which they are drawn; one without trials is left out."""
     front, several = past.front, len(past.names) > 1
     groups = [
         Group("violates a constraint", ~past.feasible, "#CC79A7", "x", "x", 7, 0.9),
@@ -126,6 +151,6 @@ def title_of(past: History) -> str:
 
 
 def described(past: History, values: Floats) -> list[str]:
-    """One "label: value" an objective; accuracies are fractions and shown in percent."""
+    """A text "label: value" for each objective."""
     pairs = zip(past.labels, values, strict=True)
     return [f"{label}: {value:.2%}" if label in PERCENT else f"{label}: {value:.4g}" for label, value in pairs]

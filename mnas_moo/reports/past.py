@@ -1,4 +1,7 @@
-"""What the plots show of a study: its finished trials, their front, and the hypervolume under it."""
+"""A study as the plots show it: its finished trials, their Pareto front, and the hypervolume over trials.
+
+The hypervolume is that of Zitzler & Thiele 1998, of the first n trials for every n, all from one reference point.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +28,20 @@ from mnas_moo.running.trials import NETWORK
 PERCENT = frozenset(info.label for info in OBJECTIVES.values() if info.unit == "fraction")
 """Labels of the objectives that are fractions, which are shown in percent."""
 
-
 Booleans = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class History:
-    """What the plots show: the N finished trials of a study with M objectives, by number.
+    """The N finished trials of a study with M objectives, in the order of their numbers.
 
     Attributes:
-        names: of the objectives, M.
+        names: M names of the objectives.
         directions: M of "minimize" or "maximize".
-        numbers: trial numbers, N.
-        values: (N, M) in the objectives' units.
-        feasible: (N,) whether no constraint is violated.
-        networks: the networks as text, N; empty where a trial has none.
+        numbers: N trial numbers, ascending.
+        values: (N, M) objective values in the objectives' units.
+        feasible: (N,) whether the trial keeps all constraints.
+        networks: N networks as text; "" for a trial without a network.
     """
 
     names: tuple[str, ...]
@@ -67,14 +69,14 @@ class History:
 
     @property
     def reference_point(self) -> Floats | None:
-        """(M,) what ``front.reference_point`` makes of all feasible trials; None without any.
+        """(M,) the default reference point of all feasible trials; None if there are none.
 
-        It follows the worst of what is known, so it moves as trials come in.
+        It depends on the worst values so far and moves as trials come in.
         """
         return reference_point(self.values[self.feasible], self.directions) if self.feasible.any() else None
 
     def hypervolumes(self) -> Floats:
-        """(N,) the hypervolume of the first 1, 2, ... N trials, all of them from today's ``reference_point``."""
+        """(N,) the hypervolume of the first 1, 2, ... N trials, all measured from the present ``reference_point``."""
         volumes, volume = np.zeros(len(self.numbers)), 0.0
         reference = self.reference_point
         if reference is None:
@@ -82,7 +84,7 @@ class History:
         bound = minimised(reference, self.directions)
         front = np.empty((0, len(self.names)))
         for i, point in enumerate(minimised(self.values, self.directions)):
-            # most trials are dominated when they arrive, and then nothing is computed
+            # most trials are dominated when they arrive, and the volume stays
             if self.feasible[i] and not (front <= point).all(axis=1).any():
                 front = np.vstack([front[~(point <= front).all(axis=1)], point])
                 volume = hypervolume(front, bound)
@@ -90,7 +92,7 @@ class History:
         return volumes
 
     def best(self) -> Floats:
-        """(N,) the best feasible value of the first objective after 1, 2, ... N trials; NaN before there is one."""
+        """(N,) the best feasible value of the first objective among 1, 2, ... N trials; NaN while there is none."""
         values = minimised(self.values, self.directions)[:, :1]
         running = np.fmin.accumulate(np.where(self.feasible[:, None], values, np.nan))
         return minimised(running, self.directions[:1])[:, 0]
@@ -108,12 +110,24 @@ def label_of(name: str) -> str:
 def history(
     trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], names: Sequence[str] | None
 ) -> History:
-    """Collects the finished trials of a study; failed and pruned ones and infinite values are left out.
+    """The finished trials of a study, without failed and pruned ones and those with an infinite value.
+
+    >>> import optuna
+    >>> study = optuna.create_study(directions=["maximize", "minimize"])
+    >>> for values in ([0.75, 10.0], [0.5, 50.0], [0.5, 60.0]):
+    ...     study.add_trial(optuna.create_trial(values=values))
+    >>> past = history(study.trials, study.directions, ["accuracy", "latency_ms"])
+    >>> past.labels
+    ('accuracy on the hold-out', 'latency (ms)')
+    >>> past.front.tolist()
+    [True, False, False]
+    >>> past.reference_point.tolist(), past.hypervolumes().round(6).tolist()
+    ([0.475, 65.0], [15.125, 15.125, 15.125])
 
     Args:
-        trials: of one study.
-        directions: of its objectives.
-        names: of its objectives (``study.metric_names``); None: they are numbered.
+        trials: all trials of one study.
+        directions: directions of the study's objectives.
+        names: names of the objectives (``study.metric_names``); None: they are numbered.
     """
     finished = [t for t in trials if t.state == TrialState.COMPLETE and np.isfinite(t.values).all()]
     finished.sort(key=lambda trial: trial.number)

@@ -1,4 +1,4 @@
-"""A front for print, drawn by matplotlib."""
+"""The Pareto front of a study for print, drawn with matplotlib."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from mnas_moo.reports.past import PERCENT, History
 
 
 def print_front(past: History, path: Path) -> None:
-    """Draws the panels with matplotlib, without its global state."""
+    """Draws a front into a file, without matplotlib's global state.
+
+    Args:
+        past: the study, with at least one finished trial.
+        path: file to write; its ending (.png, .svg, .pdf) decides the format.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     figures = require("matplotlib.figure", extra="plot")
     ticker = require("matplotlib.ticker", extra="plot")
     panels = panels_of(past)
@@ -50,7 +58,7 @@ def print_front(past: History, path: Path) -> None:
 
 
 def _tagged(past: History, panel: Panel) -> list[int]:
-    """Trials of the front whose number is written beside them: as many as have room, from the left."""
+    """Indices of the front's trials whose number is written beside the mark: from the left, as many as have room."""
     room, tagged = 0.06 * (panel.x_view[1] - panel.x_view[0]), list[int]()
     for i in sorted(np.flatnonzero(past.front), key=lambda i: panel.x[i]):
         if not tagged or panel.x[i] - panel.x[tagged[-1]] >= room:

@@ -1,4 +1,4 @@
-"""Interactive figures of a study, drawn by plotly: its front, and the hypervolume over its trials."""
+"""Interactive figures of a study, drawn with plotly: its Pareto front, and the hypervolume over its trials."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from mnas_moo.objectives.extras import require
 from mnas_moo.reports.panels import FRONT_COLOR, GREY, Group, described, groups_of, outside, panels_of, title_of
 from mnas_moo.reports.past import PERCENT, History
 
-_NAMED_NETWORKS = 300  # with more trials only the front's networks are in the hover text: a figure stays small
+_NAMED_NETWORKS = 300  # with more trials only the front's networks are in the hover text, to keep the figure small
 
 
 def front_figure(past: History) -> Any:
-    """The Pareto front among all finished trials; the best value so far if there is one objective only.
+    """All finished trials and their Pareto front; with one objective, the best value so far.
+
+    >>> from mnas_moo.reports.past import History
+    >>> values, feasible = np.array([[0.75, 10.0], [0.5, 50.0]]), np.array([True, True])
+    >>> past = History(("accuracy", "latency_ms"), ("maximize", "minimize"), (0, 1), values, feasible, ("", ""))
+    >>> front_figure(past).layout.title.text
+    'Pareto front: 1 of 2 finished trials'
 
     Returns:
-        A ``plotly.graph_objects.Figure`` on a transparent ground, for light and dark pages.
+        A ``plotly.graph_objects.Figure`` with a transparent background, for light and dark pages.
 
     Raises:
         MissingExtraError: plotly is not installed.
@@ -64,20 +70,20 @@ def front_figure(past: History) -> Any:
 
 
 def hypervolume_figure(past: History) -> Any:
-    """The hypervolume under the front after every finished trial, with the reference point it is measured from.
+    """The hypervolume after every finished trial; the subtitle gives its reference point.
 
     Returns:
-        A ``plotly.graph_objects.Figure`` on a transparent ground, for light and dark pages.
+        A ``plotly.graph_objects.Figure`` with a transparent background, for light and dark pages.
 
     Raises:
-        ValueError: there is one objective only, and so no front.
+        ValueError: there is one objective only.
         MissingExtraError: plotly is not installed.
     """
     go = require("plotly.graph_objects", extra="plot")
     if len(past.names) == 1:
         raise ValueError("the hypervolume needs two objectives or more; with one, see front_figure")
     volumes = past.hypervolumes()
-    # where it changes, and the end: the curve of a long study stays small
+    # only the trials at which it changes, and the last one, so that the figure of a long study stays small
     kept = [i for i in range(len(volumes)) if i in (0, len(volumes) - 1) or volumes[i] != volumes[i - 1]]
     curve = go.Scatter(
         x=[past.numbers[i] for i in kept],
@@ -96,7 +102,7 @@ def hypervolume_figure(past: History) -> Any:
 
 
 def _hover(past: History, group: Group) -> list[str]:
-    """The trials' numbers, values and networks."""
+    """The text shown over each mark of a group: the trial's number, values and network."""
     front, texts = past.front, []
     for i in np.flatnonzero(group.mask):
         lines = [f"<b>trial {past.numbers[i]}</b>", *described(past, past.values[i])]
@@ -107,7 +113,7 @@ def _hover(past: History, group: Group) -> list[str]:
 
 
 def _dress(figure: Any, title: str) -> Any:
-    """Title, legend and colours for light and dark pages; without plotly's template, which is 7 kB of JSON."""
+    """Sets title, legend and colours for light and dark pages; without plotly's template, which is 7 kB of JSON."""
     axis = {"gridcolor": "rgba(128,136,144,0.25)", "linecolor": GREY, "showline": True, "zeroline": False}
     axis |= {"automargin": True, "title_standoff": 8, "exponentformat": "power"}
     figure.update_xaxes(**axis)

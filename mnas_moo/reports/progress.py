@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live view in a terminal, one plain line a trial anywhere else."""
+"""How a run shows its progress: a live view in a terminal, one line per trial in a log."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from mnas_moo.reward import Reward
 
 SHOWN_ROWS = 12
-"""Networks of the front that the live view lists; the whole front is printed at the end."""
+"""Largest number of rows of the front in the live view; the whole front is printed at the end."""
 
 
 class Progress(Observer):
-    """What both views keep.
+    """The state of a run that both views show.
 
     Attributes:
-        completed: trials of the study that are, those of other processes included.
-        finished_here: trials that finished in this run, completed or failed.
-        pace: how fast it goes.
+        completed: the study's completed trials, including those of other processes.
+        finished_here: number of trials that finished in this process, completed or failed.
+        pace: estimate of the time left.
     """
 
     def __init__(self, reward: Reward | None, clock: Callable[[], float]) -> None:
@@ -38,31 +38,31 @@ class Progress(Observer):
         self.finished_here = 0
 
     def started(self, study: optuna.Study, completed: Sequence[FrozenTrial], wanted: int) -> None:
-        """Trials begin."""
+        """Notes where the study stands before the first trial."""
         self.completed = completed
         self.pace.start(len(completed), wanted)
         self.show_start(study)
 
     def trial_finished(self, study: optuna.Study, trial: FrozenTrial, completed: Sequence[FrozenTrial]) -> None:
-        """A trial is stored."""
+        """Notes a trial that has been stored."""
         self.completed = completed
         self.finished_here += 1
         self.show_trial(study, trial)
 
     def show_start(self, study: optuna.Study) -> None:
-        """Shows where the study stands."""
+        """Shows the state before the first trial."""
 
     def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Shows a trial and where the study stands."""
+        """Shows a finished trial and the state after it."""
 
 
 class PlainProgress(Progress):
-    """Lines for a log.
+    """One line per event, for a log.
 
     Args:
-        out: where they are written.
-        reward: of the sampler, if it has one.
-        clock: seconds since any fixed moment.
+        out: stream to write to.
+        reward: the sampler's reward; None: it has none.
+        clock: function that returns seconds since a fixed moment.
     """
 
     def __init__(self, out: TextIO, reward: Reward | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -70,20 +70,20 @@ class PlainProgress(Progress):
         self.out = out
 
     def preparing(self, what: str) -> None:
-        """One line."""
+        """Prints what is being prepared."""
         self._print(what)
 
     def waiting(self, why: str) -> None:
-        """One line."""
+        """Prints why the run waits."""
         self._print(why)
 
     def show_start(self, study: optuna.Study) -> None:
-        """One line, unless nothing is left to do."""
+        """Prints the number of finished trials, unless all are finished."""
         if len(self.completed) < self.pace.wanted:
             self._print(f"{study.study_name}: {len(self.completed)} of {self.pace.wanted} trials are finished")
 
     def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """One line."""
+        """Prints the trial, the number of finished trials, the best result and the time left."""
         done = len(self.completed)
         rest = (f"{done} of {self.pace.wanted}", best_line(study, self.completed, self.reward), self.pace.left(done))
         self._print(f"{trial_line(study, trial)} ({', '.join(rest)})")
@@ -93,12 +93,12 @@ class PlainProgress(Progress):
 
 
 class LiveProgress(Progress):
-    """The front as it grows, in a terminal.
+    """The growing front in a terminal.
 
     Args:
-        live: rich's display; whoever made it starts and stops it.
-        reward: of the sampler, if it has one.
-        clock: seconds since any fixed moment.
+        live: rich's display, started and stopped by the caller.
+        reward: the sampler's reward; None: it has none.
+        clock: function that returns seconds since a fixed moment.
     """
 
     def __init__(self, live: Live, reward: Reward | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -109,32 +109,32 @@ class LiveProgress(Progress):
         self.study: optuna.Study | None = None
 
     def preparing(self, what: str) -> None:
-        """Nothing else is known yet."""
+        """Shows what is being prepared."""
         self.live.update(what)
 
     def waiting(self, why: str) -> None:
-        """Says what is waited for, until the trial is finished."""
+        """Shows why the run waits, until the trial is finished."""
         self.device = why
         self.live.update(why if self.study is None else self.view())
 
     def show_start(self, study: optuna.Study) -> None:
-        """The first picture."""
+        """Shows the study for the first time."""
         self.study = study
         self.live.update(self.view())
 
     def trial_started(self, number: int, network: str) -> None:
-        """Says what is being measured."""
+        """Shows which network is being measured."""
         self.running = f"trial {number}: {network}"
         self.live.update(self.view())
 
     def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """The next picture."""
+        """Shows the study with the finished trial."""
         self.failed += trial.state.name == "FAIL"
         self.last, self.running, self.device = trial_line(study, trial), "", ""
         self.live.update(self.view())
 
     def view(self) -> RenderableType:
-        """What is shown now."""
+        """The present contents of the display."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -168,7 +168,17 @@ class LiveProgress(Progress):
 
 
 class Pace:
-    """Trials an hour of all processes together, and so the time that is left."""
+    """The time left, from the rate at which all processes together complete trials.
+
+    >>> seconds = iter([0.0, 60.0])
+    >>> pace = Pace(lambda: next(seconds))
+    >>> pace.start(completed=10, wanted=40)
+    >>> pace.left(completed=20)
+    '2:00 min left'
+
+    Args:
+        clock: function that returns seconds since a fixed moment.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -176,11 +186,16 @@ class Pace:
         self.begun = 0.0
 
     def start(self, completed: int, wanted: int) -> None:
-        """Trials begin."""
+        """Starts the estimate.
+
+        Args:
+            completed: number of completed trials at the start.
+            wanted: number of completed trials at the end.
+        """
         self.begun, self.begun_with, self.wanted = self.clock(), completed, wanted
 
     def left(self, completed: int) -> str:
-        """The time left, in words."""
+        """The time left in words, when ``completed`` trials are completed."""
         new = completed - self.begun_with
         if new < 1:
             return "time left not known yet"
@@ -205,7 +220,7 @@ def trial_line(study: optuna.Study, trial: FrozenTrial) -> str:
 
 
 def best_line(study: optuna.Study, completed: Sequence[FrozenTrial], reward: Reward | None) -> str:
-    """How many networks the front has, and the best reward or else the best first objective."""
+    """The size of the front, and the best reward or, without a reward, the best first objective."""
     front = front_trials(study.directions, completed)
     if not front:
         return "no feasible network yet"
@@ -214,8 +229,8 @@ def best_line(study: optuna.Study, completed: Sequence[FrozenTrial], reward: Rew
     if reward is None:
         return text + f"best {names[0]} {figure(names[0], front[0].values[0])} (trial {front[0].number})"
     accuracy, latency = reward.bind(names, study.directions)
-    # The reward grows with accuracy and falls with latency, up to its target at most: its best is on the front,
-    # unless latencies below the target are not rewarded (TuNAS's), so all trials are asked.
+    # Not only trials of the front: TuNAS's absolute reward falls for latencies below the target too, so that a
+    # dominated trial can have the best one.
     feasible = [trial for trial in completed if is_feasible(trial)]
     scores = [(reward(trial.values[accuracy], trial.values[latency]), -trial.number) for trial in feasible]
     best, number = max(scores)

@@ -1,4 +1,4 @@
-"""A study's front in text: rows for tables, JSON and CSV, and a small scatter plot in characters."""
+"""A study's front as text: records for JSON and CSV, a table, and a scatter plot made of characters."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 
 
 def front_trials(directions: Sequence[Any], completed: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The Pareto front among the feasible trials, best first objective first; every network once.
+    """The Pareto front of the feasible trials, sorted by the first objective from its best value; each network once.
+
+    >>> import optuna
+    >>> study = optuna.create_study(directions=["maximize", "minimize"])
+    >>> for values in ([0.5, 20.0], [0.75, 30.0], [0.25, 40.0]):
+    ...     study.add_trial(optuna.create_trial(values=values, user_attrs={"network": str(values)}))
+    >>> [trial.values for trial in front_trials(study.directions, study.trials)]
+    [[0.75, 30.0], [0.5, 20.0]]
 
     Args:
-        directions: of the study's objectives.
-        completed: its completed trials.
+        directions: directions of the study's objectives.
+        completed: completed trials of the study.
     """
     feasible = [trial for trial in completed if is_feasible(trial)]
     if not feasible:
@@ -39,7 +46,7 @@ def front_trials(directions: Sequence[Any], completed: Sequence[FrozenTrial]) ->
 
 
 def front_records(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
-    """The trials as plain data: `trial`, the objectives by name, `params` and `network`."""
+    """The trials as plain data: `trial` (the number), the objectives by name, `params` and `network`."""
     return [
         {
             "trial": trial.number,
@@ -52,7 +59,7 @@ def front_records(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[di
 
 
 def front_csv(study: optuna.Study, trials: Sequence[FrozenTrial]) -> str:
-    """The trials as CSV with a header: `trial`, the objectives by name, `network`, then one column a parameter."""
+    """The trials as CSV with a header: `trial`, the objectives by name, `network`, and one column per parameter."""
     params = list(dict.fromkeys(name for trial in trials for name in trial.params))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -64,7 +71,7 @@ def front_csv(study: optuna.Study, trials: Sequence[FrozenTrial]) -> str:
 
 
 def objective_names(study: optuna.Study) -> list[str]:
-    """The objectives' names; of a study made without any, their numbers."""
+    """The names of the objectives; "objective 0", "objective 1"... in a study without names."""
     return study.metric_names or [f"objective {i}" for i in range(len(study.directions))]
 
 
@@ -84,7 +91,7 @@ def front_table(study: optuna.Study, front: Sequence[FrozenTrial]) -> Any:
 
 
 def front_plot(study: optuna.Study, completed: Sequence[FrozenTrial], front: Sequence[FrozenTrial]) -> Any:
-    """A rich panel with all trials, the first objective upwards, the second one, or else the trial, to the right."""
+    """A rich panel with all trials: the first objective upwards, the second one or the trial number to the right."""
     from rich.panel import Panel
 
     name, *others = objective_names(study)
@@ -98,7 +105,11 @@ def front_plot(study: optuna.Study, completed: Sequence[FrozenTrial], front: Seq
 
 
 def figure(name: str, value: float) -> str:
-    """A value for people: an accuracy that is a fraction in percent, all else with three or more digits."""
+    """A value in three or four digits; an accuracy that is a fraction in percent.
+
+    >>> figure("accuracy", 0.9567), figure("latency_ms", 78.123), figure("parameters_m", 12345.6)
+    ('95.67 %', '78.12', '12,346')
+    """
     if name == "accuracy" and value <= 1:
         return f"{100 * value:.2f} %"
     digits = 3 if abs(value) >= 100 else 4
@@ -116,11 +127,11 @@ def scatter(
     'o    '
 
     Args:
-        x: (N,) to the right.
-        y: (N,) upwards.
-        marked: (N,) booleans.
-        width: of the plot in characters.
-        height: likewise.
+        x: (N,) horizontal coordinates, growing to the right.
+        y: (N,) vertical coordinates, growing upwards.
+        marked: (N,) whether the point is drawn as `o`; it then covers others in its cell.
+        width: width of the plot in characters.
+        height: height of the plot in lines.
 
     Returns:
         ``height`` lines of ``width`` characters, the uppermost first.
@@ -135,7 +146,7 @@ def scatter(
 
 
 def _cells(values: npt.NDArray[np.float64], size: int) -> list[int]:
-    """Indices of the cells, of ``size``, that the values fall into."""
+    """Index of the cell, 0 to ``size`` - 1, that each value (N,) falls into."""
     low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
     share = (values - low) / (high - low) if high > low else np.full_like(values, 0.5)
     return [int(cell) for cell in np.rint(share * (size - 1))]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import optuna
+import pytest
 
 from mnas_moo.reports.note import explain
 from mnas_moo.reports.past import history
@@ -24,3 +25,22 @@ def test_the_note_says_what_is_searched_with_units_and_bounds(finished_study: Fi
         "`mnas-moo run STUDY`",
     ):
         assert words in note
+
+
+TABLE = {"table": {"name": "macro"}, "parameters": ["op0", "op1"], "constraints": {"size": {"min": 2, "max": 30.5}}}
+
+
+def test_the_note_on_a_tabular_study_does_not_speak_of_networks() -> None:
+    note = explain("macro", TABLE, history([], ["maximize", "minimize"], ["accuracy", "latency_ms"]), "nsga2")
+    assert "the table `macro` (2 parameters)" in note
+    assert "Points are proposed by the sampler `nsga2`" in note
+    assert "- constraint: size at least 2 and at most 30.5" in note
+    assert "network" not in note
+
+
+@pytest.mark.parametrize(("names", "heading"), [(["a"], "What is optimised"), (["a", "b"], "What is traded off")])
+def test_the_note_explains_the_plots_that_are_there(names: list[str], heading: str) -> None:
+    note = explain("x", TABLE, history([], ["minimize"] * len(names), names), None)
+    assert heading in note
+    assert ("*Hypervolume*" in note) == (len(names) > 1) != ("*Best so far*" in note)
+    assert "proposed by the sampler" not in note

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from mnas_moo.reports.progress import LiveProgress, Pace, best_line, trial_line
+from mnas_moo.reports.progress import LiveProgress, Pace, PlainProgress, best_line, trial_line
 from mnas_moo.reward import AbsoluteReward, MnasReward
 from mnas_moo.running.run import run_study
 from mnas_moo.running.trials import FAILURE, completed_trials
@@ -67,3 +67,42 @@ def test_the_live_view_shows_front_counts_and_what_runs(tmp_path: Path, monkeypa
     assert "best parameters_m" in view
     assert all(f" {trial.number} " in view for trial in study.best_trials)
     assert "trial 4: in1x16x16 stem" in view
+
+
+def test_a_log_has_a_line_for_each_trial_with_the_state_after_it() -> None:
+    now, out = [0.0], io.StringIO()
+    progress, study = PlainProgress(out, None, lambda: now[0]), study_of(*STUDY[:2])
+    progress.preparing("reading images")
+    progress.started(study, completed_trials(study)[:1], 4)
+    now[0] += 30
+    progress.trial_finished(study, study.trials[1], completed_trials(study))
+    assert out.getvalue().splitlines() == [
+        "reading images",
+        f"{study.study_name}: 1 of 4 trials are finished",
+        "trial 1: accuracy 90.00 %, latency_ms 40 (2 of 4, 2 on the front, best accuracy 90.00 % (trial 1), "
+        "1:00 min left)",
+    ]
+    assert progress.finished_here == 1
+
+
+def test_a_finished_study_starts_without_a_line() -> None:
+    out, study = io.StringIO(), study_of(*STUDY[:2])
+    PlainProgress(out, None).started(study, completed_trials(study), 2)
+    assert out.getvalue() == ""
+
+
+def test_the_live_view_says_why_it_waits_and_counts_failures() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, height=60)
+    study = study_of(*STUDY[:2])
+    failed = study.ask()
+    study.tell(failed, state=optuna.trial.TrialState.FAIL)
+    with Live(console=console, auto_refresh=False) as live:
+        progress = LiveProgress(live, None)
+        progress.started(study, completed_trials(study), 4)
+        progress.trial_finished(study, study.trials[2], completed_trials(study))
+        progress.waiting("the phone cools down")
+        with console.capture() as capture:
+            console.print(progress.view())
+    view = re.sub(r"\x1b\[[\d;]*m", "", capture.get())
+    assert "2 of 4 trials, 1 failed" in view
+    assert "the phone cools down" in view
