@@ -1,1 +1,1 @@
-"""Samplers compared on one problem: who finds the better front, after how many trials, and how sure that is."""
+"""Comparisons of samplers on one problem: quality of the fronts, trials needed, and significance."""

@@ -1,7 +1,7 @@
-"""The same problem with several samplers: equal budgets, the same seeds, in parallel, resumable.
+"""Several samplers on the same problem, with equal budgets and the same seeds, in parallel.
 
-A comparison is a folder: the runs, one storage with all of them as studies, `results.json`, and `comparison.html`.
-Whatever is there is not done again, whenever and however the program ended.
+A comparison is a folder with the runs, a storage that holds all of them as studies, `results.json` and
+`comparison.html`. A comparison that was interrupted in any way continues with the missing runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PAGE = "comparison.html"
 
 
 class ComparisonError(RuntimeError):
-    """No sampler could be run to its end; the message has the reasons."""
+    """No sampler completed its runs; the message has the reasons."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Order:
     """What is to be compared.
 
     Attributes:
-        study_file: the problem; its sampler and storage are of no importance here.
-        samplers: names, in the order to show them; ``mnas``, or else the first, is tested against all others.
-        seeds: runs of each sampler, with the seeds 0, 1, ...
-        trials: of each run.
-        folder: where everything is written; what is there is gone on with.
-        jobs: runs at a time.
-        limit_minutes: time of the sampler itself after which a run ends; None: no limit.
-        target_ms: a target latency: the best MnasNet reward is reported, and ``mnas-paper`` gets it as its reward
-            unless the study file has one.
+        study_file: study whose problem is used; its sampler and storage are ignored.
+        samplers: names of the samplers in display order; ``mnas``, or else the first, is tested against all others.
+        seeds: number of runs of each sampler; their seeds are 0, 1, ...
+        trials: number of trials of each run.
+        folder: folder for all results; a comparison that is already there is continued.
+        jobs: number of runs at the same time.
+        limit_minutes: time taken by the sampler alone after which a run ends; None: no limit.
+        target_ms: target latency of the MnasNet reward, whose best value is then reported, and which ``mnas-paper``
+            uses unless the study file has a reward; None: no reward is reported.
     """
 
     study_file: StudyFile
@@ -63,23 +63,23 @@ class Order:
 
 
 class Progress(Protocol):
-    """Told of what happens."""
+    """Receives the events of a comparison."""
 
     def left_out(self, sampler: str, why: str) -> None:
-        """A sampler cannot be compared; the others go on."""
+        """A sampler cannot be compared; the others continue."""
 
     def started(self, there: int, wanted: int) -> None:
-        """So many runs are there already, of so many."""
+        """The comparison starts with ``there`` of ``wanted`` runs complete."""
 
     def run_finished(self, run: Run, done: int, wanted: int, seconds_left: float) -> None:
-        """One more run is there."""
+        """A run is complete; ``seconds_left`` is an estimate for the remaining ones."""
 
 
 class Lines:
-    """Writes a line for everything that happens.
+    """Writes one line for each event.
 
     Args:
-        out: where to.
+        out: stream to write to.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -106,20 +106,25 @@ class Lines:
 
 
 def compare(order: Order, progress: Progress) -> dict[str, Any]:
-    """Runs what is missing, and reports.
+    """Makes the missing runs, evaluates all, and writes the results into the folder.
+
+    >>> from mnas_moo.study_file.network_study import load_study_file
+    >>> order = Order(load_study_file("past.yaml"), ["mnas", "nsga2"], 10, 200, Path("out"))  # doctest: +SKIP
+    >>> compare(order, Lines(sys.stderr))["samplers"]["mnas"]["to_goal"]  # doctest: +SKIP
+    {'mean': 121, 'median': 118, 'seeds': 10}
 
     Args:
         order: what is to be compared.
-        progress: told of what happens.
+        progress: receives the events.
 
     Returns:
-        What is written as `results.json`; see ``judgement.judge``.
+        The content of `results.json`; see ``judgement.judge``.
 
     Raises:
-        StudyError: what is asked for cannot be had: a sampler of that name, the study's table or data, or the folder,
-            which holds another comparison.
+        StudyError: a sampler is unknown, the study's table or data cannot be read, no sampler can do the problem, or
+            the folder holds something else.
         MissingExtraError: a package for statistics or plots is not installed.
-        ComparisonError: no sampler could be run to its end.
+        ComparisonError: no sampler completed its runs.
     """
     for package in ("scipy", "plotly"):
         require(package, extra="compare")
@@ -161,7 +166,7 @@ def compare(order: Order, progress: Progress) -> dict[str, Any]:
 
 
 def _target(order: Order) -> tuple[MnasReward, int, int] | None:
-    """The reward for the target latency, with the positions of its objectives."""
+    """The reward for the target latency, with the indices of accuracy and latency among the objectives."""
     if order.target_ms is None:
         return None
     names = order.study_file.objective_names
@@ -179,7 +184,7 @@ def _target(order: Order) -> tuple[MnasReward, int, int] | None:
 
 
 def _check_folder(order: Order, held_on: Arena) -> None:
-    """Refuses a folder that holds a comparison on something else; a new one becomes this comparison's."""
+    """Creates the folder, or checks that it holds a comparison on the same problem."""
     ours = json.loads(json.dumps({"study": order.study_file.name, **held_on.identity}))
     file = order.folder / IDENTITY
     try:
@@ -203,8 +208,8 @@ def _check_folder(order: Order, held_on: Arena) -> None:
 def _runs(
     order: Order, held_on: Arena, names: Sequence[str], progress: Progress
 ) -> tuple[dict[str, list[Run]], dict[str, str]]:
-    """All runs, those that were there and those that are done now; and the samplers that failed, with the reasons."""
-    # seed by seed, so that all samplers come on alike
+    """Makes the missing runs; returns all runs by sampler, and the samplers that failed with the reasons."""
+    # seed by seed, so that all samplers progress at the same rate
     wanted = [(name, seed) for seed in range(order.seeds) for name in names]
     there = {key: run for key in wanted if (run := held_on.run(*key, ended=False))}
     failed: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Who can be compared: our samplers, Optuna's as they ship, and pymoo's algorithms, each by one name."""
+"""The samplers that can be compared, by name: ours, Optuna's with their defaults, and pymoo's algorithms."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ if TYPE_CHECKING:
     from mnas_moo.reward import Reward
 
 NAMES = (*samplers.SAMPLERS, *ALGORITHMS)
-"""All names, ours first."""
+"""Names of all samplers, ours first."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a sampler needs to know of a problem.
+    """A problem as a sampler sees it.
 
     Attributes:
-        distributions: of every parameter there can be, in decision order.
-        n_objectives: how many there are.
-        n_constraints: how many bounds.
-        canonical: one representative of all parameters that mean the same, for ``mnas``; None: all differ.
-        reward: for ``mnas-paper``; None: the problem has one objective, or the sampler is refused.
+        distributions: distribution of every parameter that can exist, in decision order.
+        n_objectives: number of objectives.
+        n_constraints: number of bounds on quantities.
+        canonical: function from parameters to the one representative of all with the same meaning, for ``mnas``;
+            None: all differ.
+        reward: reward for ``mnas-paper``, which needs one if there are several objectives.
     """
 
     distributions: Mapping[str, BaseDistribution]
@@ -41,17 +42,22 @@ class Task:
 
 
 def make(name: str, seed: int, task: Task, n_trials: int = 0) -> BaseSampler:
-    """The sampler of that name.
+    """Makes a sampler.
+
+    >>> from optuna.distributions import IntDistribution
+    >>> task = Task({"width": IntDistribution(1, 8)}, n_objectives=2)
+    >>> type(make("nsga2", seed=0, task=task)).__name__
+    'NSGAIISampler'
 
     Args:
         name: one of ``NAMES``.
-        seed: of all its randomness.
-        task: what it is to do.
-        n_trials: trials that the study holds already.
+        seed: seed of the sampler.
+        task: problem that the sampler will be used on.
+        n_trials: number of trials that the study already has.
 
     Raises:
-        ValueError: there is no such sampler, or it cannot do this.
-        MissingExtraError: it needs a package that is not installed.
+        ValueError: the sampler is unknown or cannot do the task.
+        MissingExtraError: the sampler needs a package that is not installed.
     """
     if name in ALGORITHMS:
         return PymooSampler(
@@ -72,7 +78,7 @@ def make(name: str, seed: int, task: Task, n_trials: int = 0) -> BaseSampler:
 
 
 def modules(names: Iterable[str]) -> list[str]:
-    """What takes a while to import before samplers of these names can be made."""
+    """The modules that are slow to import and that samplers of these names need."""
     needed = []
     if any(name.startswith("mnas") for name in names):
         needed.append("mnas_moo.sampler")
@@ -82,7 +88,12 @@ def modules(names: Iterable[str]) -> list[str]:
 
 
 def refusal(name: str, task: Task) -> str | None:
-    """Why a sampler of ``NAMES`` cannot do a task, in one line; None if it can."""
+    """Why a sampler of ``NAMES`` cannot do a task, in one line; None if it can.
+
+    >>> from optuna.distributions import IntDistribution
+    >>> refusal("cmaes", Task({"width": IntDistribution(1, 8)}, n_objectives=2))
+    'cmaes has one objective, not 2; nsga2, tpe, gp and mnas take several'
+    """
     try:
         make(name, 0, task)
     except (ValueError, MissingExtraError) as error:

@@ -1,7 +1,8 @@
-"""Runs as studies in one journal file, for the Optuna Dashboard: each written at once when the run is done.
+"""Runs as studies in one journal file, for the Optuna Dashboard; each is written in one step when it is complete.
 
-Optuna's journal storage writes, reads back and keeps in memory every trial of every study, one by one. Here it works
-on a buffer that knows the file's studies but not their trials, and a run's records are appended together.
+Optuna's journal storage writes and reads back trial by trial and keeps all of them in memory. Here it works on a
+buffer that holds the records of the file's studies but not those of their trials, and the records of a run are
+appended to the file together.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from optuna.trial import FrozenTrial
 from mnas_moo.objectives.objective import Direction
 
 COMPLETE = "compare:complete"
-"""Study attribute (of the system's), written last: what the study was made of. Without it, writing was cut short."""
+"""System attribute of a study, written last: the data it was made of. A study without it is incomplete."""
 
 
 class Journal:
-    """The file of a comparison; one program at a time writes to it.
+    """The journal file of a comparison; only one program may write to it at a time.
 
     Args:
-        file: created with the first study.
+        file: path of the file, which is created with the first study.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file.absolute()  # Optuna's lock is a link to it
         self._buffer = _Buffer()
-        # a program that was killed while it wrote leaves its lock behind
+        # a program that was killed while writing leaves its lock behind
         file.with_name(f"{file.name}.lock").unlink(missing_ok=True)
         if file.exists():
             _cut_unfinished_line(file)
@@ -46,13 +47,13 @@ class Journal:
         trials: Callable[[], Sequence[FrozenTrial]],
         made_of: Mapping[str, Any],
     ) -> None:
-        """Writes a study with its trials, in place of an older one of that name; nothing if it is there already.
+        """Writes a study with its trials, and replaces one of the same name unless it was made of the same data.
 
         Args:
-            name: of the study.
+            name: name of the study.
             directions: objective -> "minimize" or "maximize", in the order of the trials' values.
-            trials: makes the finished trials, if they are to be written.
-            made_of: tells one content from another, as plain data.
+            trials: function that makes the finished trials; called only if they are written.
+            made_of: plain data that identifies the content.
         """
         storage = JournalStorage(self._buffer)
         known = {study.study_name: study for study in storage.get_all_studies()}
@@ -73,7 +74,7 @@ class Journal:
 
 
 class _Buffer(BaseJournalBackend):
-    """A journal in memory."""
+    """A journal that is kept in memory."""
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
@@ -82,11 +83,11 @@ class _Buffer(BaseJournalBackend):
         return self.records[log_number_from:]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        self.records.extend(json.loads(json.dumps(logs)))  # as a file gives them back
+        self.records.extend(json.loads(json.dumps(logs)))  # as they would be read from a file
 
 
 def _study_records(file: Path) -> Iterator[dict[str, Any]]:
-    """The file's records of studies; those of trials, which are nearly all, are not even parsed."""
+    """The file's records of studies; those of trials, which are nearly all, are skipped unparsed."""
     with file.open(encoding="utf-8") as lines:
         for line in lines:
             if '"datetime_start":' not in line and '"trial_id":' not in line:
@@ -98,7 +99,7 @@ def _of_trial(record: Mapping[str, Any]) -> bool:
 
 
 def _cut_unfinished_line(file: Path) -> None:
-    """Removes a last line that a killed program did not finish, and that nothing could be read behind."""
+    """Removes an incomplete last line, left by a killed program; records after it would be unreadable."""
     with file.open("rb+") as journal:
         content = journal.read()
         journal.truncate(content.rfind(b"\n") + 1)

@@ -1,7 +1,7 @@
-"""What a comparison found, as plain data for JSON; tables and plots are made of that alone.
+"""The results of a comparison as plain data for JSON, from which alone tables and plots are made.
 
-Every figure is in the objectives' own units and directions. A run counts only as far as it went: where the time of a
-sampler's runs was up, its curve ends with the shortest of them, and the places behind are empty.
+All figures are in the objectives' own units and directions. If the time limit ended some runs of a sampler, its curves
+and figures end with its shortest run.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from mnas_moo.objectives.tabular.problem import Fit
 from mnas_moo.reward import MnasReward
 
 FORMAT = 1
-"""Of the JSON."""
+"""Version of the JSON's format."""
 
 BASELINES = ("nsga2", "pymoo-nsga2")
-"""Whose final hypervolume the others' trials are counted to: the first of these that is compared."""
+"""The first of these that is compared sets the goal: its final mean hypervolume, to which trials are counted."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What was compared on what.
+    """The problem and the conditions of a comparison.
 
     Attributes:
-        problem: its name.
+        problem: name of the problem.
         directions: objective -> "minimize" or "maximize", in order.
-        trials: budget of a run.
-        limit_ms: time that a run's sampler had; inf: no limit.
-        reference_point: (M,) in the objectives' units; None: unknown.
-        best_hypervolume: of the best front that is known; None: unknown.
-        reward: to be reported beside, with the positions of accuracy and latency; None: none.
-        fits: quantity -> how well the model does that answers where a table has no row; empty: nothing is modelled.
-        left_out: samplers that could not be compared, and why.
-        failed: those of them that failed on the way.
+        trials: number of trials of each run.
+        limit_ms: time limit of the sampler in each run, in milliseconds; inf: no limit.
+        reference_point: (M,) reference point in the objectives' units; None: the front of all runs gives it.
+        best_hypervolume: hypervolume of the best known front; None: the front of all runs gives it.
+        reward: reward to report, with the indices of accuracy and latency among the objectives; None: no reward.
+        fits: quantity -> quality of the model that answers where a table has no row; empty: nothing is modelled.
+        left_out: sampler -> reason why it was not compared.
+        failed: samplers among ``left_out`` whose runs failed.
     """
 
     problem: str
@@ -56,14 +56,14 @@ class Setting:
 
 
 def judge(setting: Setting, runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
-    """All figures of a comparison, as JSON has them.
+    """All figures of a comparison, as JSON holds them.
 
     Args:
-        setting: what was compared.
-        runs: of every sampler, in the order to show them, one run a seed, the same seeds for all.
+        setting: problem and conditions of the comparison.
+        runs: sampler -> its runs, one for each seed; the same seeds for all samplers, which are in display order.
 
     Raises:
-        ValueError: no run has a feasible trial.
+        ValueError: no run has a feasible trial, or none that is better than the reference point everywhere.
     """
     directions = list(setting.directions.values())
     points = {name: [minimised(run.values, directions) for run in each] for name, each in runs.items()}
@@ -137,13 +137,13 @@ def judge(setting: Setting, runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]
 
 
 class _Judged:
-    """The runs of one sampler, with their hypervolumes."""
+    """The S runs of one sampler, with their hypervolumes."""
 
     def __init__(self, runs: Sequence[Run], progresses: Sequence[statistics.Progress], trials: int) -> None:
         self.runs = runs
         self.progresses = progresses
         self.reach = min(len(run) if run.ended == "time" else trials for run in runs)
-        """Trials up to which all runs count; one that was exhausted stays as it is."""
+        """Number of trials that all runs have; a run whose sampler was exhausted counts as complete."""
 
     def volumes(self, n: int) -> Floats:
         """(S,) hypervolumes after n trials."""
@@ -167,7 +167,7 @@ class _Judged:
         }
 
     def at(self, marks: Sequence[int], best: float) -> dict[str, Any]:
-        """Mean and band at the marks that all runs came to, and every seed's value."""
+        """Mean and confidence band at the marks within ``reach``, and the value of every seed."""
         places = [mark for mark in marks if mark <= self.reach]
         if not places:
             return {"trials": []}
@@ -178,7 +178,7 @@ class _Judged:
         return self._over(statistics.grid(self.reach), best)[1]
 
     def to_reach(self, goal: float) -> dict[str, Any]:
-        """Trials until the mean over seeds reaches a hypervolume; how many seeds do, and their median."""
+        """Trials until the mean over seeds reaches a hypervolume, the seeds' median, and how many seeds reach it."""
         each = [
             statistics.trials_to_reach(progress.hypervolume, len(run), goal)
             for progress, run in zip(self.progresses, self.runs, strict=True)
@@ -192,7 +192,7 @@ class _Judged:
         }
 
     def sampler_ms(self) -> dict[str, Any]:
-        """The sampler's milliseconds a trial: over all, and on the way (mean of the trials since the place before)."""
+        """The sampler's milliseconds per trial: mean, and curve of means between successive points of the grid."""
         places = statistics.grid(self.reach)
         times = [run.sampler_ms[: self.reach] for run in self.runs]
         curve = []
@@ -215,7 +215,7 @@ def _listed(points: Floats, directions: Sequence[str]) -> list[list[float]]:
 def _best_rewards(
     reward: MnasReward, accuracy: int, latency: int, runs: Sequence[Run], marks: Sequence[int]
 ) -> dict[str, Any]:
-    """The best reward among the first trials, mean over seeds with its band; a feasible trial and a latency needed."""
+    """The best reward of a feasible trial up to each mark, as mean over seeds with its confidence band."""
     samples = np.full((len(runs), len(marks)), np.nan)
     for i, run in enumerate(runs):
         usable = run.feasible & (run.values[:, latency] > 0)
@@ -233,12 +233,12 @@ def _best_rewards(
 
 
 def champion_of(names: Sequence[str]) -> str:
-    """The sampler that all others are tested against: ``mnas``, or else the first."""
+    """The sampler against which all others are tested: ``mnas``, or else the first."""
     return "mnas" if "mnas" in names else names[0]
 
 
 def _tests(judged: Mapping[str, _Judged], marks: Sequence[int]) -> list[dict[str, Any]]:
-    """Paired tests over seeds of all others against one at all marks, corrected for the number of all of them."""
+    """Paired tests over seeds of each other sampler against one, at all marks, corrected for their number."""
     ours = champion_of(list(judged))
     tests: list[dict[str, Any]] = []
     for name, other in judged.items():

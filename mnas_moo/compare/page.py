@@ -1,7 +1,7 @@
-"""A comparison as one HTML page: tables and plotly's interactive plots, with nothing to be loaded from elsewhere.
+"""A comparison as one HTML page: tables and interactive plots (plotly), complete in itself.
 
-Made of the results' JSON alone. Colours are those of Okabe & Ito 2008, which colour-blind readers tell apart; lines
-differ in their dashes as well.
+It is made from the results' JSON alone. Colours are those of Okabe & Ito 2008, which colour-blind readers can
+distinguish; lines differ in their dashes as well.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ td.best { font-weight: 700; }
 
 
 def page(found: Mapping[str, Any]) -> str:
-    """The page of ``judgement.judge``.
+    """The HTML page of a comparison.
+
+    Args:
+        found: results of the comparison, as ``judgement.judge`` returns them.
 
     Raises:
         MissingExtraError: plotly is not installed.
@@ -92,7 +95,7 @@ def _left_out(found: Mapping[str, Any]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], best: Sequence[str] = ()) -> str:
-    """An HTML table; in the k-th column, cells equal to ``best[k]`` are set bold."""
+    """An HTML table with one row per sampler; in the k-th column, cells equal to ``best[k]`` are bold."""
     head = "".join(f"<th>{html.escape(text)}</th>" for text in ("sampler", *heads))
     body = ""
     for name, cells in rows:
@@ -114,7 +117,7 @@ def _look(found: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:
 
 
 def _over_trials(found: Mapping[str, Any], what: str, title: str, *, log: bool) -> Any:
-    """Mean and band of regret or hypervolume over trials."""
+    """A figure of regret or hypervolume over trials: means and confidence bands."""
     go = require("plotly.graph_objects", extra="compare")
     figure = go.Figure()
     for name, (color, dash, _) in _look(found).items():
@@ -158,7 +161,7 @@ def _add_band(
 
 
 def _mark_end(go: Any, figure: Any, name: str, color: str, found: Mapping[str, Any], x: float, y: float) -> None:
-    """A cross where the time of a sampler's runs was up."""
+    """A cross where a curve ends because of the time limit."""
     if x < found["trials"]:
         text = f"{html.escape(name)}: its time was up after {x:,} trials<extra></extra>"
         marker = {"color": color, "symbol": "x", "size": 11}
@@ -170,7 +173,7 @@ def _mark_end(go: Any, figure: Any, name: str, color: str, found: Mapping[str, A
 
 
 def _fronts(found: Mapping[str, Any]) -> str:
-    """The fronts in each pair of objectives: points of all seeds together, and the line that half of them attain."""
+    """The fronts in each pair of objectives: the points of all seeds, and a line that half of the seeds attain."""
     names = list(found["objectives"])
     if len(names) == 1:
         return ""
@@ -182,7 +185,7 @@ def _fronts(found: Mapping[str, Any]) -> str:
             figures_of = found["samplers"][name]
             line = figures_of.get("median_front")
             if line:
-                # what a point dominates lies to its right if less is better, and there its border goes on
+                # the border of what a point dominates continues horizontally towards the worse values of x
                 turns = "hv" if found["objectives"][names[second]] == "minimize" else "vh"
                 line = sorted(line, key=lambda point: point[1])
                 steps = {"x": [point[1] for point in line], "y": [point[0] for point in line]}
@@ -213,7 +216,7 @@ def _fronts(found: Mapping[str, Any]) -> str:
 
 
 def _view(found: Mapping[str, Any], objective: int) -> list[float]:
-    """The span of an objective's axis: from its best value to the reference point, beyond which nothing counts."""
+    """The ends of an objective's axis: from the best value to the reference point, beyond which no point counts."""
     name, corner = list(found["objectives"])[objective], found["reference_point"][objective]
     values = [point[objective] for figures in found["samplers"].values() for point in figures["front"]]
     best = min(values) if found["objectives"][name] == "minimize" else max(values)
@@ -253,17 +256,17 @@ def _times(found: Mapping[str, Any]) -> str:
     _log_axis(figure.update_xaxes, "trials")
     _log_axis(figure.update_yaxes, "sampler's time for a trial (ms)")
     figure.update_layout(title="Time of the sampler for each trial, mean over seeds")
-    note = "To propose a trial and to be told of it; neither the objective nor the storage."
+    note = "Time to propose a trial and to process its result, without the objective and the storage."
     return f"<h2>What the samplers cost</h2><p class='note'>{note}</p>{_plot(found, figure)}"
 
 
 def _first(found: Mapping[str, Any]) -> int:
-    """Trials that a curve begins with: the first few, which are random, are not drawn where there are many."""
+    """Number of trials at which curves begin: with many trials, the first few, which are random, are not drawn."""
     return 10 if found["trials"] >= 100 else 1
 
 
 def _log_axis(update: Any, title: str) -> None:
-    """A logarithmic axis with ticks at 1, 1.5, 2, 3, 5, 7, 10, 15, ... in plain figures."""
+    """Makes an axis logarithmic, with ticks at 1, 1.5, 2, 3, 5, 7, 10, 15, ... in plain notation."""
     ticks = [digit * 10.0**power for power in range(-7, 8) for digit in (1, 1.5, 2, 3, 5, 7)]
     update(title_text=title, type="log", tickmode="array", tickvals=ticks, ticktext=[f"{tick:.15g}" for tick in ticks])
 

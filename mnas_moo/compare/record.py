@@ -1,6 +1,6 @@
-"""One run as numbers: what a sampler tried with one seed, what came of it, and how long the sampler took.
+"""One run as arrays: the parameters that a sampler tried with one seed, the results, and the sampler's time.
 
-A finished run on a table is one file, written whole or not at all; it holds plain arrays and nothing is unpickled.
+A finished run on a table is one file, written completely or not at all. It holds plain arrays; nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ class Run:
     """The N trials of one sampler and seed, in order, of a problem of D parameters, M objectives and C bounds.
 
     Attributes:
-        sampler: its name.
-        seed: its seed.
-        ended: why there are not more: all wanted are done, its time was up, or it had nothing more to propose.
-        limit_ms: the sampler's time that the run had, inf: no limit.
+        sampler: name of the sampler.
+        seed: seed of the run.
+        ended: why the run ended: all trials are done, the time limit was reached, or the sampler was exhausted.
+        limit_ms: time limit of the sampler in milliseconds; inf: no limit.
         genomes: (N, D) parameters as numbers (Optuna's internal representation); NaN: the parameter does not exist.
-        told: (N, M) objective values as the sampler was told them; NaN: the trial failed.
-        values: (N, M) the values it is judged by: the means, where a measurement has noise.
-        violations: (N, C) how far each bound was exceeded, as the sampler was told.
-        feasible: (N,) whether it keeps all bounds, by the means.
-        sampler_ms: (N,) milliseconds the sampler took.
+        told: (N, M) objective values as the sampler received them; NaN: the trial failed.
+        values: (N, M) objective values by which the run is judged: means, where a measurement has noise.
+        violations: (N, C) how far each bound was exceeded, as the sampler received it.
+        feasible: (N,) whether the trial's means keep all bounds.
+        sampler_ms: (N,) milliseconds that the sampler took for each trial.
     """
 
     sampler: str
@@ -62,7 +62,7 @@ class Run:
         return len(self.values)
 
     def within(self, trials: int, limit_ms: float) -> Run | None:
-        """This run as it would have been with another budget; None if that was larger."""
+        """This run as it would have been with another budget; None if that is larger than the run."""
         spent = np.cumsum(np.nan_to_num(self.sampler_ms))
         n = min(trials, 1 + int(np.searchsorted(spent, limit_ms)))
         if n <= len(self):
@@ -77,7 +77,7 @@ _WORDS = ("sampler", "seed", "ended", "limit_ms")
 
 
 def save(run: Run, file: Path) -> None:
-    """Writes a run; the file is there whole or not at all."""
+    """Writes a run into a file, which appears complete or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(f".{os.getpid()}.tmp")
     words = json.dumps({"format": _FORMAT, **{key: getattr(run, key) for key in _WORDS}})
@@ -87,7 +87,7 @@ def save(run: Run, file: Path) -> None:
 
 
 def load(file: Path) -> Run | None:
-    """Reads a run; None if there is none, or one that another version wrote."""
+    """Reads a run; None if the file does not exist, is incomplete, or has another format."""
     try:
         with np.load(file, allow_pickle=False) as archive:
             words = json.loads(str(archive["words"]))
@@ -99,7 +99,15 @@ def load(file: Path) -> Run | None:
 
 
 def of_trials(trials: Sequence[FrozenTrial], task: Task, sampler: str, seed: int, ended: Ended) -> Run:
-    """The run of a study's completed trials, judged by the values that were measured."""
+    """The completed trials of a study as a run, judged by the measured values.
+
+    Args:
+        trials: trials of the study.
+        task: problem of the study.
+        sampler: name of the sampler.
+        seed: seed of the run.
+        ended: why the run ended.
+    """
     completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     n = len(completed)
     values = np.array([trial.values for trial in completed], dtype=float).reshape(n, task.n_objectives)
@@ -118,7 +126,13 @@ def of_trials(trials: Sequence[FrozenTrial], task: Task, sampler: str, seed: int
 
 
 def genomes_of(params: Sequence[Mapping[str, object]], distributions: Mapping[str, BaseDistribution]) -> Floats:
-    """(N, D) parameters as numbers; NaN where one does not exist."""
+    """(N, D) parameters as numbers; NaN where a parameter does not exist.
+
+    >>> from optuna.distributions import CategoricalDistribution, IntDistribution
+    >>> space = {"kernel": CategoricalDistribution([3, 5]), "layers": IntDistribution(1, 4)}
+    >>> genomes_of([{"kernel": 5, "layers": 2}, {"kernel": 3}], space).tolist()
+    [[1.0, 2.0], [0.0, nan]]
+    """
     rows = [
         [dist.to_internal_repr(each[name]) if name in each else math.nan for name, dist in distributions.items()]
         for each in params
@@ -127,24 +141,24 @@ def genomes_of(params: Sequence[Mapping[str, object]], distributions: Mapping[st
 
 
 def trials_of(run: Run, distributions: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
-    """The run as trials for a storage."""
+    """The run as finished trials, to be added to a storage."""
     trials = []
     for i in range(len(run)):
         there = {
             name: dist
-            for (name, dist), place in zip(distributions.items(), run.genomes[i], strict=True)
-            if not math.isnan(place)
+            for (name, dist), number in zip(distributions.items(), run.genomes[i], strict=True)
+            if not math.isnan(number)
         }
-        places = dict(zip(distributions, run.genomes[i], strict=True))
+        numbers = dict(zip(distributions, run.genomes[i], strict=True))
         failed = bool(np.isnan(run.told[i]).any())
         trials.append(
             optuna.trial.create_trial(
                 state=TrialState.FAIL if failed else TrialState.COMPLETE,
                 values=None if failed else run.told[i].tolist(),
-                params={name: dist.to_external_repr(places[name]) for name, dist in there.items()},
+                params={name: dist.to_external_repr(numbers[name]) for name, dist in there.items()},
                 distributions=there,
                 user_attrs={SAMPLER_MS: float(run.sampler_ms[i])},
-                # the form that the dashboard reads; see mnas_moo/running/run.py
+                # the form in which the dashboard reads constraints; see mnas_moo/running/run.py
                 system_attrs={"constraints": run.violations[i].tolist()} if run.violations.shape[1] else None,
             )
         )

@@ -1,6 +1,6 @@
-"""What a comparison found, in words: the rows of its tables, and the tables on a terminal.
+"""The results of a comparison as text: the rows of its tables, and the tables for a terminal.
 
-Made of the results' JSON alone (``judgement.judge``).
+They are made from the results' JSON alone (``judgement.judge``), the argument ``found`` of all functions.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 SIGNIFICANT = 0.01
-"""A p-value below it gets a star."""
+"""Level of significance: smaller p-values get a star."""
 
 EMPTY = "-"
-"""Stands in a table where there is no figure."""
+"""Text of a cell without a figure."""
 
 
 def tables(found: Mapping[str, Any]) -> list[Any]:
-    """All that is printed, as rich tables."""
+    """All tables of a comparison, as rich tables."""
     return [table for table in (regret_table(found), versus_table(found), reward_table(found)) if table is not None]
 
 
 def regret_table(found: Mapping[str, Any]) -> Any:
-    """Mean regret at the marks, trials to the goal, and the sampler's time, as a rich table."""
+    """A rich table of mean regret at the marks, trials to the goal, and the sampler's time."""
     from rich import box
     from rich.table import Table
 
@@ -38,7 +38,7 @@ def regret_table(found: Mapping[str, Any]) -> Any:
 
 
 def _framed(title: str, table: Any, caption: str = "") -> Any:
-    """A table between its title and what its columns mean, neither of which is broken to the table's width."""
+    """A table with title and caption; neither is wrapped to the table's width."""
     from rich.console import Group
     from rich.text import Text
 
@@ -46,7 +46,7 @@ def _framed(title: str, table: Any, caption: str = "") -> Any:
 
 
 def cells(found: Mapping[str, Any], figures: Mapping[str, Any]) -> list[str]:
-    """One sampler's row in words: regret at each mark, trials to the goal, milliseconds a trial."""
+    """The cells of one sampler's row: regret at each mark, trials to the goal, milliseconds per trial."""
     at = figures["at_marks"]
     regrets = dict(zip(at["trials"], at["regret"]["mean"], strict=True)) if at["trials"] else {}
     row = [f"{regrets[mark]:.4f}" if mark in regrets else EMPTY for mark in found["marks"]]
@@ -57,13 +57,17 @@ def cells(found: Mapping[str, Any], figures: Mapping[str, Any]) -> list[str]:
 
 
 def reached(to_goal: Mapping[str, Any], seeds: int) -> str:
-    """Trials to the goal, and the seeds that reach it."""
+    """Trials to the goal, and how many of the seeds reach it.
+
+    >>> reached({"mean": 1234, "seeds": 9}, 10), reached({"mean": None, "seeds": 0}, 10)
+    ('1,234 (9/10)', 'not (0/10)')
+    """
     mean = "not" if to_goal["mean"] is None else f"{to_goal['mean']:,}"
     return f"{mean} ({to_goal['seeds']}/{seeds})"
 
 
 def headline(found: Mapping[str, Any]) -> str:
-    """What the table shows."""
+    """Title of the table of regrets."""
     return (
         f"{found['problem']}: mean hypervolume regret after so many trials, {len(found['seeds'])} "
         f"seed{'s' if len(found['seeds']) != 1 else ''} (smaller is better)"
@@ -71,7 +75,7 @@ def headline(found: Mapping[str, Any]) -> str:
 
 
 def caption(found: Mapping[str, Any]) -> str:
-    """What its columns mean."""
+    """Explanation of the columns of the table of regrets."""
     names = list(found["objectives"])
     corner = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, found["reference_point"], strict=True))
     best = (
@@ -94,7 +98,7 @@ def caption(found: Mapping[str, Any]) -> str:
 
 
 def _by_marks(found: Mapping[str, Any], rows: Iterable[tuple[str, list[str]]]) -> Any:
-    """A rich table with a column for each mark and a row for each sampler."""
+    """A rich table with one column per mark and one row per sampler."""
     from rich import box
     from rich.table import Table
 
@@ -108,7 +112,7 @@ def _by_marks(found: Mapping[str, Any], rows: Iterable[tuple[str, list[str]]]) -
 
 
 def versus_table(found: Mapping[str, Any]) -> Any:
-    """The paired tests as a rich table; None where there are none."""
+    """The paired tests as a rich table; None without tests."""
     if not found["tests"]:
         return None
     ours = found["tests"][0]["sampler"]
@@ -117,7 +121,7 @@ def versus_table(found: Mapping[str, Any]) -> Any:
 
 
 def versus_caption(found: Mapping[str, Any]) -> str:
-    """Which test it is."""
+    """Explanation of the paired tests."""
     count = len(found["tests"])
     return (
         f"Wilcoxon's signed-rank test, two-sided; p corrected (Holm) for all {count} comparisons; *: p < {SIGNIFICANT}"
@@ -125,7 +129,7 @@ def versus_caption(found: Mapping[str, Any]) -> str:
 
 
 def versus_rows(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """A row of words for each other sampler."""
+    """One row for each other sampler: its name and its cells."""
     by = {(test["versus"], test["trials"]): test for test in found["tests"]}
     rows = []
     for name in dict.fromkeys(test["versus"] for test in found["tests"]):
@@ -138,13 +142,17 @@ def versus_rows(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
 
 
 def p_value(p: float) -> str:
-    """A p-value in words, starred if significant."""
+    """A p-value as text, with a star if it is significant.
+
+    >>> p_value(0.0004), p_value(0.0312)
+    ('<.001*', '.031 ')
+    """
     text = "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
     return f"{text}{'*' if p < SIGNIFICANT else ' '}"
 
 
 def reward_table(found: Mapping[str, Any]) -> Any:
-    """The best MnasNet reward at the marks as a rich table; None where no target was given."""
+    """The best MnasNet reward at the marks as a rich table; None without a target latency."""
     if "reward" not in found:
         return None
     target = found["reward"]["target_ms"]
@@ -153,7 +161,7 @@ def reward_table(found: Mapping[str, Any]) -> Any:
 
 
 def reward_rows(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """A row of words for each sampler."""
+    """One row for each sampler: its name and its cells."""
     rows = []
     for name, figures in found["samplers"].items():
         best = figures["best_reward"]

@@ -1,6 +1,6 @@
-"""What many runs of several samplers say together: curves with bands, trials to reach a goal, and paired tests.
+"""Statistics of many runs of several samplers: curves with confidence bands, trials to a goal, and paired tests.
 
-Pure functions of arrays; objectives are minimised throughout. A run is judged by the hypervolume of its first n points
+Pure functions of arrays; all objectives are minimised. A run is judged by the hypervolume of its first n points
 (Zitzler & Thiele 1998), means over seeds carry bootstrap bands (Efron 1979, percentile intervals), two samplers are
 compared seed by seed with Wilcoxon's signed-rank test (Wilcoxon 1945), and p-values of many comparisons are corrected
 by Holm's step-down procedure (Holm 1979). A front that half of the runs reach is the median attainment surface
@@ -20,24 +20,29 @@ from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.front import Floats, hypervolume, pareto_mask
 
 MARKS = (50, 100, 200, 400, 1000, 2000, 4000, 10_000)
-"""Numbers of trials at which samplers are compared; and at the end."""
+"""Numbers of trials at which samplers are compared, beside the end of the budget."""
 
 CURVE_POINTS = 60
-"""Points of a curve beside the marks, spaced geometrically."""
+"""Number of geometrically spaced points of a curve, beside the marks."""
 
 LEVEL = 0.95
 """Confidence level of the bands."""
 
 RESAMPLES = 2000
+"""Number of bootstrap samples of a band."""
 
 
 class Progress:
     """The hypervolume of the first n points of one run, for any n.
 
-    Only points that no earlier feasible point dominates can change it, so only those are kept.
+    Only points that no earlier feasible point dominates can change it; only those are kept.
+
+    >>> progress = Progress([[2.0, 2.0], [3.0, 3.0], [1.0, 3.0]], [True, True, True], [4.0, 4.0])
+    >>> [progress.hypervolume(n) for n in (0, 1, 2, 3)]
+    [0.0, 4.0, 4.0, 5.0]
 
     Args:
-        values: (N, M) objectives in the order of the trials, minimised.
+        values: (N, M) objective values in the order of the trials, minimised.
         feasible: (N,) whether a point counts.
         reference_point: (M,) the worst values that count.
     """
@@ -67,10 +72,10 @@ def union_front(runs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]]) -> Floats:
     """The Pareto front of all feasible points of several runs.
 
     Args:
-        runs: of each, values (N, M), minimised, and feasible (N,).
+        runs: values (N, M), minimised, and feasibility (N,) of each run.
 
     Returns:
-        (K, M) different points, sorted by the first objective.
+        (K, M) distinct points, sorted by the first objective.
     """
     points = np.concatenate([np.asarray(values, dtype=float)[np.asarray(ok, dtype=bool)] for values, ok in runs])
     if not len(points):
@@ -80,13 +85,16 @@ def union_front(runs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]]) -> Floats:
 
 
 def median_attainment(fronts: Sequence[Floats]) -> Floats:
-    """The surface that half of the runs attain, of their fronts (K, 2), minimised.
+    """The median attainment surface: the border of what half of the runs, or more, attain.
+
+    Args:
+        fronts: front (K, 2) of each run, minimised.
 
     Returns:
-        (L, 2) its corners, sorted by the first objective; none where half of the runs attain no point together.
+        (L, 2) corners of the surface, sorted by the first objective; none if no point is attained by half of the runs.
     """
     at = np.unique(np.concatenate([front[:, 0] for front in fronts]))
-    # (S, L) the least second value that a run offers up to a first value, and of those the one that half can offer
+    # (S, L) least second value of each run up to each first value; then the one that half of the runs reach
     reached = np.array([[front[front[:, 0] <= x, 1].min(initial=np.inf) for x in at] for front in fronts])
     second = np.sort(reached, axis=0)[math.ceil(len(fronts) / 2) - 1]
     corners = second < np.concatenate([[np.inf], second[:-1]])
@@ -104,7 +112,7 @@ def marks(trials: int) -> list[int]:
 
 
 def grid(trials: int) -> list[int]:
-    """Numbers of trials at which curves are drawn, the marks among them."""
+    """Numbers of trials at which curves are drawn; they include the marks."""
     points = np.geomspace(1, trials, CURVE_POINTS).round().astype(int).tolist()
     return sorted({*points, *marks(trials)})
 
@@ -113,16 +121,16 @@ def bootstrap_band(samples: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Confidence band of the mean over runs, by resampling the runs.
 
     Args:
-        samples: (S, K) a value of each of S runs at each of K places.
+        samples: (S, K) value of each of S runs at each of K numbers of trials.
 
     Returns:
-        Lower and upper ends, (K,) each; the same numbers for the same samples.
+        Lower and upper ends, (K,) each; deterministic.
     """
     values = np.asarray(samples, dtype=float)
     drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    # how often each run is drawn, so that no (RESAMPLES, S, K) array is needed
+    # (RESAMPLES, S) how often each run is drawn, so that no (RESAMPLES, S, K) array is needed
     counts = np.stack([(drawn == run).sum(axis=1) for run in range(len(values))], axis=1)
-    centre = values.mean(axis=0)  # resampled about the mean: equal runs give a band of no width, to the last digit
+    centre = values.mean(axis=0)  # subtracted, so that equal runs give a band of width 0 exactly
     means = centre + counts @ (values - centre) / len(values)
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(means, [tail, 100 - tail], axis=0)
@@ -133,9 +141,9 @@ def trials_to_reach(hypervolume_at: Callable[[int], float], trials: int, goal: f
     """The least number of trials, up to ``trials``, with a hypervolume of at least ``goal``; None if it is not reached.
 
     Args:
-        hypervolume_at: of the first n trials; never decreasing in n.
-        trials: the most there are.
-        goal: a hypervolume; reached within rounding.
+        hypervolume_at: function from n to the hypervolume of the first n trials; never decreasing.
+        trials: largest number of trials.
+        goal: hypervolume to reach, within rounding.
     """
     enough = goal * (1 - 1e-12)
     if trials < 1 or hypervolume_at(trials) < enough:
@@ -153,7 +161,9 @@ def wilcoxon(ours: npt.ArrayLike, theirs: npt.ArrayLike) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number (Holm 1979): the k-th smallest of m times m - k + 1, never decreasing.
+    """P-values corrected for their number (Holm 1979): the k-th smallest of m is multiplied by m - k + 1.
+
+    A corrected value is never smaller than that of a smaller p-value, and at most 1.
 
     >>> [round(p, 9) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]

@@ -1,8 +1,8 @@
-"""Jobs in processes of their own, some at a time; each has one CPU thread and ends with the program that started it.
+"""Jobs in processes of their own, several at the same time, each with one CPU thread.
 
-Every job has a fresh process, forked from a server that has the imports behind it, so that no job sees what another
-has left in memory and a start takes a moment. Ctrl-C reaches the program alone, which passes it on once: a job may
-then finish what must not be left half done.
+Every job has a new process, forked from a server that has made the imports, so that it starts at once and no job sees
+what another left in memory. The processes end with the program that started them. Ctrl-C reaches the program alone,
+which passes it on once, so that a job can finish what must not be left incomplete.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ def in_processes(
     """Does all jobs, each in a process of its own.
 
     Args:
-        jobs: in the order in which they are started; they are pickled.
-        do: does one; a function of a module.
-        ended: told of each job that has ended, here, and why it failed, if it did; returns whether a waiting job is
-            still to be done.
-        at_once: how many run at a time.
-        imports: modules that are imported before, once for all jobs.
+        jobs: jobs in the order in which they are started; they are pickled.
+        do: function that does one job; defined in a module.
+        ended: function called in this process with each job that has ended and the reason if it failed, else None.
+            It returns a function that tells of a waiting job whether it is still to be done.
+        at_once: number of jobs at the same time.
+        imports: modules that are imported in advance, once for all jobs.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; all that was running has ended.
+        KeyboardInterrupt: Ctrl-C was pressed; all running jobs have ended.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(imports))
-    resource_tracker.ensure_running()  # its start would let Ctrl-C through
+    resource_tracker.ensure_running()  # now, because its start would unblock Ctrl-C
     waiting, running = list(jobs), dict[Connection, tuple[Any, T]]()
     with _one_thread_each():
         try:
@@ -56,7 +56,7 @@ def in_processes(
                     job = waiting.pop(0)
                     ours, theirs = context.Pipe(duplex=False)
                     process = context.Process(target=_child, args=(do, job, theirs))
-                    with _interrupts_wait():  # in the process too, which inherits it
+                    with _interrupts_wait():  # also in the new process, which inherits the mask
                         process.start()
                     theirs.close()
                     running[ours] = process, job
@@ -70,7 +70,7 @@ def in_processes(
 
 
 def _outcome(pipe: Connection, process: Any) -> str | None:
-    """Waits for the end of a job; why it failed."""
+    """Waits for the end of a job; returns the reason if it failed."""
     with pipe:
         try:
             failure: str | None = pipe.recv()
@@ -82,7 +82,7 @@ def _outcome(pipe: Connection, process: Any) -> str | None:
 
 
 def _stop(processes: Sequence[Any]) -> None:
-    """Passes Ctrl-C on and waits; a second one ends what is still there."""
+    """Passes Ctrl-C on and waits; a second Ctrl-C kills the processes that are left."""
     try:
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
@@ -95,8 +95,8 @@ def _stop(processes: Sequence[Any]) -> None:
 
 
 def _child(do: Callable[[T], None], job: T, pipe: Connection) -> None:
-    """In the process: does the job, and says how it went. Ctrl-C reaches it here and nowhere else."""
-    os.setpgid(0, 0)  # a terminal sends its Ctrl-C to the program's own group
+    """Does the job in the new process and sends the outcome. Ctrl-C interrupts the job itself and nothing else."""
+    os.setpgid(0, 0)  # a group of its own: a terminal sends Ctrl-C to the program's group
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     failure: str | None = None
@@ -115,7 +115,7 @@ def _child(do: Callable[[T], None], job: T, pipe: Connection) -> None:
 
 @contextlib.contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block."""
+    """Delays Ctrl-C until the end of the block."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -132,7 +132,7 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """What the processes find in their environment; libraries read it when they are loaded."""
+    """Sets the variables from which libraries read their number of threads when they are loaded."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(THREADS)
     try:

@@ -1,6 +1,6 @@
-"""The sampler as pymoo's algorithm, spaces as its problems, and its algorithms as samplers.
+"""The sampler as an algorithm of pymoo, spaces as problems of pymoo, and pymoo's algorithms as samplers.
 
-Loaded when first used: comparing samplers must not need pymoo.
+The public names are loaded when first used, because a comparison of samplers must not need pymoo.
 """
 
 from __future__ import annotations

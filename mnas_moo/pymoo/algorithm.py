@@ -1,10 +1,10 @@
-"""Our sampler as an algorithm of pymoo (and, from ``problems.py``, our spaces as its problems).
+"""``MnasSampler`` as an algorithm of pymoo, for any problem of real, integer, binary or choice variables.
 
-``MnasAlgorithm`` runs wherever pymoo's algorithms run, on any problem of real, integer, binary or choice variables.
-It is thin: an Optuna study in memory, asked for a batch of trials and told their results in order.
+``MnasAlgorithm`` is a thin layer over an Optuna study in memory: each iteration asks it for a batch of trials and
+tells it their results in order. ``problems.py`` has our spaces as problems.
 """
 
-# ruff: noqa: E402 (nothing of pymoo is imported before it is known to be there)
+# ruff: noqa: E402 (the check that pymoo is installed comes before its import)
 
 from __future__ import annotations
 
@@ -37,17 +37,18 @@ from mnas_moo.sampler import MnasSampler
 
 
 class MnasAlgorithm(Algorithm):  # type: ignore[misc]
-    """``MnasSampler`` as an algorithm of pymoo: for ``minimize``, or asked and told.
+    """``MnasSampler`` as an algorithm of pymoo, for ``minimize`` or for its ask-and-tell interface.
 
-    Runs on problems of one or more objectives whose variables have bounds: vectors (``vtype`` float, int or bool) and
-    mixed ones (``vars`` of Real, Integer, Binary and Choice), with constraints G and H. Variables are searched each
-    on its own: where a point must be a permutation, use pymoo's own algorithms.
+    It runs on problems of one or more objectives whose variables have bounds: vectors (``vtype`` float, int or bool)
+    and mixed variables (``vars`` of Real, Integer, Binary and Choice), with constraints G and H. Any combination of
+    values must be a point: for permutations, use pymoo's own algorithms.
 
-    Each iteration asks for ``pop_size`` points at once, which pymoo may evaluate in parallel; the fewer, the sooner
-    each result is learnt from. ``pop`` is all that was evaluated and ``opt`` the feasible front of it (without
-    feasible points, the least infeasible one). A point with a NaN, an infinite objective or an infinite violation
-    counts as failed: it is never in the front, and never learnt from. A finite problem that is evaluated whole ends the
-    run. Same seed, same run; a copy or a pickle goes on as the original would.
+    Each iteration asks for ``pop_size`` points at once, which pymoo may evaluate in parallel; with fewer points, the
+    sampler learns from each result sooner. ``pop`` has all evaluated points and ``opt`` their feasible front (without
+    feasible points, the least infeasible point). A point with a NaN, an infinite objective or an infinite violation
+    counts as failed: it is never in the front, and the sampler does not learn from it. The run ends when all points of
+    a finite problem have been evaluated. Equal seeds give equal runs; a copy or a pickle continues as the original
+    would.
 
     >>> from pymoo.optimize import minimize
     >>> from pymoo.problems import get_problem
@@ -56,11 +57,11 @@ class MnasAlgorithm(Algorithm):  # type: ignore[misc]
     (30, True)
 
     Args:
-        pop_size: points of an iteration.
-        sampling: points to begin with: a (N, n_var) array, a list of dicts, a ``Population`` (what is evaluated of
-            it is not evaluated again), or one of pymoo's samplings; None: the sampler's own.
-        sampler: makes the Optuna sampler, called with ``seed`` and ``canonical``.
-        **settings: of every algorithm of pymoo (``output``, ``callback``, ``termination``, ``archive``…).
+        pop_size: number of points per iteration.
+        sampling: initial points: a (N, n_var) array, a list of dicts, a ``Population`` (whose evaluated individuals
+            are not evaluated again), or one of pymoo's samplings; None: the sampler proposes them.
+        sampler: function that makes the Optuna sampler, called with ``seed`` and ``canonical``.
+        **settings: arguments of pymoo's ``Algorithm`` (``output``, ``callback``, ``termination``, ``archive``…).
 
     Raises:
         ValueError: ``pop_size`` is below 1.
@@ -82,19 +83,19 @@ class MnasAlgorithm(Algorithm):  # type: ignore[misc]
         self.pop_size, self.sampling, self.sampler = pop_size, sampling, sampler
 
     def setup(self, problem: Problem, **settings: Any) -> Algorithm:
-        """Begins a run on a problem; called by ``minimize``.
+        """Starts a run on a problem; called by ``minimize``.
 
         Raises:
-            ValueError: a variable has no bounds, or is of a kind that is not known.
+            ValueError: a variable has no bounds, or is not a Real, Integer, Binary or Choice.
         """
         if self.output is None:
             self.output = MultiObjectiveOutput() if problem.n_obj > 1 else SingleObjectiveOutput()
         super().setup(problem, **settings)
-        # Not in pymoo's hook for it, `_setup`, which its wrappers of algorithms keep to themselves.
+        # Not in pymoo's hook `_setup`, which its wrappers of algorithms do not forward.
         self.coding = problem if isinstance(problem, ParameterProblem) else _VariableCoding(problem)
         seed = int(self.random_state.integers(2**31)) if self.seed is None else self.seed
         self.trials = _Trials(self.sampler(seed=seed, canonical=self.coding.canonical), self.coding, problem.n_obj)
-        self.asked: dict[int, Point] = {}  # points that were given out and not told of, by trial
+        self.asked: dict[int, Point] = {}  # proposed points without a result, by trial
         self.tried: set[str] = set()
         sizes = [n_values(dist) for dist in self.coding.distributions.values()]
         finite = None not in sizes and self.coding.exists is None
@@ -132,7 +133,7 @@ class MnasAlgorithm(Algorithm):  # type: ignore[misc]
             self.pop = Population.merge(self.pop, infills)
 
     def _told(self, infills: Population) -> None:
-        """Tells the trials of points, whether they were asked for or come from elsewhere."""
+        """Tells the study the results of points, whether it proposed them or not."""
         for point, sound in zip(infills, _sound(infills), strict=True):
             number = next((number for number, x in self.asked.items() if _same(x, point.X)), None)
             if number is None:
@@ -149,13 +150,13 @@ class MnasAlgorithm(Algorithm):  # type: ignore[misc]
         sound = _sound(self.pop)
         if sound.any():
             self.opt = filter_optimum(self.pop[sound], least_infeasible=True)
-        else:  # pymoo's displays and terminations want one, and stand no NaN in one that is feasible
+        else:  # pymoo's displays and terminations need an optimum, and fail on a feasible one with NaN
             self.opt = copy.deepcopy(self.pop[:1])
             self.opt[0].CV = np.array([np.inf])
 
 
 class _Trials:
-    """The algorithm's Optuna study, in memory. Copied and pickled as its trials, and made of them when next used."""
+    """The algorithm's Optuna study in memory; a copy or pickle holds its trials and makes a study when it is used."""
 
     def __init__(
         self, sampler: optuna.samplers.BaseSampler, coding: ParameterProblem | _VariableCoding, n_objectives: int
@@ -167,11 +168,13 @@ class _Trials:
 
     @property
     def study(self) -> optuna.Study:
-        """The study."""
+        """The study; made from the copied trials if there is none."""
         if self._study is None:
             logger = logging.getLogger("optuna.storages._in_memory")
             level = logger.level
-            logger.setLevel(logging.WARNING)  # that a study was made is no news to who runs pymoo
+            logger.setLevel(
+                logging.WARNING
+            )  # Optuna's message that a study was created would interrupt pymoo's display
             try:
                 study = optuna.create_study(directions=["minimize"] * self.n_objectives, sampler=self.sampler)
             finally:
@@ -183,7 +186,7 @@ class _Trials:
         return self._study
 
     def ask(self) -> tuple[int, dict[str, Any]]:
-        """Number and parameters of a new trial."""
+        """The number and the parameters of a new trial."""
         trial = self.study.ask()
         params: dict[str, Any] = {}
         for name, dist in self.coding.distributions.items():
@@ -192,7 +195,7 @@ class _Trials:
         return trial.number, params
 
     def add(self, params: dict[str, Any]) -> int:
-        """Number of a new trial of parameters that were not asked for."""
+        """Adds a trial with given parameters; returns its number."""
         distributions = {name: self.coding.distributions[name] for name in params}
         trial = optuna.trial.create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
         self.study.add_trial(trial)
@@ -202,9 +205,9 @@ class _Trials:
         """Ends a trial.
 
         Args:
-            number: of the trial.
-            values: objectives, minimised; None: it failed.
-            exceeded: how far each constraint is exceeded; at or below 0 it is kept.
+            number: number of the trial.
+            values: objective values, minimised; None: the trial failed.
+            exceeded: how far each constraint is exceeded; a value of at most 0 means that it is kept.
         """
         if values is None:
             self.study.tell(number, state=TrialState.FAIL)
@@ -224,14 +227,15 @@ class _Trials:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Trials:
         twin = object.__new__(_Trials)
-        # The trials are shared, since a history has a copy of every iteration: storages replace a trial that changes.
+        # Trials are shared, because a history holds a copy for every iteration; a storage replaces a trial that it
+        # changes, so that the shared ones stay as they are.
         twin.__dict__.update(self.__getstate__())
         twin.sampler = copy.deepcopy(self.sampler, memo)
         return twin
 
 
 class _VariableCoding:
-    """The variables of any problem of pymoo as parameters. A choice is the index of its option, of whatever type."""
+    """The variables of a pymoo problem as Optuna parameters. A Choice becomes the index of its option."""
 
     canonical = None
     exists = None
@@ -253,17 +257,17 @@ class _VariableCoding:
         self.distributions = {name: _distribution(name, variable) for name, variable in self.variables.items()}
 
     def params(self, x: Point) -> dict[str, Any]:
-        """The parameters' values at a point.
+        """The parameters of a point.
 
         Raises:
-            ValueError: the point is not one of the problem's.
+            ValueError: the point does not belong to the problem.
         """
         values = x if self.keys is None else [x[key] for key in self.keys]
         named = zip(self.variables.items(), values, strict=True)
         return {name: self._param(name, variable, value) for (name, variable), value in named}
 
     def x(self, params: Mapping[str, Any]) -> Point:
-        """The point of some values."""
+        """The point with given parameters."""
         values = [
             variable.options[params[name]] if isinstance(variable, Choice) else params[name]
             for name, variable in self.variables.items()
@@ -287,7 +291,7 @@ class _VariableCoding:
 
 
 def _distribution(name: str, variable: Variable) -> BaseDistribution:
-    """The distribution of a variable of pymoo."""
+    """A variable of pymoo as an Optuna distribution."""
     if isinstance(variable, Choice):
         return CategoricalDistribution(range(len(variable.options)))
     if isinstance(variable, Binary):
@@ -303,22 +307,22 @@ def _distribution(name: str, variable: Variable) -> BaseDistribution:
 
 
 def _sound(population: Population) -> npt.NDArray[np.bool_]:
-    """(N,) whether the evaluations gave results: objectives that are finite and a violation that is."""
+    """(N,) whether all objectives and the violation of an individual are finite."""
     objectives, violation = population.get("F", "CV")
     finite = np.isfinite(objectives.astype(float)).all(axis=1) & np.isfinite(violation.astype(float)).all(axis=1)
     return np.asarray(finite, dtype=bool)
 
 
 def _exceeded(point: Any) -> list[float]:
-    """How far an individual exceeds its constraints, G and then H, beyond what pymoo tolerates of each."""
+    """How far an individual exceeds its constraints, first G, then H, beyond pymoo's tolerances."""
     inequalities = np.ravel(point.G).astype(float) - point.config["cv_ieq"]["eps"]
     equalities = np.abs(np.ravel(point.H).astype(float)) - point.config["cv_eq"]["eps"]
-    # -inf, infinitely far within, is no number to learn from
+    # -inf would be kept, but the sampler cannot learn from it
     return [0.0 if math.isinf(value) else float(value) for value in (*inequalities, *equalities)]
 
 
 def _same(a: Point, b: Point) -> bool:
-    """Whether two points are the same."""
+    """Whether two points are equal."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(_same_value(a[key], b[key]) for key in a)
     return _same_value(a, b)

@@ -1,11 +1,11 @@
-"""Our spaces as problems of pymoo, so that its NSGA-II, and every other algorithm of pymoo, searches them.
+"""Our spaces as problems of pymoo, so that NSGA-II and every other algorithm of pymoo can search them.
 
-``ParameterProblem`` is made of parameters and a function, ``SpaceProblem`` of a space and objectives, and
-``study_problem`` makes one of a study file. pymoo minimises everything: a maximised objective is negated, and a bound
-becomes an inequality constraint G <= 0 (Blank & Deb 2020, "pymoo: Multi-Objective Optimization in Python").
+``ParameterProblem`` is made from parameters and a function, ``SpaceProblem`` from a space and objectives, and
+``study_problem`` makes either from a study file. pymoo minimises everything: a maximised objective is negated, and a
+bound becomes an inequality constraint G <= 0 (Blank & Deb 2020, "pymoo: Multi-Objective Optimization in Python").
 """
 
-# ruff: noqa: E402 (nothing of pymoo is imported before it is known to be there)
+# ruff: noqa: E402 (the check that pymoo is installed comes before its import)
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ Point = Any
 """A point of a pymoo problem: a vector, or a dict from variable names to values."""
 
 FAILURE = "failure"
-"""What an individual's failed evaluation is stored under: ``res.pop.get("failure")`` is the reason, "" without one."""
+"""Key of the reason for an individual's failed evaluation: ``res.pop.get("failure")``; "" if it did not fail."""
 
 
 class ParameterProblem(ElementwiseProblem):  # type: ignore[misc]
-    """A pymoo problem of Optuna's parameters and a function that measures them.
+    """A pymoo problem made from Optuna's parameters and a function that measures them.
 
-    Without continuous parameters a point is a vector of integers, one for each parameter that has more than one
-    value: the index of the value, numbers ascending. ``vtype`` is int, and pymoo's integer operators apply. With
-    continuous ones it is a dict: Real (the logarithm where the parameter is logarithmic), Integer (the index of a
-    number) and Choice (the index of a category), for pymoo's mixed-variable operators. ``params`` and ``x``
-    translate, whatever the kind of point; algorithms that move integers as floats are rounded.
+    Without continuous parameters, a point is a vector of integers, one for each parameter that has more than one
+    value: the index of the value, with numbers in ascending order. ``vtype`` is int, and pymoo's integer operators
+    apply. With continuous parameters, a point is a dict of Real (the logarithm of a logarithmic parameter), Integer
+    (the index of a number) and Choice (the index of a category), for pymoo's mixed-variable operators. ``params`` and
+    ``x`` translate both kinds of points; floats in place of integers are rounded.
 
-    An evaluation that raises or gives a value that is not finite does not end the run: F is inf, as are all G, the
-    reason is stored with the individual under ``failure``, and the first one is warned of. (NaN would break
-    non-dominated sorting.) A missing extra does end it.
+    An evaluation that raises or gives a value that is not finite does not end the run: F and all G become inf (NaN
+    would break non-dominated sorting), the reason is stored with the individual under ``failure``, and the first one
+    is reported by a warning. A missing extra ends the run.
 
     >>> import numpy as np
     >>> from optuna.distributions import CategoricalDistribution
@@ -69,18 +69,18 @@ class ParameterProblem(ElementwiseProblem):  # type: ignore[misc]
     [-0.72, 92.0]
 
     Args:
-        distributions: of every parameter there can be, in the order of decision.
-        measure: numbers by name, of the values of the parameters: all objectives and bounded quantities.
-        directions: objective's name -> "minimize" or "maximize", in order.
-        bounds: quantity's name -> (least, most) that is allowed, None: no such bound. Each gives one G, value -
-            most or least - value, in this order.
-        exists: of a conditional space: whether a parameter exists under the values of those before it. What does
-            not exist is not given to ``measure``, though the points keep a place for it.
-        canonical: one representative of all values that mean the same; for ``MnasAlgorithm``.
-        **settings: of pymoo's Problem, for example ``elementwise_runner``.
+        distributions: distribution of every parameter that can exist, in decision order.
+        measure: function from the parameters' values to numbers by name: all objectives and bounded quantities.
+        directions: name of each objective -> "minimize" or "maximize", in order.
+        bounds: name of a quantity -> (minimum, maximum), None: no such bound. Each bound gives one G: value - maximum,
+            then minimum - value.
+        exists: for a conditional space, function of a parameter's name and the values of those before it that tells
+            whether the parameter exists. ``measure`` receives only parameters that exist; points hold all.
+        canonical: function from values to the one representative of all with the same meaning; for ``MnasAlgorithm``.
+        **settings: arguments of pymoo's ``Problem``, for example ``elementwise_runner``.
 
     Raises:
-        ValueError: no parameter has more than one value, no objective, or an unknown direction.
+        ValueError: no parameter has more than one value, there is no objective, or a direction is unknown.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class ParameterProblem(ElementwiseProblem):  # type: ignore[misc]
         super().__init__(n_obj=len(self.directions), n_ieq_constr=len(self.limits), **space, **settings)
 
     def params(self, x: Point) -> dict[str, Any]:
-        """The values of the parameters that exist at a point."""
+        """The values, at a point, of the parameters that exist there."""
         place = x if isinstance(x, Mapping) else dict(zip(self._free, x, strict=True))
         params: dict[str, Any] = {}
         for name, dist in self.distributions.items():
@@ -130,16 +130,16 @@ class ParameterProblem(ElementwiseProblem):  # type: ignore[misc]
         return params
 
     def x(self, params: Mapping[str, Any]) -> Point:
-        """The point of some values; a parameter that is not among them has its first value there.
+        """The point with given values; parameters that are not given have their first value.
 
         Raises:
-            ValueError: a value is not one of its parameter's.
+            ValueError: a value is not in its parameter's distribution.
         """
         place = {name: _place(name, dist, params[name]) if name in params else 0 for name, dist in self._free.items()}
         return place if hasattr(self, "vars") else np.array(list(place.values()), dtype=int)
 
     def values(self, F: npt.ArrayLike) -> Floats:  # noqa: N803
-        """Objective values (..., M) as the study has them: maximised ones are negated back."""
+        """Objective values (..., M) of pymoo in their own directions: maximised ones are negated back."""
         return minimised(F, list(self.directions.values())) + 0.0  # no negative zeros
 
     def _evaluate(self, x: Point, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
@@ -174,7 +174,7 @@ class ParameterProblem(ElementwiseProblem):  # type: ignore[misc]
             out["G"] = exceeded
 
     def close(self) -> None:
-        """Frees what the objectives of a study file hold."""
+        """Releases what the objectives of a study file hold, such as devices and processes."""
         self.stack.close()
 
     def __enter__(self) -> ParameterProblem:
@@ -184,14 +184,14 @@ class ParameterProblem(ElementwiseProblem):  # type: ignore[misc]
         self.close()
 
     def __deepcopy__(self, memo: object) -> ParameterProblem:
-        """Itself: pymoo copies the problem with every entry of a history, and this one may hold tables or devices."""
+        """The problem itself: pymoo copies it with every entry of a history, and it may hold tables or devices."""
         return self
 
 
 class SpaceProblem(ParameterProblem):
-    """A pymoo problem of a space of networks and the objectives to measure.
+    """A pymoo problem made from a space of networks and objectives.
 
-    A network is measured once, however many points mean it, with the randomness that ``mnas-moo run`` gives it.
+    A network is measured once, even if several points mean it, with the same seed as by ``mnas-moo run``.
 
     >>> from mnas_moo import spaces
     >>> from mnas_moo.objectives.counts import Count
@@ -201,10 +201,10 @@ class SpaceProblem(ParameterProblem):
     (1, 1, True)
 
     Args:
-        space: of the networks.
-        objectives: what is measured of each, in order.
-        constraints: (what is measured, least, most), None: no such bound.
-        **settings: of pymoo's Problem, for example ``elementwise_runner``.
+        space: space of the networks.
+        objectives: objectives in order.
+        constraints: (measured quantity, minimum, maximum), None: no such bound.
+        **settings: arguments of pymoo's ``Problem``, for example ``elementwise_runner``.
     """
 
     def __init__(
@@ -233,24 +233,29 @@ class SpaceProblem(ParameterProblem):
         spec = self.space.spec(params).canonical()
         network = to_text(spec)
         if network not in self._known:
-            seed = zlib.crc32(network.encode())  # follows the network, as in a run of a study file
+            seed = zlib.crc32(network.encode())  # depends on the network, as in a run of a study file
             self._known[network] = {name: each.measure(spec, seed).value for name, each in self._objectives.items()}
         return self._known[network]
 
 
 def study_problem(study_file: str | os.PathLike[str], **settings: Any) -> ParameterProblem:
-    """The problem of a study file: its parameters, objectives and constraints; its storage is not touched.
+    """The problem of a study file: its parameters, objectives and constraints, without its storage.
 
-    Randomness of a measurement (of a training, of a noisy table) follows the parameters: the same ones measure the
-    same. To be used in a ``with`` statement, or closed, where objectives hold devices or processes.
+    The randomness of a measurement (a training, a noisy table) depends on the parameters alone, so that equal
+    parameters give equal values. Use the problem in a ``with`` statement, or close it, to release devices and
+    processes of its objectives.
+
+    >>> with study_problem("digits") as problem:
+    ...     problem.n_obj, dict(problem.directions)
+    (2, {'accuracy': 'maximize', 'latency_ms': 'minimize'})
 
     Args:
-        study_file: its path, or the name of a bundled study.
-        **settings: of pymoo's Problem, for example ``elementwise_runner``.
+        study_file: path of a study file, or name of a bundled study.
+        **settings: arguments of pymoo's ``Problem``, for example ``elementwise_runner``.
 
     Raises:
-        StudyError: the study cannot be run as it is written.
-        MissingExtraError: it needs a package that is not installed.
+        StudyError: the study file has an error.
+        MissingExtraError: the study needs a package that is not installed.
     """
     from mnas_moo.running.run import subject_of
     from mnas_moo.running.trials import Observer
@@ -279,7 +284,11 @@ def _looked_up(table: TableProblem, params: Mapping[str, Any]) -> Mapping[str, f
 
 
 def n_values(dist: BaseDistribution) -> int | None:
-    """How many values a parameter has; None: it is continuous."""
+    """The number of values of a parameter; None: it is continuous.
+
+    >>> n_values(IntDistribution(16, 64, step=16)), n_values(FloatDistribution(0, 1))
+    (4, None)
+    """
     if isinstance(dist, CategoricalDistribution):
         return len(dist.choices)
     assert isinstance(dist, FloatDistribution | IntDistribution)
@@ -287,7 +296,7 @@ def n_values(dist: BaseDistribution) -> int | None:
 
 
 def _variable(dist: BaseDistribution) -> Variable:
-    """A parameter as a variable of a mixed problem, see ``ParameterProblem``."""
+    """The variable of a mixed problem that stands for a parameter; see ``ParameterProblem``."""
     count = n_values(dist)
     if count is None:
         assert isinstance(dist, FloatDistribution)
@@ -298,7 +307,7 @@ def _variable(dist: BaseDistribution) -> Variable:
 
 
 def _value(dist: BaseDistribution, place: float) -> Any:
-    """A parameter's value at its place in a point, rounded and clipped to what there is."""
+    """The value of a parameter from its coordinate, which is rounded and clipped to the distribution."""
     count = n_values(dist)
     if count is None:
         assert isinstance(dist, FloatDistribution)
@@ -311,7 +320,7 @@ def _value(dist: BaseDistribution, place: float) -> Any:
 
 
 def _place(name: str, dist: BaseDistribution, value: Any) -> float:
-    """Where a point has a parameter's value."""
+    """The coordinate of a parameter's value in a point."""
     try:
         contained = dist._contains(internal := dist.to_internal_repr(value))
     except ValueError:

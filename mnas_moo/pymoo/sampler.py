@@ -1,11 +1,11 @@
-"""pymoo's algorithms as Optuna samplers, so that they run, are stored and are timed as all others.
+"""pymoo's algorithms as Optuna samplers, which are run, stored and timed like all other samplers.
 
 Operators are those that pymoo documents for the kind of parameters (Blank & Deb 2020; "Mixed Variable Problems" and
-"Discrete Variables" of its guide): without continuous parameters integer vectors with random sampling, simulated
-binary crossover and polynomial mutation, rounded; else the mixed-variable operators. Population: 50.
+"Discrete Variables" of its guide): without continuous parameters, integer vectors with random sampling, simulated
+binary crossover and polynomial mutation, rounded; otherwise, the mixed-variable operators. The population is 50.
 
-An algorithm asks for a generation at a time and is told of it when all its trials are finished; a trial that failed is
-left out. All that an algorithm knows is a function of seed and trials, so that a study that goes on is replayed.
+An algorithm proposes one generation at a time and receives its results when all trials of the generation are finished,
+without those that failed. Its state is a function of seed and trials, so that a resumed study is replayed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.front import minimised
 
 POPULATION = 50
+"""Individuals of a generation."""
 
 ALGORITHMS: Mapping[str, tuple[str, str]] = {
     "pymoo-nsga2": ("pymoo.algorithms.moo.nsga2", "NSGA2"),
@@ -30,25 +31,38 @@ ALGORITHMS: Mapping[str, tuple[str, str]] = {
     "pymoo-smsemoa": ("pymoo.algorithms.moo.sms", "SMSEMOA"),
     "pymoo-spea2": ("pymoo.algorithms.moo.spea2", "SPEA2"),
 }
-"""Algorithms by our names: pymoo's module and class."""
-
+"""Name of the sampler -> pymoo's module and class."""
 
 NEEDS_NUMBA = ("pymoo-agemoea",)
-"""Algorithms that pymoo compiles, and refuses to import without the compiler."""
+"""Samplers whose algorithms pymoo compiles with numba; it does not import them without it."""
 
 
 class ExhaustedError(RuntimeError):
-    """The sampler has nothing new to propose."""
+    """The algorithm proposes no new point any more."""
 
 
 class PymooSampler(BaseSampler):
-    """One of pymoo's algorithms in one study, whose trials one process runs one after the other.
+    """One of pymoo's algorithms as the sampler of one study, whose trials run one after the other in one process.
+
+    >>> import optuna
+    >>> from optuna.distributions import IntDistribution
+    >>> space = {"x": IntDistribution(0, 99), "y": IntDistribution(0, 99)}
+    >>> sampler = PymooSampler("pymoo-nsga2", space, n_objectives=2, seed=0)
+    >>> study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+    >>> def objective(trial):
+    ...     x, y = trial.suggest_int("x", 0, 99), trial.suggest_int("y", 0, 99)
+    ...     return x + y, (x - 50) ** 2
+    >>> study.optimize(objective, n_trials=60)
+    >>> len(study.trials)
+    60
 
     Args:
         name: one of ``ALGORITHMS``.
-        distributions: of every parameter there can be; those that a trial does not ask for have no effect.
-        n_constraints: numbers that every completed trial has under ``constraints``.
-        seed: of all randomness; None draws one.
+        distributions: distribution of every parameter that can exist; those that a trial does not ask for have no
+            effect.
+        n_objectives: number of objectives of the study.
+        n_constraints: number of constraints that every completed trial has.
+        seed: seed of algorithm and sampler; None: a random one.
 
     Raises:
         MissingExtraError: pymoo is not installed.
@@ -81,11 +95,11 @@ class PymooSampler(BaseSampler):
         termination = require("pymoo.core.termination", extra="pymoo").NoTermination()
         self._algorithm.setup(self._problem, termination=termination, seed=seed, verbose=False)
         self._generation: Any = []
-        self._first = 0  # number of the trial that the generation begins with
+        self._first = 0  # number of the generation's first trial
         self._random = RandomSampler(seed=seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All parameters there can be."""
+        """All parameters that can exist."""
         return self._distributions
 
     def sample_relative(
@@ -94,7 +108,7 @@ class PymooSampler(BaseSampler):
         """The algorithm's next individual.
 
         Raises:
-            ExhaustedError: the algorithm finds none that it has not had.
+            ExhaustedError: the algorithm finds no individual that it has not proposed before.
         """
         while trial.number >= self._first + len(self._generation):
             if len(self._generation):
@@ -109,7 +123,7 @@ class PymooSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A random value, for a parameter that the sampler was not told of."""
+        """A random value, for a parameter that is not among ``distributions``."""
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def _tell(self, study: Study, trials: Sequence[FrozenTrial]) -> None:
@@ -118,7 +132,7 @@ class PymooSampler(BaseSampler):
             return
         individuals, completed = self._generation[told], [trials[i] for i in told]
         for individual, trial in zip(individuals, completed, strict=True):
-            # a trial that was enqueued has other parameters than were proposed for it
+            # an enqueued trial has other parameters than the individual that was proposed for it
             individual.X = self._problem.x({**self._problem.params(individual.X), **trial.params})
             individual.F = minimised(trial.values, study.directions)
             if self._problem.n_ieq_constr:
@@ -133,7 +147,7 @@ def _unasked(params: dict[str, Any]) -> Mapping[str, float]:
 
 
 def _operators(problem: Any) -> dict[str, Any]:
-    """Sampling, crossover, mutation and elimination of duplicates, as pymoo documents them."""
+    """Sampling, crossover, mutation and elimination of duplicates, as pymoo's guide recommends them."""
     if hasattr(problem, "vars") and problem.vars is not None:
         mixed = require("pymoo.core.mixed", extra="pymoo")
         return {

@@ -57,3 +57,35 @@ def test_help_imports_nothing_heavy_and_shows_an_example() -> None:
             or f"example:\n  mnas-moo {words[0]} digits" in result.stdout
             or "show mnasnet-a1" in result.stdout
         )
+
+
+def test_every_verb_has_help_with_an_example_and_loads_nothing_heavy() -> None:
+    program = (
+        "import argparse, sys\n"
+        "from mnas_moo.cli import main as cli\n"
+        "verbs = argparse.ArgumentParser().add_subparsers()\n"
+        "for module in cli.VERBS: module.add(verbs)\n"
+        "for name, verb in verbs.choices.items():\n"
+        "    assert name == 'lut' or f'example:\\n  mnas-moo {name}' in verb.format_help(), name\n"
+        "print(*verbs.choices)\n"
+        "heavy = {'torch', 'optuna', 'pydantic', 'rich', 'numpy', 'yaml', 'sqlalchemy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["run", "front", "compare", "show", "devices", "lut", "dashboard"]
+
+
+def test_a_command_whose_reader_has_gone_ends_quietly(mnas_moo: Run) -> None:
+    program = "import sys; from mnas_moo.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", program, "show", "mnasnet-a1", "--no-latency", "--json"]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

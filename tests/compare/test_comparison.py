@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +15,10 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from mnas_moo.cli import main as cli
-from mnas_moo.compare import contenders, record
+from mnas_moo.compare import record
 from mnas_moo.compare.timed_sampler import SAMPLER_MS
-from tests.compare.conftest import figures
+from tests.compare.conftest import Compare, figures, refused
 from tests.compare.test_workers import wait_for
-
-Answer = tuple[int, str, str]
-Compare = Callable[..., Answer]
-
-
-@pytest.fixture
-def compare(table: Path, capsys: pytest.CaptureFixture[str]) -> Compare:
-    """Runs `mnas-moo compare` in a folder with small.yaml; gives exit status, standard output and standard error."""
-    verbosity = optuna.logging.get_verbosity()
-
-    def answer(*words: str) -> Answer:
-        capsys.readouterr()
-        try:
-            status = cli.main(["compare", *words])
-        finally:
-            optuna.logging.set_verbosity(verbosity)
-        return (status, *capsys.readouterr())
-
-    return answer
 
 
 def results(folder: str = "small_comparison") -> dict[str, Any]:
@@ -53,15 +31,6 @@ def untimed(found: dict[str, Any]) -> dict[str, Any]:
     for sampler in found["samplers"].values():
         del sampler["sampler_ms"]
     return found
-
-
-def refused(answer: Answer, *texts: str) -> None:
-    """The command ended with status 2 and one line that holds these texts."""
-    status, out, err = answer
-    assert (status, out) == (2, "")
-    assert err.count("\n") == 1
-    for text in ("mnas-moo: ", *texts):
-        assert text in err
 
 
 def test_a_comparison_of_three_samplers_on_past_trials(compare: Compare) -> None:
@@ -191,33 +160,6 @@ def test_a_sampler_that_cannot_is_left_out_and_the_others_go_on(compare: Compare
     assert set(found["left_out"]) == {"cmaes", "mnas-paper"}
     words = ("small.yaml", "--samplers", "mnas-paper", "--seeds", "1", "--trials", "10", "--target-latency-ms", "9")
     assert compare(*words)[0] == 0
-
-
-def test_what_cannot_be_compared_is_refused_in_one_line(compare: Compare) -> None:
-    refused(compare("small.yaml", "--samplers", "nsga,random"), "no sampler 'nsga'", "did you mean 'nsga2'?")
-    refused(compare("small.yaml", "--samplers", "cmaes"), "no sampler left to compare", "one objective, not 2")
-    refused(compare("small.yaml", "--samplers", ","), "--samplers names none")
-    refused(compare("small.yaml", "--seeds", "0"), "--seeds is 0; it must be at least 1")
-    refused(compare("small.yaml", "--trials", "0"), "trials is 0")
-    refused(compare("small.yaml", "--time-limit", "0"), "--time-limit is 0; it must be above 0")
-    refused(compare("smal.yaml"), "there is no such file")
-    assert not Path("small_comparison").exists()
-
-
-def test_a_published_table_wants_to_know_where_the_tables_are(
-    compare: Compare, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("MNAS_MOO_TABLES", raising=False)
-    Path("macro.yaml").write_text("name: m\nstorage: sqlite:///m.db\ntable: macro\nsampler: mnas\ntrials: 9\n")
-    refused(compare("macro.yaml"), "macro.yaml:3: table", "--tables DIR")
-    refused(compare("macro.yaml", "--tables", "nowhere"), "nowhere")
-
-
-def test_the_help_names_every_sampler(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["compare", "--help"])
-    words = set(re.findall(r"[\w-]+", re.sub(r"-\s+", "-", capsys.readouterr().out)))
-    assert set(contenders.NAMES) <= words
 
 
 def test_a_target_needs_an_accuracy_and_a_latency(compare: Compare) -> None:

@@ -43,30 +43,6 @@ def test_results_are_json_and_one_objective_or_one_sampler_are_enough() -> None:
     assert "random" in printed(found)
 
 
-def test_the_page_holds_all_it_needs_once_and_every_figure() -> None:
-    reward = MnasReward(10.0, accuracy="accuracy", latency="latency_ms")
-    setting = dataclasses.replace(
-        SETTING, problem="a <b>", reward=(reward, 0, 1), left_out={"cmaes": "one objective & no more"}
-    )
-    text = page(judge(setting, RUNS))
-    assert "<title>a &lt;b&gt;: samplers compared</title>" in text
-    assert "cmaes: one objective &amp; no more" in text
-    assert text.count("plotly.js v") == 1
-    assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=", text)
-    assert text.count("Plotly.newPlot(") >= 5
-    assert "12:0 &lt;.001*" in text
-
-
-def test_three_objectives_are_drawn_two_by_two() -> None:
-    names = {"accuracy": "maximize", "latency_ms": "minimize", "parameters_m": "minimize"}
-    cloud = np.random.default_rng(0).random((2, 60, 3))
-    found = judge(Setting("three", names, 60), {"random": [run("random", s, cloud[s]) for s in range(2)]})
-    assert "median_front" not in found["samplers"]["random"]
-    text = page(found)
-    for title in ("against latency (ms)", "against parameters (millions)", "latency (ms) against parameters"):
-        assert title in text
-
-
 def test_where_a_model_answers_it_is_said_how_good_it_is() -> None:
     modelled = dataclasses.replace(SETTING, fits={"accuracy": Fit(0.912, 0.704)})
     assert "a forest, as good out of bag as accuracy R2 0.91, tau 0.70" in report.caption(judge(modelled, RUNS))

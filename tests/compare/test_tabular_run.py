@@ -1,25 +1,14 @@
 from __future__ import annotations
 
-import math
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
-from optuna.distributions import FloatDistribution
 
 from mnas_moo.compare import contenders, record
-from mnas_moo.compare.record import Run
-from mnas_moo.compare.tabular_run import play, task_of
+from mnas_moo.compare.tabular_run import play
 from mnas_moo.objectives.tabular.published import bench_table
-from tests.compare.conftest import figures, formula
-
-ARRAYS = ("genomes", "told", "values", "violations", "feasible")
-
-
-def same(one: Run, other: Run) -> bool:
-    """Whether two runs made and judged the same trials."""
-    return all(np.array_equal(getattr(one, key), getattr(other, key), equal_nan=key != "feasible") for key in ARRAYS)
+from tests.compare.conftest import figures, formula, same
 
 
 @pytest.mark.parametrize("sampler", [name for name in contenders.NAMES if name not in ("cmaes", "mnas-paper")])
@@ -81,53 +70,6 @@ def test_a_sampler_that_has_tried_all_there_is_ends() -> None:
     run = play(formula(), "brute", 0, 1000)
     assert (len(run), run.ended) == (180, "exhausted")
     assert len({tuple(genome) for genome in run.genomes}) == 180
-
-
-def test_a_sampler_that_cannot_do_a_problem_is_refused_with_a_reason() -> None:
-    task = task_of(formula())
-    assert "one objective, not 2" in str(contenders.refusal("cmaes", task))
-    assert "needs a reward" in str(contenders.refusal("mnas-paper", task))
-    assert contenders.refusal("mnas", task) is None
-    floats = formula({"layers": FloatDistribution(0, 1)})
-    assert "float without a step" in str(contenders.refusal("brute", task_of(floats)))
-
-
-def test_a_missing_package_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "cmaes", None)
-    one = contenders.Task(formula().distributions, 1)
-    assert "mnas-moo[cmaes]" in str(contenders.refusal("cmaes", one))
-
-
-def test_a_run_comes_back_from_its_file(tmp_path: Path) -> None:
-    run = play(formula(conditional=True, bounds={"latency_ms": (None, 10.0)}), "random", 2, 15)
-    file = tmp_path / "runs" / "random-2.npz"
-    record.save(run, file)
-    loaded = record.load(file)
-    assert loaded is not None
-    assert same(run, loaded)
-    assert (loaded.sampler, loaded.seed, loaded.ended, loaded.limit_ms) == ("random", 2, "trials", math.inf)
-    assert [path.name for path in file.parent.iterdir()] == ["random-2.npz"]
-
-
-def test_what_is_no_run_counts_as_none(tmp_path: Path) -> None:
-    assert record.load(tmp_path / "none.npz") is None
-    (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 and then the power failed")
-    assert record.load(tmp_path / "torn.npz") is None
-    np.savez(tmp_path / "other.npz", words=np.array('{"format": 0}'))
-    assert record.load(tmp_path / "other.npz") is None
-
-
-def test_a_run_with_a_smaller_budget_is_the_beginning_of_one_with_a_larger() -> None:
-    long = play(formula(), "random", 0, 30)
-    short = long.within(10, math.inf)
-    assert short is not None
-    assert same(short, play(formula(), "random", 0, 10))
-    assert long.within(31, math.inf) is None
-    timed = long.within(30, float(long.sampler_ms[:7].sum()) - 1e-6)
-    assert timed is not None
-    assert (len(timed), timed.ended) == (7, "time")
-    exhausted = play(formula(), "brute", 0, 200)
-    assert exhausted.within(1000, math.inf) == exhausted
 
 
 @pytest.mark.skipif("MNAS_MOO_TABLES" not in os.environ, reason="MNAS_MOO_TABLES names no folder of published tables")

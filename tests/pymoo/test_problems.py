@@ -430,4 +430,6 @@ def test_what_a_study_file_opened_is_closed(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_examples_in_the_docstrings_are_right() -> None:
+    pytest.importorskip("sklearn", reason="the extra data is not installed")
+    pytest.importorskip("ai_edge_litert", reason="the extra host is not installed")
     assert doctest.testmod(mnas_moo.pymoo.problems).failed == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from pymoo.optimize import minimize
 
+import mnas_moo.pymoo.sampler
 from mnas_moo.pymoo.sampler import ALGORITHMS, POPULATION, ExhaustedError, PymooSampler
 
 CHOICES: dict[str, Any] = {f"x{i}": CategoricalDistribution([0, 1, 2, 3, 4]) for i in range(6)}
@@ -126,3 +128,8 @@ def test_a_maximised_objective_is_maximised() -> None:
         trial = up.ask(space)
         up.tell(trial, (trial.params["x0"] + trial.params["x1"], trial.params["x2"] + trial.params["x3"]))
     assert [18.0, 18.0] in [trial.values for trial in up.trials]
+
+
+def test_the_examples_in_the_docstrings_are_right() -> None:
+    failed, tried = doctest.testmod(mnas_moo.pymoo.sampler)
+    assert (failed, tried > 0) == (0, True)
