@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 REFERENCE_MARGIN = 0.1
-"""How far a reference point that nobody gave lies beyond the worst values, as a share of the values' range."""
+"""How far the default reference point lies beyond the worst values, as a share of the values' range."""
 
 
 def direction_names(directions: Sequence[Any]) -> list[str]:

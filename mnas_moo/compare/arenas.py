@@ -110,7 +110,7 @@ class Arena(Protocol):
         ...
 
 
-def arena(study_file: StudyFile, folder: Path, budget: Budget, reward: Reward | None) -> Arena:
+def make_arena(study_file: StudyFile, folder: Path, budget: Budget, reward: Reward | None) -> Arena:
     """The arena for the problem of a study.
 
     Args:
@@ -128,7 +128,7 @@ def arena(study_file: StudyFile, folder: Path, budget: Budget, reward: Reward | 
 
 
 class TableArena:
-    """Runs on a table; see ``arena``."""
+    """Runs on a table; see ``make_arena``."""
 
     def __init__(self, study_file: TabularStudy, folder: Path, budget: Budget, reward: Reward | None) -> None:
         self._study_file, self._folder, self._budget, self._reward = study_file, folder, budget, reward
@@ -183,7 +183,7 @@ def _probes(problem: TableProblem) -> list[dict[str, float] | None]:
 
 
 class StudyArena:
-    """Runs on networks; see ``arena``."""
+    """Runs on networks; see ``make_arena``."""
 
     reference_point: tuple[float, ...] | None = None
     best_hypervolume: float | None = None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from mnas_moo.compare import contenders, judgement
-from mnas_moo.compare.arenas import JOURNAL, Arena, Budget, Job, arena, do
+from mnas_moo.compare.arenas import JOURNAL, Arena, Budget, Job, do, make_arena
 from mnas_moo.compare.page import page
 from mnas_moo.compare.record import Run
 from mnas_moo.compare.workers import in_processes
@@ -135,24 +135,24 @@ def compare(order: Order, progress: Progress) -> dict[str, Any]:
     target = _target(order)
     reward = order.study_file.make_reward() or (target and target[0])
     limit_ms = math.inf if order.limit_minutes is None else 60_000 * order.limit_minutes
-    held_on = arena(order.study_file, order.folder, Budget(order.trials, limit_ms), reward)
-    left_out = {name: why for name in names if (why := contenders.refusal(name, held_on.task))}
+    arena = make_arena(order.study_file, order.folder, Budget(order.trials, limit_ms), reward)
+    left_out = {name: why for name in names if (why := contenders.refusal(name, arena.task))}
     if len(left_out) == len(names):
         raise StudyError(f"there is no sampler left to compare: {'; '.join(left_out.values())}")
     for name, why in left_out.items():
         progress.left_out(name, why)
-    _check_folder(order, held_on)
+    _check_folder(order, arena)
     able = [name for name in names if name not in left_out]
-    runs, failed = _runs(order, held_on, able, progress)
+    runs, failed = _runs(order, arena, able, progress)
     setting = judgement.Setting(
         order.study_file.name,
         dict(zip(order.study_file.objective_names, order.study_file.directions, strict=True)),
         order.trials,
         limit_ms,
-        held_on.reference_point,
-        held_on.best_hypervolume,
+        arena.reference_point,
+        arena.best_hypervolume,
         target,
-        held_on.fits,
+        arena.fits,
         {**left_out, **failed},
         tuple(failed),
     )
@@ -183,9 +183,9 @@ def _target(order: Order) -> tuple[MnasReward, int, int] | None:
         raise StudyError(str(error)) from error
 
 
-def _check_folder(order: Order, held_on: Arena) -> None:
+def _check_folder(order: Order, arena: Arena) -> None:
     """Creates the folder, or checks that it holds a comparison on the same problem."""
-    ours = json.loads(json.dumps({"study": order.study_file.name, **held_on.identity}))
+    ours = json.loads(json.dumps({"study": order.study_file.name, **arena.identity}))
     file = order.folder / IDENTITY
     try:
         theirs = json.loads(file.read_text(encoding="utf-8"))
@@ -206,18 +206,18 @@ def _check_folder(order: Order, held_on: Arena) -> None:
 
 
 def _runs(
-    order: Order, held_on: Arena, names: Sequence[str], progress: Progress
+    order: Order, arena: Arena, names: Sequence[str], progress: Progress
 ) -> tuple[dict[str, list[Run]], dict[str, str]]:
     """Makes the missing runs; returns all runs by sampler, and the samplers that failed with the reasons."""
     # seed by seed, so that all samplers progress at the same rate
     wanted = [(name, seed) for seed in range(order.seeds) for name in names]
-    there = {key: run for key in wanted if (run := held_on.run(*key, ended=False))}
+    there = {key: run for key in wanted if (run := arena.run(*key, ended=False))}
     failed: dict[str, str] = {}
     progress.started(len(there), len(wanted))
     began, before = time.monotonic(), len(there)
 
     def ended(job: Job, failure: str | None) -> Callable[[Job], bool]:
-        run = None if failure else held_on.run(job.sampler, job.seed, ended=True)
+        run = None if failure else arena.run(job.sampler, job.seed, ended=True)
         if run is None:
             failed[job.sampler] = f"seed {job.seed}: {failure or 'its run left nothing behind'}"
             progress.left_out(job.sampler, failed[job.sampler])
@@ -227,7 +227,7 @@ def _runs(
             progress.run_finished(run, len(there), len(wanted), seconds * (len(wanted) - len(there)))
         return lambda other: other.sampler not in failed
 
-    jobs = [held_on.job(*key) for key in wanted if key not in there]
+    jobs = [arena.job(*key) for key in wanted if key not in there]
     imports = [do.__module__, *contenders.modules(names)]
     in_processes(jobs, do, ended, at_once=order.jobs, imports=imports)
     kept = [name for name in names if name not in failed]

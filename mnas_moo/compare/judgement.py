@@ -84,7 +84,10 @@ def judge(setting: Setting, runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]
     judged = {
         name: _Judged(
             runs[name],
-            [statistics.Progress(p, run.feasible, reference) for p, run in zip(points[name], runs[name], strict=True)],
+            [
+                statistics.Hypervolumes(p, run.feasible, reference)
+                for p, run in zip(points[name], runs[name], strict=True)
+            ],
             setting.trials,
         )
         for name in runs
@@ -139,15 +142,15 @@ def judge(setting: Setting, runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]
 class _Judged:
     """The S runs of one sampler, with their hypervolumes."""
 
-    def __init__(self, runs: Sequence[Run], progresses: Sequence[statistics.Progress], trials: int) -> None:
+    def __init__(self, runs: Sequence[Run], hypervolumes: Sequence[statistics.Hypervolumes], trials: int) -> None:
         self.runs = runs
-        self.progresses = progresses
+        self.hypervolumes = hypervolumes
         self.reach = min(len(run) if run.ended == "time" else trials for run in runs)
         """Number of trials that all runs have; a run whose sampler was exhausted counts as complete."""
 
     def volumes(self, n: int) -> Floats:
         """(S,) hypervolumes after n trials."""
-        return np.array([progress.hypervolume(n) for progress in self.progresses])
+        return np.array([each.after(n) for each in self.hypervolumes])
 
     def mean(self, n: int) -> float:
         return float(self.volumes(n).mean())
@@ -180,8 +183,8 @@ class _Judged:
     def to_reach(self, goal: float) -> dict[str, Any]:
         """Trials until the mean over seeds reaches a hypervolume, the seeds' median, and how many seeds reach it."""
         each = [
-            statistics.trials_to_reach(progress.hypervolume, len(run), goal)
-            for progress, run in zip(self.progresses, self.runs, strict=True)
+            statistics.trials_to_reach(volumes.after, len(run), goal)
+            for volumes, run in zip(self.hypervolumes, self.runs, strict=True)
         ]
         sizes = sorted(math.inf if n is None else n for n in each)
         median = sizes[(len(sizes) - 1) // 2]
@@ -232,14 +235,14 @@ def _best_rewards(
     return {"trials": [marks[k] for k in there], "mean": mean.tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
-def champion_of(names: Sequence[str]) -> str:
+def _champion(names: Sequence[str]) -> str:
     """The sampler against which all others are tested: ``mnas``, or else the first."""
     return "mnas" if "mnas" in names else names[0]
 
 
 def _tests(judged: Mapping[str, _Judged], marks: Sequence[int]) -> list[dict[str, Any]]:
     """Paired tests over seeds of each other sampler against one, at all marks, corrected for their number."""
-    ours = champion_of(list(judged))
+    ours = _champion(list(judged))
     tests: list[dict[str, Any]] = []
     for name, other in judged.items():
         for mark in marks if name != ours else ():

@@ -20,10 +20,10 @@ from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.front import Floats, hypervolume, pareto_mask
 
 MARKS = (50, 100, 200, 400, 1000, 2000, 4000, 10_000)
-"""Numbers of trials at which samplers are compared, beside the end of the budget."""
+"""Numbers of trials at which samplers are compared, in addition to the end of the budget."""
 
 CURVE_POINTS = 60
-"""Number of geometrically spaced points of a curve, beside the marks."""
+"""Number of geometrically spaced points of a curve, in addition to the marks."""
 
 LEVEL = 0.95
 """Confidence level of the bands."""
@@ -32,13 +32,13 @@ RESAMPLES = 2000
 """Number of bootstrap samples of a band."""
 
 
-class Progress:
+class Hypervolumes:
     """The hypervolume of the first n points of one run, for any n.
 
     Only points that no earlier feasible point dominates can change it; only those are kept.
 
-    >>> progress = Progress([[2.0, 2.0], [3.0, 3.0], [1.0, 3.0]], [True, True, True], [4.0, 4.0])
-    >>> [progress.hypervolume(n) for n in (0, 1, 2, 3)]
+    >>> hypervolumes = Hypervolumes([[2.0, 2.0], [3.0, 3.0], [1.0, 3.0]], [True, True, True], [4.0, 4.0])
+    >>> [hypervolumes.after(n) for n in (0, 1, 2, 3)]
     [0.0, 4.0, 4.0, 5.0]
 
     Args:
@@ -60,7 +60,7 @@ class Progress:
         self._points = points[self._arrivals]
         self._volumes: dict[int, float] = {}
 
-    def hypervolume(self, n: int) -> float:
+    def after(self, n: int) -> float:
         """The hypervolume of the first ``n`` points."""
         kept = bisect.bisect_left(self._arrivals, n)
         if kept not in self._volumes:

@@ -10,7 +10,7 @@ from mnas_moo.reports.past import History, label_of
 
 
 def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str | None) -> str:
-    """The note on a study, for somebody who sees it for the first time.
+    """The note on a study, for a reader who sees it for the first time.
 
     >>> from mnas_moo.reports.past import history
     >>> identity = {"table": {"name": "past.csv"}, "parameters": ["width", "depth"], "constraints": {}}

@@ -58,7 +58,7 @@ def print_front(past: History, path: Path) -> None:
 
 
 def _tagged(past: History, panel: Panel) -> list[int]:
-    """Indices of the front's trials whose number is written beside the mark: from the left, as many as have room."""
+    """Indices of the front's trials whose number is written at their mark, from the left; only as many as fit."""
     room, tagged = 0.06 * (panel.x_view[1] - panel.x_view[0]), list[int]()
     for i in sorted(np.flatnonzero(past.front), key=lambda i: panel.x[i]):
         if not tagged or panel.x[i] - panel.x[tagged[-1]] >= room:

@@ -8,7 +8,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from mnas_moo.compare.arenas import JOURNAL, Budget, StudyArena, TableArena, arena, do, study_name
+from mnas_moo.compare.arenas import JOURNAL, Budget, StudyArena, TableArena, do, make_arena, study_name
 from mnas_moo.study_file.network_study import StudyFile, load_study_file
 
 COUNTS = """\
@@ -47,21 +47,21 @@ def stored(folder: str) -> dict[str, int]:
 
 
 def test_a_run_on_a_table_is_a_file_and_then_a_study(small: StudyFile) -> None:
-    held_on = arena(small, Path("out"), Budget(12), None)
-    assert isinstance(held_on, TableArena)
-    assert held_on.run("random", 3, ended=False) is None
-    do(held_on.job("random", 3))
+    arena = make_arena(small, Path("out"), Budget(12), None)
+    assert isinstance(arena, TableArena)
+    assert arena.run("random", 3, ended=False) is None
+    do(arena.job("random", 3))
     assert [path.name for path in Path("out/runs").iterdir()] == ["random-3.npz"]
-    run = held_on.run("random", 3, ended=True)
+    run = arena.run("random", 3, ended=True)
     assert run is not None
     assert (len(run), run.sampler, run.seed) == (12, "random", 3)
     assert stored("out") == {"small random seed 3": 12}
 
 
 def test_a_shorter_run_is_not_there_and_a_longer_one_is_cut(small: StudyFile) -> None:
-    do(arena(small, Path("out"), Budget(12), None).job("random", 0))
-    assert arena(small, Path("out"), Budget(13), None).run("random", 0, ended=False) is None
-    cut = arena(small, Path("out"), Budget(5), None).run("random", 0, ended=False)
+    do(make_arena(small, Path("out"), Budget(12), None).job("random", 0))
+    assert make_arena(small, Path("out"), Budget(13), None).run("random", 0, ended=False) is None
+    cut = make_arena(small, Path("out"), Budget(5), None).run("random", 0, ended=False)
     assert cut is not None
     assert len(cut) == 5
 
@@ -69,23 +69,23 @@ def test_a_shorter_run_is_not_there_and_a_longer_one_is_cut(small: StudyFile) ->
 def test_what_a_killed_program_left_of_a_file_is_removed(small: StudyFile) -> None:
     Path("out/runs").mkdir(parents=True)
     Path("out/runs/random-0.123.tmp").touch()
-    arena(small, Path("out"), Budget(5), None)
+    make_arena(small, Path("out"), Budget(5), None)
     assert list(Path("out/runs").iterdir()) == []
 
 
 def test_a_table_with_other_values_has_another_identity(small: StudyFile) -> None:
-    before = arena(small, Path("out"), Budget(5), None).identity
-    assert arena(load_study_file("small.yaml"), Path("out"), Budget(99), None).identity == before
+    before = make_arena(small, Path("out"), Budget(5), None).identity
+    assert make_arena(load_study_file("small.yaml"), Path("out"), Budget(99), None).identity == before
     past = Path("past.csv")
     header, *rows = past.read_text(encoding="utf-8").splitlines()
     changed = [f"{row.rpartition(',')[0]},{1 + float(row.rpartition(',')[2])}" for row in rows]
     past.write_text("\n".join([header, *changed]) + "\n", encoding="utf-8")
-    after = arena(load_study_file("small.yaml"), Path("out"), Budget(5), None).identity
+    after = make_arena(load_study_file("small.yaml"), Path("out"), Budget(5), None).identity
     assert after["values"] != before["values"]
 
 
 def test_a_table_knows_its_reference_point_and_networks_do_not(small: StudyFile, counts: StudyFile) -> None:
-    table, networks = (arena(study, Path("out"), Budget(5), None) for study in (small, counts))
+    table, networks = (make_arena(study, Path("out"), Budget(5), None) for study in (small, counts))
     assert table.best_hypervolume is not None
     assert table.reference_point is not None
     assert isinstance(networks, StudyArena)
@@ -96,11 +96,11 @@ def test_a_table_knows_its_reference_point_and_networks_do_not(small: StudyFile,
 
 def test_a_run_on_networks_is_a_study_that_is_continued(counts: StudyFile) -> None:
     Path("out").mkdir()
-    short = arena(counts, Path("out"), Budget(2), None)
+    short = make_arena(counts, Path("out"), Budget(2), None)
     assert short.run("random", 0, ended=False) is None
     do(short.job("random", 0))
     assert len(short.run("random", 0, ended=True) or ()) == 2
-    long = arena(counts, Path("out"), Budget(4), None)
+    long = make_arena(counts, Path("out"), Budget(4), None)
     assert long.run("random", 0, ended=False) is None
     do(long.job("random", 0))
     run = long.run("random", 0, ended=True)
@@ -112,9 +112,9 @@ def test_a_run_on_networks_is_a_study_that_is_continued(counts: StudyFile) -> No
 
 def test_a_run_on_networks_ends_when_its_time_is_up(counts: StudyFile) -> None:
     Path("out").mkdir()
-    hurried = arena(counts, Path("out"), Budget(5, limit_ms=1e-6), None)
+    hurried = make_arena(counts, Path("out"), Budget(5, limit_ms=1e-6), None)
     do(hurried.job("random", 0))
     run = hurried.run("random", 0, ended=True)
     assert run is not None
     assert (len(run), run.ended, run.limit_ms) == (1, "time", 1e-6)
-    assert arena(counts, Path("out"), Budget(5, limit_ms=math.inf), None).run("random", 0, ended=False) is None
+    assert make_arena(counts, Path("out"), Budget(5, limit_ms=math.inf), None).run("random", 0, ended=False) is None

@@ -13,26 +13,26 @@ FEASIBLE = RNG.random(200) < 0.7
 CORNER = [0.9, 0.8]
 
 
-def test_progress_is_the_hypervolume_of_the_first_feasible_points() -> None:
-    progress = statistics.Progress(CLOUD, FEASIBLE, CORNER)
+def test_each_hypervolume_is_that_of_the_first_feasible_points() -> None:
+    hypervolumes = statistics.Hypervolumes(CLOUD, FEASIBLE, CORNER)
     for n in (0, 1, 2, 10, 57, 200, 1000):
-        assert progress.hypervolume(n) == pytest.approx(hypervolume(CLOUD[:n][FEASIBLE[:n]], CORNER))
+        assert hypervolumes.after(n) == pytest.approx(hypervolume(CLOUD[:n][FEASIBLE[:n]], CORNER))
 
 
-def test_progress_of_three_objectives() -> None:
+def test_hypervolumes_of_three_objectives() -> None:
     cloud = RNG.random((100, 3))
-    progress = statistics.Progress(cloud, np.ones(100, dtype=bool), [1, 1, 1])
-    assert progress.hypervolume(60) == pytest.approx(hypervolume(cloud[:60], [1, 1, 1]))
+    hypervolumes = statistics.Hypervolumes(cloud, np.ones(100, dtype=bool), [1, 1, 1])
+    assert hypervolumes.after(60) == pytest.approx(hypervolume(cloud[:60], [1, 1, 1]))
 
 
-def test_progress_of_one_objective_is_the_distance_of_the_best_to_the_reference() -> None:
-    progress = statistics.Progress([[5.0], [3.0], [4.0], [1.0]], [True, True, True, False], [10.0])
-    assert [progress.hypervolume(n) for n in range(5)] == [0, 5, 7, 7, 7]
+def test_hypervolumes_of_one_objective_is_the_distance_of_the_best_to_the_reference() -> None:
+    hypervolumes = statistics.Hypervolumes([[5.0], [3.0], [4.0], [1.0]], [True, True, True, False], [10.0])
+    assert [hypervolumes.after(n) for n in range(5)] == [0, 5, 7, 7, 7]
 
 
 def test_failed_trials_add_nothing() -> None:
-    progress = statistics.Progress([[np.nan, np.nan], [0.5, 0.5]], [True, True], [1, 1])
-    assert [progress.hypervolume(n) for n in (1, 2)] == [0, 0.25]
+    hypervolumes = statistics.Hypervolumes([[np.nan, np.nan], [0.5, 0.5]], [True, True], [1, 1])
+    assert [hypervolumes.after(n) for n in (1, 2)] == [0, 0.25]
 
 
 def test_the_union_front_has_the_feasible_points_of_all_runs_that_no_other_dominates() -> None:
