@@ -62,7 +62,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from mnas_moo.compare.comparison import JOURNAL, PAGE, ComparisonError, Lines, Order, compare
     from mnas_moo.compare.report import tables
     from mnas_moo.study_file.document import StudyError
-    from mnas_moo.study_file.network_study import load_study_file
+    from mnas_moo.study_file.load import load_study_file
 
     for name, least in (("seeds", 1), ("jobs", 1)):
         if getattr(arguments, name) < least:

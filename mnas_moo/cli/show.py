@@ -79,7 +79,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _published(arguments: argparse.Namespace) -> NetworkSpec:
     from mnas_moo.spaces import NETWORKS, network
     from mnas_moo.study_file.document import StudyError, refusals
-    from mnas_moo.study_file.network_study import bundled
+    from mnas_moo.study_file.load import bundled
 
     if arguments.network.lower() not in NETWORKS and (
         arguments.network in bundled() or Path(arguments.network).is_file()
@@ -96,7 +96,8 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, flo
     from mnas_moo.running.trials import MEASUREMENTS, NETWORK
     from mnas_moo.spaces.text import from_text
     from mnas_moo.study_file.document import StudyError
-    from mnas_moo.study_file.network_study import NetworkStudy, load_study_file
+    from mnas_moo.study_file.load import load_study_file
+    from mnas_moo.study_file.network_study import NetworkStudy
 
     for name in ("width", "resolution", "classes"):
         if getattr(arguments, name) is not None:

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mnas_moo.study_file.network_study import StudyFile
+    from mnas_moo.study_file.study import StudyFile
 
 
 def add_verb(verbs: Any, name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:
@@ -43,7 +43,7 @@ def add_study(parser: argparse.ArgumentParser) -> None:
 
 def study_file_of(arguments: argparse.Namespace, **changes: Any) -> StudyFile:
     """The study that STUDY and --storage name; ``changes`` as in ``load_study_file``."""
-    from mnas_moo.study_file.network_study import load_study_file
+    from mnas_moo.study_file.load import load_study_file
 
     return load_study_file(arguments.study, storage=arguments.storage, **changes)
 

@@ -108,7 +108,7 @@ class Lines:
 def compare(order: Order, progress: Progress) -> dict[str, Any]:
     """Makes the missing runs, evaluates all, and writes the results into the folder.
 
-    >>> from mnas_moo.study_file.network_study import load_study_file
+    >>> from mnas_moo.study_file.load import load_study_file
     >>> order = Order(load_study_file("past.yaml"), ["mnas", "nsga2"], 10, 200, Path("out"))  # doctest: +SKIP
     >>> compare(order, Lines(sys.stderr))["samplers"]["mnas"]["to_goal"]  # doctest: +SKIP
     {'mean': 121, 'median': 118, 'seeds': 10}

@@ -38,12 +38,13 @@ from mnas_moo.objectives.extras import require
 from mnas_moo.reports.note import explain
 from mnas_moo.reports.past import history
 from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure
-from mnas_moo.running.run import IDENTITY
+from mnas_moo.running.identity import IDENTITY
 from mnas_moo.running.storage import open_study
 from mnas_moo.running.trials import NETWORK
 from mnas_moo.spaces.picture import picture
 from mnas_moo.spaces.text import from_text
-from mnas_moo.study_file.network_study import StudyFile, load_study_file
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.study import StudyFile
 
 REFRESH_SECONDS = 3.0
 """Pause between two checks for finished trials; at least ten times as long as a check takes."""

@@ -18,7 +18,7 @@ from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
 from mnas_moo.running import network_trials
 from mnas_moo.running.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec
-from mnas_moo.study_file.network_study import load_study_file
+from mnas_moo.study_file.load import load_study_file
 from tests.cli.conftest import Run, change
 
 

@@ -9,7 +9,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from mnas_moo.compare.arenas import JOURNAL, Budget, StudyArena, TableArena, do, make_arena, study_name
-from mnas_moo.study_file.network_study import StudyFile, load_study_file
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.study import StudyFile
 
 COUNTS = """\
 name: counts

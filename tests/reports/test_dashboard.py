@@ -20,7 +20,9 @@ from mnas_moo.reports import dashboard as module
 from mnas_moo.reports.dashboard import dashboard, serve
 from mnas_moo.running.storage import storage_file
 from mnas_moo.running.trials import NETWORK
-from mnas_moo.study_file.network_study import StudyError, StudyFile, load_study_file
+from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.study import StudyFile
 from tests.conftest import STUDY
 
 CHROMIUM = Path("/usr/bin/chromium")

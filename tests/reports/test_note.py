@@ -5,8 +5,8 @@ import pytest
 
 from mnas_moo.reports.note import explain
 from mnas_moo.reports.past import history
-from mnas_moo.running.run import IDENTITY
-from mnas_moo.study_file.network_study import StudyFile
+from mnas_moo.running.identity import IDENTITY
+from mnas_moo.study_file.study import StudyFile
 
 Finished = tuple[StudyFile, optuna.Study]
 

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from mnas_moo.objectives.front import hypervolume
-from mnas_moo.study_file.network_study import StudyFile
+from mnas_moo.study_file.study import StudyFile
 from tests.reports.conftest import a_study, of, random_values
 
 
