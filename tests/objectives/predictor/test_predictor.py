@@ -10,6 +10,7 @@ from scipy.stats import kendalltau, multivariate_normal  # type: ignore[import-u
 
 from mnas_moo.objectives.objective import Graph
 from mnas_moo.objectives.predictor import predictor as module
+from mnas_moo.objectives.predictor import process
 from mnas_moo.objectives.predictor.predictor import LatencyPredictor
 from mnas_moo.spaces import NetworkSpec, get, network
 from mnas_moo.spaces.operations import Conv, Dropout
@@ -250,11 +251,11 @@ def test_the_loss_is_the_log_posterior_up_to_a_constant() -> None:
     def posterior(logs: np.ndarray) -> float:
         s1, s2, noise = np.exp(2 * logs)
         covariance = s1 * rates + s2 * local + noise * np.eye(12)
-        prior = -0.5 * (((logs - module._PRIOR) / module._PRIOR_SPREAD) ** 2).sum()
+        prior = -0.5 * (((logs - process.PRIOR) / process.PRIOR_SPREAD) ** 2).sum()
         return float(multivariate_normal(np.zeros(12), covariance).logpdf(target) + prior)
 
     one, other = rng.standard_normal((2, 3))
     expected = posterior(one) - posterior(other)
-    assert module._loss(rates, local, target, other) - module._loss(rates, local, target, one) == pytest.approx(
+    assert process.loss(rates, local, target, other) - process.loss(rates, local, target, one) == pytest.approx(
         expected
     )
