@@ -11,9 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from mnas_moo.objectives.host import worker as host_worker
-from mnas_moo.objectives.host.latency import OneDevice
-from mnas_moo.objectives.host.settings import CudaSettings
+from mnas_moo.objectives.host import timing
+from mnas_moo.objectives.host.one_device import OneDevice
 from mnas_moo.objectives.objective import JSON, Graph, Measurement
 from mnas_moo.spaces.fragment import Fragment
 from mnas_moo.spaces.operations import Conv
@@ -38,12 +37,7 @@ class CudaLatency(OneDevice):
         ValueError: an argument is out of range, or there is no GPU that torch can use.
     """
 
-    def __init__(
-        self,
-        *,
-        precision: float = CudaSettings.precision,
-        maximum_seconds: float = CudaSettings.maximum_seconds,
-    ) -> None:
+    def __init__(self, *, precision: float = 0.02, maximum_seconds: float = 5.0) -> None:
         import torch
 
         super().__init__(precision, maximum_seconds)
@@ -76,14 +70,14 @@ class CudaLatency(OneDevice):
         try:
             with torch.cuda.device(0):
                 once = self._unless_closed(_Replay(spec))
-                warm_up_runs = host_worker.warm_up(once)
-                times = host_worker.repeat(once, self.precision, self.maximum_seconds)
+                warm_up_runs = timing.warm_up(once)
+                times = timing.repeat(once, self.precision, self.maximum_seconds)
         except torch.cuda.OutOfMemoryError as error:
             reason = str(error).partition(".")[0]
             raise ValueError(
                 f"{spec.name or 'the network'} does not fit into the memory of {self._gpu}: {reason}"
             ) from error
-        figures = host_worker.summary(times)
+        figures = timing.summary(times)
         value = figures.pop("median_ms")
         return Measurement(value, {**figures, "warm_up_runs": warm_up_runs, "gpu": self._gpu})
 

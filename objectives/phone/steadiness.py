@@ -16,7 +16,7 @@ import statistics
 from collections.abc import Sequence
 
 from mnas_moo.objectives.formats import litert
-from mnas_moo.objectives.host.worker import median_interval
+from mnas_moo.objectives.statistics import median_interval
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 INVOCATIONS = 5

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from mnas_moo.objectives.formats import torch_module
-from mnas_moo.objectives.host import cuda
-from mnas_moo.objectives.host import worker as host_worker
+from mnas_moo.objectives.host import cuda, timing
 from mnas_moo.objectives.host.cuda import CudaLatency, without_norms
 from mnas_moo.objectives.objective import Graph, Measurement
 from mnas_moo.spaces import network
@@ -33,8 +32,8 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[CudaLatency]:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "Pretended GPU")
     monkeypatch.setattr(torch.cuda, "device", lambda index: contextlib.nullcontext())
     monkeypatch.setattr(cuda, "_Replay", replay)
-    monkeypatch.setattr(host_worker, "MINIMUM_SECONDS", 0.0)
-    monkeypatch.setattr(host_worker, "WARM_UP_SECONDS", 0.0)
+    monkeypatch.setattr(timing, "MINIMUM_SECONDS", 0.0)
+    monkeypatch.setattr(timing, "WARM_UP_SECONDS", 0.0)
     latency = CudaLatency(maximum_seconds=0.001)
     yield latency
     latency.close()
@@ -60,7 +59,7 @@ def test_runs_are_summed_up_as_on_the_host(pretended: CudaLatency) -> None:
     assert 1 <= measurement.value <= 3
     assert measurement.details["p10_ms"] == pytest.approx(1)
     assert measurement.details["p90_ms"] == pytest.approx(3)
-    assert measurement.details["runs"] >= host_worker.MINIMUM_RUNS  # type: ignore[operator]
+    assert measurement.details["runs"] >= timing.MINIMUM_RUNS  # type: ignore[operator]
     assert measurement.details["warm_up_runs"] == 3
     assert measurement.details["gpu"] == "Pretended GPU"
 
