@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mnas_moo.objectives.objective import Objective as Objective
     from mnas_moo.objectives.phone.latency import AdbLatency as AdbLatency
     from mnas_moo.objectives.predictor.predictor import LatencyPredictor as LatencyPredictor
+    from mnas_moo.objectives.tabular.problem import TabularProblem as TabularProblem
+    from mnas_moo.objectives.tabular.published import bench_table as bench_table
+    from mnas_moo.objectives.tabular.rows import read_table as read_table
     from mnas_moo.objectives.training.accuracy import Accuracy as Accuracy
     from mnas_moo.objectives.training.data import load_data as load_data
 
@@ -38,6 +41,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "objective": ["Latency", "Measurement", "Objective"],
         "phone.latency": ["AdbLatency"],
         "predictor.predictor": ["LatencyPredictor"],
+        "tabular.problem": ["TabularProblem"],
+        "tabular.published": ["bench_table"],
+        "tabular.rows": ["read_table"],
         "training.accuracy": ["Accuracy"],
         "training.data": ["load_data"],
     },

@@ -1,7 +1,7 @@
-"""One run of a sampler on a table: in memory, by Optuna's own loop, because a trial takes microseconds.
+"""One run of a sampler on a table: in memory, by Optuna's own loop, for a trial costs microseconds there.
 
-The sampler receives measured values with noise; the run is judged by the means. The noise of a trial depends on the
-run's seed and the trial's number alone, so that it is the same for all samplers.
+The sampler is told what is measured, noise included; the run is judged by the means. The noise of a trial is keyed by
+the run's seed and the trial's number, so that samplers with the same seed meet the same luck.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from optuna.trial import FrozenTrial
 from mnas_moo.compare import contenders, record
 from mnas_moo.compare.record import Ended, Run
 from mnas_moo.compare.timed_sampler import SAMPLER_MS, TimedSampler
-from mnas_moo.objectives.tabular.problem import FailedTrialError, TableProblem
+from mnas_moo.objectives.tabular.problem import FailedTrialError, TabularProblem
 from mnas_moo.pymoo.sampler import ExhaustedError
 
 if TYPE_CHECKING:
     from mnas_moo.reward import Reward
 
 
-def task_of(problem: TableProblem, reward: Reward | None = None) -> contenders.Task:
-    """The problem of a table as samplers see it."""
+def task_of(problem: TabularProblem, reward: Reward | None = None) -> contenders.Task:
+    """What samplers need to know of a table."""
     bounds = sum(limit is not None for pair in problem.bounds.values() for limit in pair)
     return contenders.Task(problem.distributions, len(problem.directions), bounds, reward=reward)
 
 
 def play(
-    problem: TableProblem,
+    problem: TabularProblem,
     sampler: str,
     seed: int,
     trials: int,
@@ -43,16 +43,16 @@ def play(
     """Runs a sampler on a table.
 
     Args:
-        problem: table to search.
+        problem: the table.
         sampler: one of ``contenders.NAMES``.
-        seed: seed of the sampler and of the noise.
-        trials: number of trials, including those that fail by the table, which cost as much as others.
-        limit_ms: time of the sampler, in milliseconds, after which no further trial is started; inf: no limit.
-        reward: reward for ``mnas-paper``; None: it has none.
+        seed: of the sampler and of the noise.
+        trials: how many; one that the table says failed counts too, for it costs as much.
+        limit_ms: the run ends with the trial at which the sampler has taken so long.
+        reward: for ``mnas-paper``.
 
     Raises:
-        ValueError: the sampler is unknown or cannot do the problem.
-        MissingExtraError: the sampler needs a package that is not installed.
+        ValueError: there is no such sampler, or it cannot do this.
+        MissingExtraError: it needs a package that is not installed.
     """
     means: list[list[float]] = []
     feasible: list[bool] = []

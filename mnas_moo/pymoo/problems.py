@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import os
 
     from mnas_moo.objectives.objective import Objective
-    from mnas_moo.objectives.tabular.problem import TableProblem
+    from mnas_moo.objectives.tabular.problem import TabularProblem
     from mnas_moo.spaces.space import Space
 
 Floats = npt.NDArray[np.float64]
@@ -279,7 +279,7 @@ def study_problem(study_file: str | os.PathLike[str], **settings: Any) -> Parame
     return problem
 
 
-def _looked_up(table: TableProblem, params: Mapping[str, Any]) -> Mapping[str, float]:
+def _looked_up(table: TabularProblem, params: Mapping[str, Any]) -> Mapping[str, float]:
     return table.measure(params, np.random.default_rng(zlib.crc32(repr(params).encode())))
 
 

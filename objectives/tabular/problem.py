@@ -1,7 +1,7 @@
-"""A table as a problem: parameters with known results, so that a search costs nothing and its regret can be told.
+"""A table as a problem: parameters whose results are known, so a search costs nothing and its regret can be computed.
 
-What answers (rows of a file, a model fitted to rows) is behind ``Answers``; this module adds what a study and a
-comparison of samplers need: distributions, directions, bounds, the reference point, and the regret
+Where the results come from (rows of a file, a model fitted to rows) is behind ``Answers``; this module adds what a
+study and a comparison of samplers need: distributions, directions, bounds, the reference point, and the regret
 1 - HV(found) / HV(best known) (Ishibuchi et al. 2018 for the choice of the reference point: a tenth beyond the front).
 """
 
@@ -16,16 +16,18 @@ import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnas_moo.objectives.front import REFERENCE_MARGIN, hypervolume, pareto_mask
+from mnas_moo.objectives.front import Floats, hypervolume, minimised, pareto_mask
 from mnas_moo.objectives.objective import Direction
 from mnas_moo.spaces.names import unknown
 
 if TYPE_CHECKING:
     import optuna
 
-Floats = npt.NDArray[np.float64]
 Bounds = Mapping[str, tuple[float | None, float | None]]
 """Constrained quantity -> (min, max); None: no such bound."""
+
+BEYOND = 0.1
+"""Distance of the reference point from the front's worst values, in units of the front's extent."""
 
 
 class FailedTrialError(ValueError):
@@ -46,7 +48,7 @@ class Fit:
 
 
 class Answers(Protocol):
-    """What knows the results: of every point of the space, at once."""
+    """What knows the results of every point of the space, without measuring."""
 
     @property
     def fits(self) -> Mapping[str, Fit] | None:
@@ -68,7 +70,7 @@ class Answers(Protocol):
 
 
 @dataclass(frozen=True)
-class TableProblem:
+class TabularProblem:
     """Parameters, objectives and constraints whose values a table knows.
 
     Attributes:
@@ -78,7 +80,7 @@ class TableProblem:
         bounds: constrained quantity -> (min, max); empty: none.
         answers: what knows the values.
         reference_point: (M,) worst values that count for the hypervolume, in the objectives' units.
-        best_hypervolume: of the true or best known feasible front; None where none is known.
+        best_hypervolume: hypervolume of the true or best known feasible front; None where none is known.
     """
 
     name: str
@@ -102,7 +104,7 @@ class TableProblem:
 
     @property
     def fits(self) -> Mapping[str, Fit] | None:
-        """How well points without a row are answered, by quantity; None where that is no question."""
+        """How well points without a row are answered, by quantity; None where every point has a row."""
         return self.answers.fits
 
     def exists(self, name: str, params: Mapping[str, Any]) -> bool:
@@ -175,45 +177,40 @@ class TableProblem:
             raise ValueError(f"table {self.name} has no known best front, hence no regret; compare hypervolumes")
         reference = self.minimised(np.array(self.reference_point))
         found = self.minimised(np.asarray(values, dtype=float).reshape(-1, len(reference)))
-        sound = ~np.isnan(found).any(axis=1)  # a failed trial adds nothing
-        return 1.0 - hypervolume(found[sound], reference) / self.best_hypervolume
+        return 1.0 - hypervolume(found, reference) / self.best_hypervolume
 
     def minimised(self, values: Floats) -> Floats:
         """Objective values (N, M) or (M,), maximised ones negated; or back again."""
-        signs = [1.0 if direction == "minimize" else -1.0 for direction in self.directions.values()]
-        return np.asarray(values * np.array(signs))
+        return minimised(values, list(self.directions.values()))
 
 
-def judged(problem: TableProblem, points: Floats, best: Floats | None) -> TableProblem:
+def judged(problem: TabularProblem, points: Floats, best: Floats | None) -> TabularProblem:
     """A problem with its reference point and its best hypervolume.
 
     Args:
-        problem: without them.
-        points: (P, M) minimised, whose front places the reference point.
-        best: (N, M) minimised, feasible, with the best known front among them; None: it is not known.
+        problem: the problem without them.
+        points: (P, M) values, all minimised, whose front places the reference point.
+        best: (N, M) values of feasible points, all minimised, with the best known front among them; None: it is not
+            known.
 
     Raises:
         ValueError: no point is feasible.
     """
     if best is not None and not len(best):
         raise ValueError(f"table {problem.name}: no known point keeps the bounds {dict(problem.bounds)}; loosen them")
-    reference = _reference_of_front(points)
+    reference = _reference(points)
     volume = 0.0 if best is None else hypervolume(best, reference)
     reference_point = tuple(problem.minimised(reference).tolist())
     return dataclasses.replace(problem, reference_point=reference_point, best_hypervolume=volume or None)
 
 
-def _reference_of_front(points: Floats) -> Floats:
-    """Reference point (M,) of (P, M) points, all minimised: a tenth of the front's extent beyond its worst values.
-
-    Not ``front.reference_point``: where the front has no extent, as with one objective, that of all points of the
-    table counts instead, and regrets stored before stay comparable to the last digit.
-    """
+def _reference(points: Floats) -> Floats:
+    """Reference point (M,) of (P, M) points, all minimised: a tenth of the front's extent beyond its worst values."""
     known = points[pareto_mask(points)]
     ideal: Floats = known.min(axis=0)
     extent = known.max(axis=0) - ideal  # none where there is one objective: then that of all points
     extent = np.where(extent > 0, extent, points.max(axis=0) - ideal)
-    return ideal + (1 + REFERENCE_MARGIN) * np.where(extent > 0, extent, 1.0)
+    return ideal + (1 + BEYOND) * np.where(extent > 0, extent, 1.0)
 
 
 def feasible(bounds: Bounds, columns: Mapping[str, Floats], n: int) -> npt.NDArray[np.bool_]:

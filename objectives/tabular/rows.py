@@ -2,7 +2,7 @@
 
 Columns say what kind of parameter they are by their values. A point that has a row is looked up; past trials hardly
 ever cover a space, so any other point is answered by a random forest fitted to the rows (Breiman 2001; a surrogate
-benchmark after Eggensperger et al. 2015), which says by its out-of-bag error how far to trust it.
+benchmark after Eggensperger et al. 2015); its out-of-bag error says how accurate it is.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from mnas_moo.objectives.tabular.problem import (
     FailedTrialError,
     Fit,
     Floats,
-    TableProblem,
+    TabularProblem,
     feasible,
     judged,
 )
 from mnas_moo.spaces.names import unknown
 
 FEW = 12
-"""A column with so many different numbers at most offers these and nothing between them."""
+"""A column with at most so many different numbers is categorical, unless they are an even grid."""
 LOG_RATIO = 100
 """A column of positive numbers is on a logarithmic scale if its largest is so many times its smallest, or more."""
 ROWS_TO_FIT = 20
 """A forest needs so many finished rows."""
 TREES = 100
 MISSING = ("", "nan", "none", "null", "na", "n/a")
-"""What a CSV cell without a value holds, in small letters."""
+"""Contents of a CSV cell that mean "no value", in small letters."""
 
 
 def read_table(
@@ -48,7 +48,7 @@ def read_table(
     objectives: Mapping[str, str],
     bounds: Bounds | None = None,
     seed: int = 0,
-) -> TableProblem:
+) -> TabularProblem:
     """A file of past trials as a problem.
 
     A parameter is categorical if its values are words or true and false, or 12 numbers at most that are no even grid;
@@ -65,7 +65,7 @@ def read_table(
         parameters: columns, in decision order.
         objectives: column -> "maximize" or "minimize", in the order of a trial's values.
         bounds: constraints on columns of numbers: name -> (min, max).
-        seed: of the forest.
+        seed: seed of the forest.
 
     Returns:
         The problem; its ``fits`` say how well points without a row are answered.
@@ -77,9 +77,9 @@ def read_table(
     bounds = dict(bounds or {})
     _check_request(file, parameters, objectives)
     numbers = [*objectives, *(name for name in bounds if name not in objectives)]
-    columns, places = _read(Path(file), list(dict.fromkeys([*parameters, *numbers])))
-    distributions = {name: _distribution(name, columns[name], places) for name in parameters}
-    values = np.array([_floats(name, columns[name], places) for name in numbers]).T
+    columns, locate = _read(Path(file), list(dict.fromkeys([*parameters, *numbers])))
+    distributions = {name: _distribution(name, columns[name], locate) for name in parameters}
+    values = np.array([_floats(name, columns[name], locate) for name in numbers]).T
     try:
         answers = Rows(distributions, list(zip(*(columns[name] for name in parameters), strict=True)), numbers, values)
         answers.fit(seed)
@@ -87,7 +87,7 @@ def read_table(
         raise ValueError(f"{file}: {error}") from error
 
     directions: dict[str, Direction] = {n: "maximize" if d == "maximize" else "minimize" for n, d in objectives.items()}
-    problem = TableProblem(Path(file).stem, distributions, directions, bounds, answers)
+    problem = TabularProblem(Path(file).stem, distributions, directions, bounds, answers)
     known = answers.means
     points = problem.minimised(np.stack([known[name] for name in objectives], axis=1))
     return judged(problem, points, points[feasible(bounds, known, len(points))])
@@ -106,11 +106,11 @@ def _check_request(file: object, parameters: Sequence[str], objectives: Mapping[
 
 
 class Rows:
-    """Answers of rows, and of a forest between them.
+    """Answers from the rows of a table, and from a forest fitted to them where a point has no row.
 
     Args:
-        distributions: of the parameters.
-        points: N rows of values of the parameters.
+        distributions: distributions of the parameters.
+        points: the parameters' values in each of N rows.
         quantities: names of the numbers.
         values: (N, Q) numbers; a row with one that is not finite failed.
 
@@ -263,26 +263,26 @@ def _size(distribution: BaseDistribution) -> float:
     return math.inf
 
 
-Places = Callable[[int], str]
-"""Index of a row -> where it stands, to begin a complaint with."""
+Locate = Callable[[int], str]
+"""Index of a row -> file and line, for messages."""
 
 
-def _read(path: Path, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], Places]:
+def _read(path: Path, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], Locate]:
     """The wanted columns, cells without a value as None."""
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     if path.suffix.lower() == ".csv":
-        columns, places = _read_csv(path, wanted)
+        columns, locate = _read_csv(path, wanted)
     elif path.suffix.lower() in (".parquet", ".pq"):
-        columns, places = _read_parquet(path, wanted), lambda row: f"{path}: row {row + 1}"
+        columns, locate = _read_parquet(path, wanted), lambda row: f"{path}: row {row + 1}"
     else:
         raise ValueError(f"{path}: neither .csv nor .parquet, which a table must be")
     if not columns[wanted[0]]:
         raise ValueError(f"{path}: the table has columns and no rows")
-    return columns, places
+    return columns, locate
 
 
-def _read_csv(path: Path, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], Places]:
+def _read_csv(path: Path, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], Locate]:
     rows, lines = [], []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -339,25 +339,25 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
     return {name: [None if cell != cell else cell for cell in cells] for name, cells in found.items()}  # NaN != NaN
 
 
-def _floats(name: str, cells: Sequence[Any], places: Places) -> Floats:
+def _floats(name: str, cells: Sequence[Any], locate: Locate) -> Floats:
     """(N,) numbers; NaN where there is none."""
     numbers = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells):
         try:
             numbers[row] = np.nan if cell is None else float(cell)
         except (TypeError, ValueError):
-            raise ValueError(f"{places(row)}: {name} is {cell!r}, which is no number") from None
+            raise ValueError(f"{locate(row)}: {name} is {cell!r}, which is no number") from None
     return numbers
 
 
-def _distribution(name: str, cells: Sequence[Any], places: Places) -> BaseDistribution:
+def _distribution(name: str, cells: Sequence[Any], locate: Locate) -> BaseDistribution:
     """What kind of parameter a column is."""
     for row, cell in enumerate(cells):
         if cell is None:
-            raise ValueError(f"{places(row)}: parameter {name} has no value; every row needs one")
+            raise ValueError(f"{locate(row)}: parameter {name} has no value; every row needs one")
         if not isinstance(cell, bool | int | float | str) or (isinstance(cell, float) and not math.isfinite(cell)):
             raise ValueError(
-                f"{places(row)}: parameter {name} is {cell!r}; allowed: words, finite numbers, true, false"
+                f"{locate(row)}: parameter {name} is {cell!r}; allowed: words, finite numbers, true, false"
             )
     values = sorted(set(cells), key=lambda cell: (isinstance(cell, str), cell))
     low, high = values[0], values[-1]

@@ -20,7 +20,7 @@ import optuna
 
 import mnas_moo
 from mnas_moo.objectives.front import pareto_mask
-from mnas_moo.objectives.tabular.problem import TableProblem
+from mnas_moo.objectives.tabular.problem import TabularProblem
 from mnas_moo.objectives.tabular.published import bench_table
 
 PHONES = {"anb-zcu102": "anb-a100", "nb201-cifar10-pixel3": "nb201-cifar10-raspi4"}
@@ -29,7 +29,7 @@ STARTS = ("cold", "200 random trials", "10 networks queued", "another phone's st
 MARKS = (25, 50, 100, 200)
 
 
-def search(problem: TableProblem, study: optuna.Study, trials: int) -> list[list[float]]:
+def search(problem: TabularProblem, study: optuna.Study, trials: int) -> list[list[float]]:
     """Objective values of so many new trials."""
     values = []
     for _ in range(trials):

@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnas_moo.objectives.tabular.problem import TableProblem, judged
+from mnas_moo.objectives.tabular.problem import TabularProblem, judged
 
 DISTRIBUTIONS = {
     "kind": CategoricalDistribution(["a", "b"]),
@@ -32,9 +32,9 @@ class Sizes:
         return {"size": params["size"], "rate": params.get("rate", 0.0)}
 
 
-def problem(**changes: Any) -> TableProblem:
+def problem(**changes: Any) -> TabularProblem:
     settings: dict[str, Any] = {"directions": {"size": "maximize"}, "bounds": {"rate": (None, 0.5)}}
-    return TableProblem("sizes", DISTRIBUTIONS, answers=Sizes(), **(settings | changes))
+    return TabularProblem("sizes", DISTRIBUTIONS, answers=Sizes(), **(settings | changes))
 
 
 def test_objectives_come_first_and_then_what_is_only_constrained() -> None:

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-import os
 import pickle
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet
 import pytest
 
-from mnas_moo.objectives.tabular.published import TableProblem, bench_table
+from mnas_moo.objectives.tabular.published import bench_table
+from tests.objectives.tabular.conftest import FOLDER, bench, points
 
-FOLDER = os.environ.get("MNAS_MOO_TABLES", "")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="MNAS_MOO_TABLES does not name the folder of the published tables")
 
 # Reference point (error in %, cost), hypervolume of the front, and results (error in %, cost) of the last value of every
@@ -26,19 +24,6 @@ KNOWN: dict[str, Any] = {
     "anb-zcu102": ((51.385126730037044, 19.04743528322832), 318.7275665569032, [(31.655773702705332, 31.149833475927803), (62.858394921858505, 1.1667773799122276), (39.47432512894972, 6.448270964634861)]),
     "anb-a100": ((51.62478963268258, 0.32165977219629466), 5.5058014277457, [(31.655773702705332, 0.34447836911277213), (62.858394921858505, 0.022692252213886124), (39.47432512894972, 0.09222356682735076)]),
 }  # fmt: skip
-
-
-def bench(name: str, **settings: Any) -> TableProblem:
-    return bench_table(name, FOLDER, **settings)
-
-
-def points(problem: TableProblem) -> list[dict[str, Any]]:
-    """The last value of every parameter, the first, and 0, 1, 2 … modulo their number."""
-    choices = {name: each.choices for name, each in problem.distributions.items()}  # type: ignore[attr-defined]
-    return [
-        {name: values[index(i, len(values))] for i, (name, values) in enumerate(choices.items())}
-        for index in (lambda i, n: n - 1, lambda i, n: 0, lambda i, n: i % n)
-    ]
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -96,92 +81,6 @@ def test_every_device_of_nb201_is_there_and_its_end_is_enough() -> None:
     assert bench("nb201-cifar10-s7").measure(params) == bench("nb201-cifar10-samsung_s7").measure(params)
 
 
-def test_anb_has_any_number_of_costs() -> None:
-    two, four = bench("anb-zcu102"), bench("anb-zcu102-a100-macs-params")
-    assert list(four.directions) == [
-        "accuracy",
-        "latency_ms_zcu102",
-        "latency_ms_a100",
-        "multiply_adds_m",
-        "parameters_m",
-    ]
-    for params in points(four):
-        found = four.measure(params)
-        alone = two.measure(params)
-        assert alone == pytest.approx({"accuracy": found["accuracy"], "latency_ms": found["latency_ms_zcu102"]})
-        assert found["latency_ms_a100"] == pytest.approx(bench("anb-a100").measure(params)["latency_ms"])
-    with pytest.raises(ValueError, match="table anb-macs has no known best front"):
-        bench("anb-macs").regret([[0.6, 300.0]])
-
-
-def test_anbs_surrogate_predicts_its_test_networks_as_it_says() -> None:
-    """R2 of the archive's note: accuracy .9879, zcu102 .9988; multiply-adds and parameters likewise close."""
-    held_out = set(np.load(Path(FOLDER, "anb/anb_surrogate.npz"))["test_ids"].tolist())
-    rows = pyarrow.parquet.read_table(Path(FOLDER, "anb/anb_raw.parquet")).to_pylist()
-    test = [row for row in rows if row["id"] in held_out]
-    assert len(test) == 508
-    problem = bench("anb-zcu102-macs-params")
-    found = [problem.measure({name: row[name] for name in problem.distributions}) for row in test]
-    for name, column, scale, least in (
-        ("accuracy", "val_top1", 100, 0.985),
-        ("latency_ms", "latency_zcu102", 1, 0.99),
-        ("multiply_adds_m", "macs", 1, 0.99),
-        ("parameters_m", "params", 1, 0.99),
-    ):
-        truth = np.array([row[column] for row in test], dtype=float) / scale
-        error = truth - np.array([each[name] for each in found])
-        assert 1 - np.nansum(error**2) / np.nansum((truth - np.nanmean(truth)) ** 2) > least
-
-
-@pytest.mark.parametrize("name", ["anb-zcu102-a100", "anb-vck190", "anb-a100-macs-params"])
-def test_a_reference_point_without_a_known_front_is_the_same_every_time_and_of_use(name: str) -> None:
-    problem = bench(name)
-    assert problem.reference_point == bench(name).reference_point
-    rng = np.random.default_rng(3)
-    values = np.array([list(problem.measure(problem.random(rng)).values()) for _ in range(100)])
-    worse = problem.minimised(values) > problem.minimised(np.array(problem.reference_point))
-    assert worse.any(axis=1).mean() < 0.2
-
-
-def test_layers_beyond_a_blocks_count_do_not_exist_in_the_conditional_space() -> None:
-    problem = bench("anb-zcu102-conditional")
-    conditional = [name for name in problem.distributions if "_layer" in name and "_layer1_" not in name]
-    assert 2 * len(conditional) > len(problem.distributions) == 58
-    assert problem.exists("block0_layer2_k", {"block0_l": 2})
-    assert not problem.exists("block0_layer3_se", {"block0_l": 2})
-    rng = np.random.default_rng(0)
-    for params in (problem.random(rng) for _ in range(20)):
-        layers = [name for name in params if name.endswith("_k")]
-        assert len(layers) == sum(value for name, value in params.items() if name.endswith("_l"))
-        assert list(params) == [name for name in problem.distributions if name in params]
-
-
-def test_a_conditional_network_of_equal_layers_is_the_measured_one() -> None:
-    flat, layered = bench("anb-a100"), bench("anb-a100-conditional")
-    assert (layered.reference_point, layered.best_hypervolume) == (flat.reference_point, flat.best_hypervolume)
-    for params in points(flat):
-        equal = {name: value for name, value in params.items() if name.endswith(("_e", "_l"))}
-        for name in layered.distributions:
-            block, _, rest = name.partition("_layer")
-            if rest and layered.exists(name, equal):
-                equal[name] = params[f"{block}_{rest.partition('_')[2]}"]
-        assert layered.measure(equal) == pytest.approx(flat.measure(params), rel=1e-6)
-
-
-def test_a_layer_counts_by_its_share_of_the_block() -> None:
-    """Half of the layers with a kernel of 5 lies between none and all, for a network slow enough to tell."""
-    problem = bench("anb-zcu102-conditional")
-    slow = {name: d.choices[-1] for name, d in problem.distributions.items()}  # type: ignore[attr-defined]
-    slow["block0_l"] = 2
-    slow = {name: value for name, value in slow.items() if problem.exists(name, slow)}
-    latencies = [
-        problem.measure(slow | {"block0_layer1_k": first, "block0_layer2_k": second})["latency_ms"]
-        for first, second in ((3, 3), (3, 5), (5, 3), (5, 5))
-    ]
-    assert latencies[0] < latencies[1] == pytest.approx(latencies[2], rel=1e-6)
-    assert latencies[1] < latencies[3]
-
-
 def test_with_bounds_the_best_front_is_the_feasible_one() -> None:
     free, bound = bench("macro"), bench("macro", bounds={"multiply_adds_m": (None, 50.0)})
     assert bound.reference_point == free.reference_point
@@ -192,13 +91,6 @@ def test_with_bounds_the_best_front_is_the_feasible_one() -> None:
     other = bench("macro", bounds={"parameters_m": (1.0, 2.0)})
     assert other.quantities == ("accuracy", "multiply_adds_m", "parameters_m")
     assert 0 < other.best_hypervolume < free.best_hypervolume  # type: ignore[operator]
-
-
-def test_with_bounds_a_front_that_is_only_the_best_known_is_told_where_it_can_be() -> None:
-    cut = bench("anb-zcu102", bounds={"latency_ms": (None, 8.0)})
-    assert 0 < cut.best_hypervolume < bench("anb-zcu102").best_hypervolume  # type: ignore[operator]
-    assert bench("anb-zcu102", bounds={"parameters_m": (None, 4.0)}).best_hypervolume is None
-    assert bench("anb-zcu102", bounds={"latency_ms": (4.0, None)}).best_hypervolume is None
 
 
 def test_a_problem_can_be_sent_to_another_process() -> None:

@@ -15,9 +15,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from sklearn.ensemble import RandomForestRegressor
 
 from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.objectives.tabular import rows as table_file
-from mnas_moo.objectives.tabular.problem import FailedTrialError, TableProblem
-from mnas_moo.objectives.tabular.published import read_table
+from mnas_moo.objectives.tabular import rows as module
+from mnas_moo.objectives.tabular.problem import FailedTrialError, TabularProblem
+from mnas_moo.objectives.tabular.rows import read_table
 
 COMPLETE = """\
 width,act,accuracy,latency_ms,note
@@ -29,7 +29,7 @@ width,act,accuracy,latency_ms,note
 """
 
 
-def read(folder: Path, text: str = COMPLETE, **settings: Any) -> TableProblem:
+def read(folder: Path, text: str = COMPLETE, **settings: Any) -> TabularProblem:
     path = folder / "past.csv"
     path.write_text(text, encoding="utf-8")
     objectives = {"accuracy": "maximize", "latency_ms": "minimize"}
@@ -143,7 +143,7 @@ def write_parquet(folder: Path, rows: list[dict[str, Any]]) -> Path:
     return folder / "past.parquet"
 
 
-def read_trials(path: Path) -> TableProblem:
+def read_trials(path: Path) -> TabularProblem:
     return read_table(
         path, parameters=["act", "depth", "rate"], objectives={"error": "minimize", "latency_ms": "minimize"}
     )
@@ -264,7 +264,7 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: 
         raise MissingExtraError(f"{module}: mnas-moo[{extra}]")
 
     path = write_parquet(tmp_path, past_trials(30))
-    monkeypatch.setattr(table_file, "require", missing)
+    monkeypatch.setattr(module, "require", missing)
     with pytest.raises(MissingExtraError, match=r"pyarrow.parquet: mnas-moo\[tables\]"):
         read_trials(path)
     assert read(tmp_path).measure({"width": 16, "act": "relu"}) == {"accuracy": 0.70, "latency_ms": 1.0}
