@@ -29,7 +29,7 @@ def get(name: str, **settings: Any) -> Space:
 
     Args:
         name: one of ``SPACES``.
-        settings: those of the space, ``mnas_moo.spaces.mnasnet.Settings`` for both of them.
+        settings: those of the space, ``mnas_moo.spaces.skeleton.Settings`` for both of them.
 
     Raises:
         ValueError: an unknown space or setting, or a setting out of range.

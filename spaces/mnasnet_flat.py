@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mnas_moo.spaces.mnasnet import LAYER_CHOICES, Choice, SkeletonSpace, _effective
+from mnas_moo.spaces.skeleton import LAYER_CHOICES, Choice, SkeletonSpace, effective
 from mnas_moo.spaces.spec import Layer
 
 ABSENT = "absent"
@@ -77,6 +77,6 @@ class FlatMnasNetSpace(SkeletonSpace):
         if key not in self._readable:
             readable: dict[Layer, Choice] = {}
             for choice, layer in self._menu(*key).items():
-                readable.setdefault(_effective(layer), choice)
+                readable.setdefault(effective(layer), choice)
             self._readable[key] = readable
         return self._readable[key]
