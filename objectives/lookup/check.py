@@ -14,17 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from mnas_moo.objectives.lookup.build import VISITS, same_device
 from mnas_moo.objectives.lookup.lookup_table import Correction, LookupTable, Sums, now
 from mnas_moo.objectives.lookup.visits import LEAST, finished, visit
 from mnas_moo.objectives.objective import JSON, Latency, Measurement
-from mnas_moo.objectives.statistics import kendall_tau
+from mnas_moo.objectives.statistics import Floats, kendall_tau
 from mnas_moo.spaces.space import Space
 from mnas_moo.spaces.spec import NetworkSpec
-
-Floats = npt.NDArray[np.float64]
 
 WITHIN = 0.1
 """The relative error that counts as good."""

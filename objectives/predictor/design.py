@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mnas_moo.objectives.predictor.parts import Floats, Part, Parts, coordinates_of, likeness_of, octaves_apart
+from mnas_moo.objectives.predictor.parts import Part, Parts, coordinates_of, likeness_of, octaves_apart
+from mnas_moo.objectives.statistics import Floats
 
 KINDS_OF_WORK = 4
 REMEMBERED = 10_000  # parts: more than a space has

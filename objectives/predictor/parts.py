@@ -13,12 +13,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from mnas_moo.objectives.objective import Graph
+from mnas_moo.objectives.statistics import Floats
 from mnas_moo.spaces.operations import Conv, Dropout, Operation, Shape
-
-Floats = npt.NDArray[np.float64]
 
 REACHES = np.array([[0.35, 0.35, 0.35, 0.5, 0.5], [1.5, 1.5, 0.7, 1.0, 1.0]])
 """(2, 5) distances along ``coordinates_of``, in octaves, in which likeness fades: single shapes have their own speeds

@@ -35,9 +35,9 @@ import numpy as np
 
 from mnas_moo.objectives.objective import Graph
 from mnas_moo.objectives.predictor.design import Design
-from mnas_moo.objectives.predictor.parts import Floats, Parts, part_of, parts_of
+from mnas_moo.objectives.predictor.parts import Parts, part_of, parts_of
 from mnas_moo.objectives.predictor.process import Matrices, Process
-from mnas_moo.objectives.statistics import kendall_tau
+from mnas_moo.objectives.statistics import Floats, kendall_tau
 
 FEWEST, MOST = 20, 1000
 """How many different networks a fit needs, and how many it uses; where there are more, it draws so many."""

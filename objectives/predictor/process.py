@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.predictor.design import Design
-from mnas_moo.objectives.predictor.parts import Floats, likeness_of
+from mnas_moo.objectives.predictor.parts import likeness_of
+from mnas_moo.objectives.statistics import Floats
 
 PRIOR = np.log([1.0, 0.5, 0.03])  # medians of s1, s2 and of the noise; all are shares of the time
 PRIOR_SPREAD = 1.5

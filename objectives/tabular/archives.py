@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from mnas_moo.objectives.front import Floats
 from mnas_moo.objectives.objective import Direction
-from mnas_moo.objectives.tabular.problem import Floats
 
 FILES = {
     "macro": "nas_bench_macro/nas_bench_macro.npz",

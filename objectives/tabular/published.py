@@ -28,9 +28,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mnas_moo.objectives.front import Floats
 from mnas_moo.objectives.tabular.accel_nasbench import accel_nasbench
 from mnas_moo.objectives.tabular.archives import FILES, accuracy_of, categorical, directions_of, load
-from mnas_moo.objectives.tabular.problem import Bounds, Floats, TabularProblem, feasible, judged
+from mnas_moo.objectives.tabular.problem import Bounds, TabularProblem, feasible, judged
 from mnas_moo.spaces.names import unknown
 
 FAMILIES = ("macro", "macro-noisy", "nb201-DATASET-DEVICE", "anb-TARGET[-TARGET…][-conditional]")

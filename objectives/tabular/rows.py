@@ -18,12 +18,12 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.front import Floats
 from mnas_moo.objectives.objective import Direction
 from mnas_moo.objectives.tabular.problem import (
     Bounds,
     FailedTrialError,
     Fit,
-    Floats,
     TabularProblem,
     feasible,
     judged,

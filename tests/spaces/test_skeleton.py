@@ -163,9 +163,9 @@ def test_networks_outside_the_space_are_refused() -> None:
 
 
 def test_the_nearest_preset_is_the_nearest_in_ratio() -> None:
-    assert [nearest_preset(pixels) for pixels in (1, 22, 23, 84, 85, 1000)] == [
-        *("digits", "digits", "cifar", "cifar", "imagenet", "imagenet")
-    ]  # 16 * 32 = 22.6 squared, 32 * 224 = 84.7 squared
+    # The borders are the geometric means: sqrt(16 * 32) = 22.6 and sqrt(32 * 224) = 84.7.
+    presets = [nearest_preset(pixels) for pixels in (1, 22, 23, 84, 85, 1000)]
+    assert presets == ["digits", "digits", "cifar", "cifar", "imagenet", "imagenet"]
     with pytest.raises(ValueError, match="setting 'resolution' is 0"):
         nearest_preset(0)
 
