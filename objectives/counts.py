@@ -19,9 +19,14 @@ COUNTS = {
 class Count:
     """A count in millions, to be minimised.
 
+    >>> from mnas_moo.objectives import Count
+    >>> from mnas_moo.spaces import network
+    >>> Count("parameters_m").measure(network("mnasnet-a1"), seed=0).value
+    3.887038
+
     Args:
-        name: a key of ``COUNTS``: millions of trainable parameters, millions of multiply-adds of one image, or
-            10^6 bytes of activations alive at once (float32, batch 1).
+        name: a key of ``COUNTS``: millions of trainable parameters, millions of multiply-adds for one image, or
+            10^6 bytes of the activations that are in memory at once (float32, batch 1).
 
     Raises:
         ValueError: the name is none of them.
@@ -39,4 +44,4 @@ class Count:
         return Measurement(getattr(spec, COUNTS[self.name]) / 1e6)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: a count holds no resources."""

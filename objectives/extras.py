@@ -11,10 +11,14 @@ class MissingExtraError(ImportError):
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Imports ``module``.
+    """Imports a module that belongs to an extra.
+
+    >>> from mnas_moo.objectives.extras import require
+    >>> require("math", extra="host").sqrt(4.0)
+    2.0
 
     Raises:
-        MissingExtraError: it, or what it needs, is not installed; the message names the extra that brings it.
+        MissingExtraError: the module, or one that it needs, is not installed; the message names the extra.
     """
     try:
         return importlib.import_module(module)

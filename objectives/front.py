@@ -55,7 +55,19 @@ def minimised(points: npt.ArrayLike, directions: Sequence[Any] | None) -> Floats
 
 
 def pareto_mask(points: npt.ArrayLike, directions: Sequence[Any] | None = None) -> npt.NDArray[np.bool_]:
-    """Which of the points (N, M) no other dominates; of equal points all are kept. Returns (N,) booleans."""
+    """Which points no other point dominates; of equal points all are kept.
+
+    >>> from mnas_moo.objectives import pareto_mask
+    >>> pareto_mask([[0.9, 30.0], [0.8, 10.0], [0.7, 20.0]], ["maximize", "minimize"]).tolist()
+    [True, True, False]
+
+    Args:
+        points: (N, M) objective values.
+        directions: M of "minimize" or "maximize"; None: all are minimised.
+
+    Returns:
+        (N,) booleans.
+    """
     values = minimised(points, directions)
     if len(values) == 0:
         return np.zeros(0, dtype=bool)
@@ -67,6 +79,7 @@ def hypervolume(
 ) -> float:
     """Volume of objective space that the points dominate, bounded by the reference point (Zitzler & Thiele 1998).
 
+    >>> from mnas_moo.objectives import hypervolume
     >>> hypervolume([[0.9, 30.0], [0.8, 10.0]], [0.5, 50.0], ["maximize", "minimize"])
     14.0
 

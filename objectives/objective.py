@@ -1,7 +1,7 @@
-"""The contract of an objective: one number of one network, by a name and with a direction.
+"""The contract of an objective: it measures one number of a network, which is minimised or maximised.
 
-A study asks every objective for each network it tries (Tan et al. 2019, sec. 3: ACC(m) and LAT(m)); what is
-worth keeping beside the number (spread, epochs, seconds) goes to ``details``, which are stored with the trial.
+A study asks every objective for each network it tries (Tan et al. 2019, sec. 3: ACC(m) and LAT(m)). What is worth
+keeping besides the number (spread, epochs, seconds) is in ``details``, which are stored with the trial.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mnas_moo.spaces.operations import Shape
 from mnas_moo.spaces.spec import NetworkSpec, Node
 
 JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None"
-"""What a storage can keep."""
+"""A value that a study's storage can keep."""
 
 Direction = Literal["maximize", "minimize"]
 
@@ -25,8 +25,8 @@ class ObjectiveInfo:
 
     Attributes:
         direction: whether it is maximised or minimised.
-        label: its name and unit in plots and tables.
-        meaning: half a sentence for somebody who sees it for the first time.
+        label: name and unit in plots and tables.
+        meaning: half a sentence that explains the objective.
         unit: unit of its values; empty where they have none.
     """
 
@@ -53,16 +53,21 @@ OBJECTIVES: Mapping[str, ObjectiveInfo] = {
         "10^6 bytes",
     ),
 }
-"""The objectives of study files by name, in the order of a trial's values. A new one is described here."""
+"""The objectives of study files by name, in the order of a trial's values. A new objective gets its line here."""
 
 
 @dataclass(frozen=True)
 class Measurement:
     """The result of one measurement.
 
+    >>> from mnas_moo.objectives import Measurement
+    >>> measurement = Measurement(12.5, {"runs": 40})
+    >>> measurement.value, measurement.details["runs"]
+    (12.5, 40)
+
     Attributes:
         value: the objective's value, in the unit its name says (accuracy: a fraction).
-        details: how the value came about.
+        details: other figures of the measurement, such as the number of runs.
     """
 
     value: float
@@ -70,18 +75,18 @@ class Measurement:
 
 
 class DeviceError(RuntimeError):
-    """No device is left that could ever measure, and more trials do not mend that: the run ends, and can go on later.
+    """No device is left that could measure, and later trials would fail too: the run ends, and can be continued later.
 
-    The message has one sentence a device: which, why, what to do.
+    The message has one sentence for each device: which one, why it cannot measure, and what to do.
     """
 
 
 class Graph(Protocol):
-    """What a device can time: a whole network, or some layers of one as a network of their own."""
+    """What a device can time: a whole network, or some of its layers as a network of their own."""
 
     @property
     def name(self) -> str:
-        """For people; may be empty."""
+        """A name for messages; may be empty."""
         ...
 
     @property
@@ -96,16 +101,37 @@ class Graph(Protocol):
 
     @property
     def parameters(self) -> int:
-        """How many numbers the weights have."""
+        """Number of trainable weights."""
         ...
 
     def canonical(self) -> Graph:
-        """The one of all graphs that compute alike that stands for them; hashable."""
+        """The representative of all graphs that compute the same; hashable."""
         ...
 
 
 class Latency(Protocol):
-    """An objective ``latency_ms`` that times graphs on a device (or sums and predicts such times)."""
+    """An objective ``latency_ms`` that times graphs on a device (or sums and predicts such times).
+
+    >>> from mnas_moo.objectives import Latency, Measurement
+    >>> from mnas_moo.objectives.objective import measure_in_turn
+    >>> from mnas_moo.spaces import network
+    >>> class Ideal:  # a device that does 10^9 multiply-adds in a second, and nothing else
+    ...     name, direction = "latency_ms", "minimize"
+    ...     device = {"backend": "ideal", "model": "10^9 multiply-adds a second"}
+    ...
+    ...     def measure(self, spec, seed):
+    ...         work = sum(node.operation.multiply_adds(*node.input_shapes) for node in spec.nodes)
+    ...         return Measurement(work / 1e6)
+    ...
+    ...     def measure_all(self, specs):
+    ...         return measure_in_turn(self, specs)
+    ...
+    ...     def close(self):
+    ...         pass
+    >>> latency: Latency = Ideal()
+    >>> latency.measure(network("mnasnet-a1"), seed=0).value
+    311.579072
+    """
 
     @property
     def name(self) -> str:
@@ -119,9 +145,9 @@ class Latency(Protocol):
 
     @property
     def device(self) -> Mapping[str, JSON]:
-        """What it is timed on: "backend", "model", "runtime", "threads", "data_type" and what else identifies it.
+        """What graphs are timed on: "backend", "model", "runtime", "threads", "data_type" and what else identifies it.
 
-        Two studies or tables with equal ``device`` may be compared. A phone is asked when this is first read.
+        Times of two studies or tables with equal ``device`` may be compared. A phone is asked when this is first read.
 
         Raises:
             DeviceError: there is no device that could measure.
@@ -129,23 +155,23 @@ class Latency(Protocol):
         ...
 
     def measure(self, spec: Graph, seed: int) -> Measurement:
-        """Times one graph, as ``Objective.measure`` does a network."""
+        """Times one graph; see ``Objective.measure``."""
         ...
 
     def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
-        """Times several, on all devices of the pool at once where there are several; in the order of ``specs``.
+        """Times several graphs, on all devices at once where there are several; results are in the order of ``specs``.
 
         A graph that cannot be measured has its error in its place.
         """
         ...
 
     def close(self) -> None:
-        """Frees what it holds; a measurement under way ends with an error."""
+        """Frees processes, devices and files; a measurement under way ends with an error."""
         ...
 
 
 def measure_in_turn(latency: Latency, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
-    """``Latency.measure_all`` where there is one device: one after the other, a ValueError in its graph's place."""
+    """``Latency.measure_all`` for one device: one graph after the other; a ValueError stands in its graph's place."""
     results: list[Measurement | ValueError] = []
     for spec in specs:
         try:
@@ -156,7 +182,13 @@ def measure_in_turn(latency: Latency, specs: Sequence[Graph]) -> list[Measuremen
 
 
 class Objective(Protocol):
-    """What a study maximises or minimises.
+    """A quantity of networks that a study maximises or minimises.
+
+    >>> from mnas_moo.objectives import Count, Objective
+    >>> from mnas_moo.spaces import network
+    >>> objective: Objective = Count("multiply_adds_m")
+    >>> objective.name, objective.direction, objective.measure(network("mnasnet-a1"), seed=0).value
+    ('multiply_adds_m', 'minimize', 311.579072)
 
     ``name`` is "accuracy", "latency_ms", "parameters_m", "multiply_adds_m" or "peak_memory_mb": the same in study
     files, storages and reports. ``measure`` may be called from several threads at once.
@@ -164,12 +196,12 @@ class Objective(Protocol):
 
     @property
     def name(self) -> str:
-        """The name with the unit of the value."""
+        """Name of the objective, with the unit of its values."""
         ...
 
     @property
     def direction(self) -> Direction:
-        """Whether more or less is better."""
+        """Whether the value is maximised or minimised."""
         ...
 
     def measure(self, spec: NetworkSpec, seed: int) -> Measurement:
@@ -177,8 +209,8 @@ class Objective(Protocol):
 
         Args:
             spec: the network.
-            seed: of all randomness of the measurement; the same seed gives the same value where the value does
-                not depend on a clock.
+            seed: seed of the measurement; the same seed gives the same value where the value does not depend on a
+                clock.
 
         Raises:
             ValueError: the network cannot be measured; the message says why, and the trial fails with it.
@@ -186,5 +218,5 @@ class Objective(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees what the objective holds (processes, files). It is not used afterwards."""
+        """Frees processes and files. The objective is not used afterwards."""
         ...

@@ -13,6 +13,8 @@ Floats = npt.NDArray[np.float64]
 def kendall_tau(one: Floats, other: Floats) -> float:
     """Kendall's rank correlation, tau-b: 1 for one order, -1 for opposite ones; NaN where all values are equal.
 
+    >>> import numpy as np
+    >>> from mnas_moo.objectives.statistics import kendall_tau
     >>> kendall_tau(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))  # one of three pairs is swapped
     0.3333333333333333
     """
@@ -24,9 +26,13 @@ def kendall_tau(one: Floats, other: Floats) -> float:
 
 
 def median_interval(times: Sequence[float]) -> tuple[float, float, float]:
-    """Median with its 95 % confidence interval from order statistics, which suppose no distribution.
+    """Median with its 95 % confidence interval from order statistics, for any distribution.
 
-    The runs are taken as independent; slow drift of the machine is not in the interval.
+    >>> from mnas_moo.objectives.statistics import median_interval
+    >>> median_interval(range(100))
+    (49.5, 40.0, 59.0)
+
+    The runs are taken as independent: the interval does not include slow drift of the machine.
 
     Args:
         times: any number of values above 0, in any order.

@@ -1,7 +1,7 @@
-"""How many CPU threads torch uses, for a while: a choice of the caller that no other code gets to feel.
+"""A limit on the CPU threads that torch uses, in force inside a ``with`` statement and undone after it.
 
-Small networks gain little from more threads, and where another program holds the other cores, threads that wait for
-each other at every operation make a step up to a hundred times slower.
+Small networks gain little from more threads. Where other programs use the other cores, threads that wait for each
+other at every operation make a training step up to a hundred times slower.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ _threads_before = 0
 
 @contextlib.contextmanager
 def cpu_threads(threads: int) -> Iterator[None]:
-    """Lets torch use ``threads`` CPU threads within, also when several threads are within at once.
+    """Lets torch use ``threads`` CPU threads inside the ``with`` statement; several threads may be inside at once.
 
-    Torch keeps one number for the process and, with OpenMP, one for each thread that has computed; the former is
-    what later threads begin with. So the first to come in notes the number and everyone who leaves sets it again.
+    >>> from mnas_moo.objectives.threads import cpu_threads
+    >>> with cpu_threads(1):
+    ...     torch.get_num_threads()
+    1
+
+    Torch keeps one number for the process, which later threads begin with, and with OpenMP one for each thread that has
+    computed. So the first thread to enter remembers the number, and every thread that leaves sets it again.
     """
     global _threads_users, _threads_before
     with _threads_lock:

@@ -27,9 +27,14 @@ SPACES = tuple(_SPACES)
 def get(name: str, **settings: Any) -> Space:
     """A space by name.
 
+    >>> from mnas_moo.spaces import get
+    >>> space = get("mnasnet", resolution=32, classes=10)
+    >>> list(space.distributions)[:3]
+    ['block1.operation', 'block1.kernel', 'block1.se']
+
     Args:
         name: one of ``SPACES``.
-        settings: those of the space, ``mnas_moo.spaces.skeleton.Settings`` for both of them.
+        settings: settings of the space; ``mnas_moo.spaces.skeleton.Settings.of`` describes those of both spaces.
 
     Raises:
         ValueError: an unknown space or setting, or a setting out of range.

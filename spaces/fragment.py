@@ -1,4 +1,4 @@
-"""Parts of networks as graphs of their own: what a lookup table has one entry for.
+"""Parts of networks as graphs of their own; a lookup table has an entry for each.
 
 A network's time on a phone is nearly the sum of the times of its layers (ProxylessNAS, Cai et al. 2019, sec. 3.3;
 FBNet, Wu et al. 2019, sec. 3.2), so each distinct layer is timed alone, once. FBNet's and ProxylessNAS' layers are
@@ -19,16 +19,16 @@ from mnas_moo.spaces.spec import Layer, NetworkSpec, Node
 
 @dataclass(frozen=True)
 class Fragment:
-    """Some operations as a graph with one input; equal to every other that computes alike.
+    """Some operations as a graph with one input; equal to every other that computes the same.
 
     Attributes:
         input_shape: (C, H, W) of the one input.
-        nodes: in execution order; inputs are indices into these nodes, -1 the input. They are renamed by position
-            and operation ("0.conv"), whatever they were called in their network.
-        name: for people; two fragments that differ only in it are equal.
+        nodes: operations in execution order; their inputs are indices into these nodes, -1 the input. They are renamed
+            by position and operation ("0.conv"), independently of their network.
+        name: name for messages and tables; two fragments that differ only in it are equal.
 
     Raises:
-        ValueError: there are no nodes, or a node reads one that does not come before it, or other shapes than it has.
+        ValueError: there are no nodes, or a node reads one that does not come before it or has another shape.
     """
 
     input_shape: Shape
@@ -67,26 +67,27 @@ class Fragment:
         return sum(node.operation.multiply_adds(*node.input_shapes) for node in self.nodes)
 
     def canonical(self) -> Fragment:
-        """Itself: its nodes' names do not depend on where it was cut from."""
+        """The fragment itself: the names of its nodes do not depend on the network."""
         return self
 
 
 def fragments(spec: NetworkSpec) -> tuple[Fragment, ...]:
     """Cuts a network into the parts whose times are summed.
 
-    Returns:
-        In execution order: the stem, every layer without its skip, every skip, and all after the last layer as one.
-        Their names are readable keys: of two fragments of networks with one norm epsilon and dropout rate, equal
-        names mean equal fragments. A skip adds what it was given to itself, or at a stride the pooled input to
-        itself: a graph of one input has no second tensor of that shape, and the time is that of an addition.
-
-    >>> from mnas_moo.spaces.networks import network
+    >>> from mnas_moo.spaces import network
+    >>> from mnas_moo.spaces.fragment import fragments
     >>> for fragment in fragments(network("mnasnet-a1"))[:4]:
     ...     print(fragment.name)
     conv k3 s2 224x224x3-112x112x32 relu
     mbconv k3 e1 s1 112x112x32-112x112x16 relu
     mbconv k3 e6 s2 112x112x16-56x56x24 relu
     mbconv k3 e6 s1 56x56x24-56x56x24 relu
+
+    Returns:
+        In execution order: the stem, each layer without its skip, each skip, and all operations after the last layer
+        as one part. The names are readable keys: if two networks have one norm epsilon and dropout rate, their
+        fragments are equal where the names are. A skip adds its input to itself, or at a stride the pooled input to
+        itself: a graph with one input has no second tensor of that shape, and the time is that of an addition.
     """
     parts: list[Fragment] = []
     shape, source = spec.input_shape, -1
@@ -105,7 +106,7 @@ def fragments(spec: NetworkSpec) -> tuple[Fragment, ...]:
 
 
 def _place(node: Node) -> str:
-    """The part of the network that a node is of: "stem", "layers.3", or "" for what follows the layers."""
+    """The part of the network that a node belongs to: "stem", "layers.3", or "" after the layers."""
     path = node.name.split(".")
     return ".".join(path[:2]) if path[0] == "layers" else path[0] if path[0] == "stem" else ""
 
@@ -152,7 +153,7 @@ def distinct_fragments(networks: Iterable[NetworkSpec]) -> dict[str, Fragment]:
     """The distinct parts of networks by name, in the order of their first occurrence.
 
     Args:
-        networks: ``space.covering()`` for all of a space.
+        networks: networks to cut; ``space.covering()`` for all parts of a space.
 
     Raises:
         ValueError: two parts of one name compute differently, so that one time cannot stand for both.

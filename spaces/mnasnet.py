@@ -19,6 +19,7 @@ from mnas_moo.spaces.spec import Layer
 class MnasNetSpace(SkeletonSpace):
     """The factorised space: one operation, kernel, SE ratio, skip and width a block, and its number of layers.
 
+    >>> from mnas_moo.spaces.mnasnet import MnasNetSpace
     >>> space = MnasNetSpace(preset="digits")
     >>> list(space.distributions)[:6]  # doctest: +NORMALIZE_WHITESPACE
     ['block1.operation', 'block1.kernel', 'block1.se', 'block1.skip', 'block1.filters', 'block1.layers']

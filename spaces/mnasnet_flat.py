@@ -1,4 +1,4 @@
-"""The flat twin of MnasNet's space: every layer chooses for itself (Tan et al. 2019, sec. 4.1).
+"""The flat form of MnasNet's space: every layer has its own choices (Tan et al. 2019, sec. 4.1).
 
 Each of a block's N layers (its base number and one more, the most that the factorised space gives it) has its own
 operation, kernel, squeeze-and-excite ratio, skip and filters; all but a block's first may be absent. It holds every
@@ -14,7 +14,7 @@ from mnas_moo.spaces.skeleton import LAYER_CHOICES, Choice, SkeletonSpace, effec
 from mnas_moo.spaces.spec import Layer
 
 ABSENT = "absent"
-"""The operation of a layer that is not there; its other parameters then mean nothing."""
+"""The operation of a layer that is left out; its other parameters then have no effect."""
 
 _ABSENT_CHOICE: Choice = (ABSENT, 3, 0.0, "none", 1.0)
 
@@ -22,6 +22,7 @@ _ABSENT_CHOICE: Choice = (ABSENT, 3, 0.0, "none", 1.0)
 class FlatMnasNetSpace(SkeletonSpace):
     """The flat space; absent layers stand last in a canonical genome's blocks.
 
+    >>> from mnas_moo.spaces.mnasnet_flat import FlatMnasNetSpace
     >>> space = FlatMnasNetSpace(preset="digits")
     >>> space.distributions["block1.layer2.operation"].choices
     ('conv', 'sepconv', 'mbconv3', 'mbconv6', 'absent')

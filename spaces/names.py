@@ -1,4 +1,4 @@
-"""One error for every name that is not in its list: it names the nearest right one, and all of them."""
+"""The error for an unknown name, the same everywhere: it gives the nearest allowed name, and all of them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Iterable
 
 
 def unknown(what: str, got: object, allowed: Iterable[str]) -> ValueError:
-    """The error for a name that is none of ``allowed``, to be raised by the caller.
+    """The error for a name that is none of ``allowed``; the caller raises it.
+
+    >>> from mnas_moo.spaces.names import unknown
+    >>> print(unknown("network", "mnasnet-a", ["mnasnet-a1", "mobilenetv2"]))
+    network 'mnasnet-a' is unknown; did you mean 'mnasnet-a1'? allowed: mnasnet-a1, mobilenetv2
 
     Args:
-        what: kind of name, with its place if there is one ("network", "space mnasnet: setting").
+        what: the kind of name, with its place if there is one ("network", "space mnasnet: setting").
         got: the name that was given.
-        allowed: all right names, in the order to show them.
+        allowed: all allowed names, in the order in which to show them.
     """
     names = list(allowed)
     near = difflib.get_close_matches(str(got).lower(), names, n=1, cutoff=0.5)

@@ -6,12 +6,6 @@ scales the stem and all layers (``round_filters``), not MnasNet's head; MobileNe
 
 MnasNet-small's own string says ``i16`` for a first block that follows a stem of 8, which leaves that block without
 a residual; here it says what is run: ``i8 … noskip``.
-
->>> a1 = network("mnasnet-a1")
->>> a1.parameters, a1.multiply_adds
-(3887038, 311579072)
->>> network("MobileNetV2", width=1.4, resolution=192, classes=10).name
-'MobileNetV2 x1.4 @192'
 """
 
 from __future__ import annotations
@@ -30,14 +24,19 @@ MOBILENET_V2_STRIDES = (1, 2, 2, 2, 1, 2, 1)
 
 
 def round_filters(filters: float) -> int:
-    """Channels rounded to a multiple of 8, at least 8 and not below 90 % of what was asked (official code)."""
+    """Channels rounded to a multiple of 8, at least 8 and at least 90 % of ``filters`` (official code).
+
+    >>> from mnas_moo.spaces.networks import round_filters
+    >>> round_filters(83), round_filters(84), round_filters(10)
+    (80, 88, 16)
+    """
     rounded = max(8, int(filters + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * filters else rounded
 
 
 @dataclass(frozen=True)
 class _Published:
-    """A network at width 1, as its makers wrote it down."""
+    """A network at width 1, as published."""
 
     title: str
     blocks: str
@@ -98,11 +97,18 @@ NETWORKS = tuple(_PUBLISHED)
 def network(name: str, width: float = 1.0, resolution: int | None = None, classes: int = 1000) -> NetworkSpec:
     """A published network.
 
+    >>> from mnas_moo.spaces import network
+    >>> a1 = network("mnasnet-a1")
+    >>> a1.parameters, a1.multiply_adds
+    (3887038, 311579072)
+    >>> network("MobileNetV2", width=1.4, resolution=192, classes=10).name
+    'MobileNetV2 x1.4 @192'
+
     Args:
         name: one of ``NETWORKS``, in any case.
-        width: factor on all channels but MnasNet's head; at 1 they stay as published, else they are rounded.
-        resolution: height and width of an image, in pixels; None: what it was published for, 224 or (d1-320) 320.
-        classes: outputs.
+        width: factor on all channels but MnasNet's head; at 1 they are as published, else they are rounded.
+        resolution: height and width of an image, in pixels; None: as published, 224 or (d1-320) 320.
+        classes: number of classes.
 
     Raises:
         ValueError: an unknown name, or a number out of range.

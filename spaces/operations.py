@@ -1,4 +1,4 @@
-"""The one table of operations: what a lowered network is made of, with shapes and counts.
+"""The operations that a lowered network consists of, with their shapes and counts.
 
 A specification is lowered to a list of nodes, each one of these operations; every reader (torch module,
 LiteRT model, counts, picture) is a table keyed by the same classes, and a test walks all of them through
@@ -19,6 +19,11 @@ ACTIVATIONS = ("none", "relu", "relu6", "sigmoid")
 @dataclass(frozen=True)
 class Conv:
     """2-D convolution, then batch norm or a bias, then an activation: one fused step, as phones run it.
+
+    >>> from mnas_moo.spaces.operations import Conv
+    >>> conv = Conv(32, kernel=3, stride=2, epsilon=1e-3)
+    >>> conv.output_shape((3, 224, 224)), conv.parameters((3, 224, 224)), conv.multiply_adds((3, 224, 224))
+    ((32, 112, 112), 928, 10838016)
 
     Padding is torch's ``kernel // 2`` on every side, also at stride 2 (TensorFlow's SAME is another function
     there). ``epsilon`` is that of the batch norm; without one (None) the convolution has a bias instead.
@@ -43,7 +48,7 @@ class Conv:
         return weights + self.out_channels * (1 if self.epsilon is None else 2)
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """One multiply-add a weight and output position; norm, bias and activation count nothing."""
+        """One multiply-add for each weight and output position; norm, bias and activation are not counted."""
         ((channels, _, _),) = inputs
         return self.kernel**2 * channels // self.groups * math.prod(self.output_shape(*inputs))
 
@@ -63,20 +68,20 @@ class Linear:
         return (math.prod(inputs[0]) + 1) * self.out_features
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """One a weight."""
+        """One for each weight."""
         return math.prod(inputs[0]) * self.out_features
 
 
 @dataclass(frozen=True)
 class _Free:
-    """What has neither parameters nor multiply-adds, and keeps the shape of its first input."""
+    """An operation without parameters and multiply-adds that keeps the shape of its first input."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The shape of the first input."""
         return inputs[0]
 
     def parameters(self, *_inputs: Shape) -> int:
-        """None."""
+        """0."""
         return 0
 
     def multiply_adds(self, *_inputs: Shape) -> int:
@@ -118,7 +123,7 @@ class Multiply(_Free):
 
 @dataclass(frozen=True)
 class Dropout(_Free):
-    """Zeroes features at ``rate`` while training; nothing on the phone."""
+    """Zeroes features at ``rate`` during training; it does nothing in inference."""
 
     rate: float
 

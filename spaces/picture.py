@@ -1,8 +1,8 @@
-"""A picture of a network, as SVG: one column a resolution, one card a block, coloured by operation.
+"""A picture of a network, as SVG: a column for each resolution, a card for each block, coloured by operation.
 
-A card says what an engineer asks first: operation and kernel, how many alike layers, channels in and out, stride,
-squeeze-and-excite, the skip, and the block's share of the network's multiply-adds as a bar. Plain string building,
-no dependency; the specification's name is the only foreign text, and is escaped.
+A card gives operation and kernel, the number of equal layers, channels in and out, stride, squeeze-and-excite, the
+skip, and the block's share of the network's multiply-adds as a bar. The text is built without a library; the name of
+the specification is the only text from outside, and is escaped.
 """
 
 from __future__ import annotations
@@ -58,12 +58,17 @@ class _Card:
 def picture(spec: NetworkSpec) -> str:
     """The network as an SVG document.
 
+    >>> from mnas_moo.spaces import network
+    >>> from mnas_moo.spaces.picture import picture
+    >>> picture(network("mnasnet-a1"))[:40]
+    '<svg xmlns="http://www.w3.org/2000/svg" '
+
     Args:
         spec: any network.
 
     Returns:
-        Valid XML, in UTF-8 when encoded, that stands for itself (no scripts, fonts or links). Its size is in its
-        first tag; it grows with the number of blocks.
+        Valid XML, to be encoded in UTF-8, without scripts, fonts or links. Its first tag gives the size, which grows
+        with the number of blocks.
     """
     cards = _cards(spec)
     bands = [list(band) for _, band in itertools.groupby(cards, key=lambda card: card.size)]
@@ -251,7 +256,7 @@ def _arc(path: str, skip: str) -> str:
 
 
 def _arrow(x: int, y: int, next_x: int, next_y: int) -> str:
-    """From one card to the next: down, or round through the gap between two columns."""
+    """An arrow from one card to the next: down, or through the gap between two columns."""
     middle = x + _CARD_WIDTH // 2
     if x == next_x:
         path = f"M{middle} {y + _CARD_HEIGHT}V{next_y - 1}"
@@ -263,7 +268,7 @@ def _arrow(x: int, y: int, next_x: int, next_y: int) -> str:
 
 
 def _legend(cards: Sequence[_Card], spec: NetworkSpec, width: int) -> list[list[str]]:
-    """What colours and marks mean, only those that are used, broken into lines that fit."""
+    """The meanings of the colours and marks that are used, broken into lines that fit."""
     entries: list[tuple[list[str], str]] = []
     operations = {_operation(layer): layer for layer in (spec.stem, *spec.layers)}
     for name, layer in operations.items():

@@ -46,12 +46,12 @@ LAYER_CHOICES: dict[str, tuple[str | float, ...]] = {
 """What every layer chooses, in decision order; filters are a factor on the block's base filters."""
 
 LAYERS_CHANGES = (-1, 0, 1)
-"""What a block chooses besides: layers more than its base; fewer than one are one."""
+"""What a block chooses besides: its number of layers minus its base number; a block has at least one layer."""
 
 Choice = tuple[Any, ...]
 """The values of one layer's ``LAYER_CHOICES``."""
 
-# Of choices that give one layer, the first in this order stands for all.
+# Of several choices that give the same layer, the first in this order is the canonical one.
 _PREFERRED: tuple[Choice, ...] = tuple(
     itertools.product(
         LAYER_CHOICES["operation"],
@@ -80,20 +80,24 @@ def _real(name: str, value: object, below: float = math.inf, zero: bool = False)
 class Settings:
     """The skeleton that a space varies; the defaults are the preset "imagenet", MobileNetV2 at width 1.
 
+    >>> from mnas_moo.spaces.skeleton import Settings
+    >>> Settings.of(resolution=32).strides, Settings.of("digits", blocks=3).layers
+    ((1, 1, 2, 2, 1, 2, 1), (1, 2, 2))
+
     Attributes:
         resolution: height and width of an image, in pixels.
-        channels: of an image.
-        classes: outputs.
+        channels: channels of an image.
+        classes: number of classes.
         width: factor on stem and filters, which are then rounded to multiples of 8; not on the head.
         filters: base filters of each block, before ``width``.
         layers: base number of layers of each block.
-        strides: of each block's first layer.
+        strides: stride of each block's first layer.
         stem: channels of the first convolution (3x3), before ``width``.
-        stem_stride: its stride.
+        stem_stride: stride of the first convolution.
         head: channels of the 1x1 convolution before pooling; 0: none.
         activation: "relu", or another of ``operations.ACTIVATIONS``.
-        dropout: rate before the classifier.
-        epsilon: of every batch norm.
+        dropout: dropout rate before the classifier.
+        epsilon: epsilon of every batch norm.
 
     Raises:
         ValueError: a value is out of range, or filters, layers and strides differ in length.
@@ -142,8 +146,8 @@ class Settings:
         Args:
             preset: one of ``PRESETS``; None: the one whose resolution is nearest (in ratio) to that in ``changes``,
                 "imagenet" without one.
-            blocks: keeps the preset's first so many blocks.
-            changes: attributes of ``Settings``; lists are taken for tuples.
+            blocks: number of the preset's blocks that are kept, from the first on; None: all.
+            changes: attributes of ``Settings``; lists may stand for tuples.
 
         Raises:
             ValueError: an unknown preset or setting, or a value out of range.
@@ -173,11 +177,11 @@ class Settings:
 
 PRESETS: dict[str, Settings] = {
     "imagenet": Settings(),
-    # Stem and second block at full resolution, as MobileNetV2 is commonly fitted to CIFAR: the last map is 4x4.
+    # Stem and second block at full resolution, as is common for MobileNetV2 on CIFAR: the last map is 4x4.
     "cifar": Settings(resolution=32, classes=10, stem_stride=1, strides=(1, 1, 2, 2, 1, 2, 1)),
-    # A small image needs few strides: maps of 8 and 4 pixels are left of 16, and the scikit-learn digits have but 8 to
-    # begin with. A quarter of the width and of the head, and fewer layers, since so small a network's training time
-    # goes with their number. Ten random children had a median of 97.9 % after 8 epochs, 5.7 s on one thread; with a
+    # A small image needs few strides: maps of 8 and 4 pixels are left of 16, and the scikit-learn digits have only 8.
+    # A quarter of the width and of the head, and fewer layers, since the training time of so small a network grows
+    # with their number. Ten random children had a median of 97.9 % after 8 epochs, 5.7 s on one thread; with a
     # stem of stride 1 and maps of 16, 8 and 4 it was 97.9 % in 6.8 s, with maps of 8, 4 and 2 97.1 % in 3.9 s.
     "digits": Settings(
         resolution=16,
@@ -193,8 +197,9 @@ PRESETS: dict[str, Settings] = {
 
 
 def nearest_preset(resolution: int) -> str:
-    """The preset for images of so many pixels: the one nearest in ratio.
+    """The preset whose resolution is nearest in ratio.
 
+    >>> from mnas_moo.spaces.skeleton import nearest_preset
     >>> nearest_preset(8), nearest_preset(28), nearest_preset(192)
     ('digits', 'cifar', 'imagenet')
     """
@@ -203,10 +208,10 @@ def nearest_preset(resolution: int) -> str:
 
 
 class SkeletonSpace(ABC):
-    """What the factorised space and its flat twin share: the skeleton, and genomes read back from layers.
+    """What the factorised and the flat space share: the skeleton, and genomes read back from layers.
 
     Args:
-        settings: arguments of ``Settings.of``.
+        settings: the arguments of ``Settings.of``.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -275,13 +280,13 @@ class SkeletonSpace(ABC):
     def covering(self) -> Iterator[NetworkSpec]:
         """Networks of the space that hold, together, every distinct layer, skip, stem and head of its networks.
 
-        A layer is known by its place, its choices and the filters of the layer before it. So all layers of a
-        network choose alike, but for the filters, which alternate between two factors: every pair in turn.
+        A layer depends on its place, its choices and the filters of the layer before it. So in each network all layers
+        choose alike, except for the filters, which alternate between two factors; all pairs of factors occur.
         """
         places = list(dict.fromkeys(name.rpartition(".")[0] for name in self._values))
         kinds = [kind for kind in LAYER_CHOICES if kind != "filters"]
         for values in itertools.product(*(LAYER_CHOICES[kind] for kind in kinds)):
-            # a factorised block's "layers" is as many as there may be: a layer after the first is among them
+            # the largest number of layers in each block of the factorised space, so that later layers occur
             common = {**dict(zip(kinds, values, strict=True)), "layers": LAYERS_CHANGES[-1]}
             for pair in itertools.product(LAYER_CHOICES["filters"], repeat=2):
                 factor = {place: pair[i % 2] for i, place in enumerate(places)}
@@ -292,14 +297,14 @@ class SkeletonSpace(ABC):
                 yield self.spec(params)
 
     def canonical(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """One representative of all genomes that mean this network.
+        """The representative of all genomes that mean this network.
 
-        Where several values of a parameter give the same network, it has base filters and skip "none"; where blocks
-        of one resolution could share their layers out in several ways, the first have their base number of layers
-        if they can (flat: are as full as they can be).
+        Where several values of a parameter give the same network, it has base filters and skip "none". Where layers
+        could be divided between blocks of one resolution in several ways, the first blocks have their base number of
+        layers if possible (flat: as many as possible).
 
         Raises:
-            ValueError: as for ``spec``.
+            ValueError: for the reasons that ``spec`` has.
         """
         return self._read([effective(layer) for layer in self._layers(self._genome(params))])
 
@@ -356,7 +361,7 @@ class SkeletonSpace(ABC):
         return round_filters(self.settings.stem * self.settings.width)
 
     def _menu(self, block: int, stride: int, in_channels: int) -> dict[Choice, Layer]:
-        """All choices of one layer as layers, the preferred ones first."""
+        """All choices of one layer and the layers they give, the preferred ones first."""
         key = block, stride, in_channels
         if key not in self._menus:
             base = self.settings.filters[block] * self.settings.width
@@ -376,7 +381,7 @@ class SkeletonSpace(ABC):
         return self._menus[key]
 
     def _read(self, layers: Sequence[Layer]) -> dict[str, Any]:
-        """The genome of effective layers; depth first, since two blocks at one resolution may share their layers."""
+        """The genome of effective layers, searched depth first: several divisions into blocks are possible."""
         n_blocks = len(self.settings.filters)
         dead: set[tuple[int, int]] = set()
 

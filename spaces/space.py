@@ -1,4 +1,4 @@
-"""What a space is: parameters that Optuna can suggest, and what they mean as a network."""
+"""The contract of a space: parameters that Optuna can suggest, and the network that their values mean."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ class Space(Protocol):
     """A set of networks, each named by at least one assignment of values to parameters (a genome).
 
     A space is made with keyword settings, among them ``classes``, ``channels`` (of the images) and ``resolution``
-    (their height and width in pixels), and never changes after that. It can be pickled.
+    (their height and width in pixels), and does not change after that. It can be pickled.
+
+    >>> import numpy as np
+    >>> from mnas_moo.spaces import Space, get
+    >>> space: Space = get("mnasnet", preset="digits")
+    >>> spec = space.random(np.random.default_rng(0))
+    >>> genome = space.params(spec)
+    >>> space.spec(genome).canonical() == spec.canonical()
+    True
     """
 
     name: str
@@ -47,16 +55,16 @@ class Space(Protocol):
         ...
 
     def canonical(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """One representative of all genomes that mean this network: choices without effect spelt one way.
+        """The representative of all genomes that mean this network; choices without effect have fixed values.
 
         Raises:
-            ValueError: as for ``spec``.
+            ValueError: for the reasons that ``spec`` has.
         """
         ...
 
     def covering(self) -> Iterator[NetworkSpec]:
         """Networks of the space that hold, together, every distinct layer, skip, stem and head of its networks.
 
-        They are few (hundreds), where the space's networks cannot be walked; a lookup table is built from them.
+        They are some hundred networks, while the space has too many to visit; a lookup table is built from them.
         """
         ...

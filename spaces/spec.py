@@ -1,7 +1,7 @@
-"""NetworkSpec: one immutable description of a network that every reader reads.
+"""NetworkSpec: the immutable description of a network that everything else reads.
 
-What a compiler would call an IR, in two levels: typed layers (what a search chooses) and the nodes they are
-lowered to (what is run and counted). Layers follow the official MnasNet code (tensorflow/tpu
+It has two levels, like the intermediate representations of a compiler: typed layers (what a search chooses) and the
+nodes they are lowered to (what is run and counted). Layers follow the official MnasNet code (tensorflow/tpu
 models/official/mnasnet, MnasBlock.call); regular convolutions and pooling skips, which the paper names but no
 published network uses, are ours and described at ``_lower_conv`` and ``Layer.skip``.
 """
@@ -33,14 +33,22 @@ SKIPS = ("identity", "pooling", "none")
 class Layer:
     """One layer: a key of ``LAYERS`` and its settings.
 
+    >>> from mnas_moo.spaces.spec import Layer
+    >>> Layer("mbconv", 16, 24, kernel=3, stride=2, expansion=6).effective_skip
+    'none'
+
     Attributes:
         operation: "conv" (regular convolution) or "mbconv" (mobile inverted bottleneck; with expansion 1 it is
             the depthwise-separable convolution, SepConv).
-        expansion: width of an mbconv's depthwise part over its input; 1 for a conv.
+        in_channels: number of input channels.
+        out_channels: number of output channels.
+        kernel: height and width of the kernel; odd.
+        stride: step of the kernel.
+        expansion: width of an mbconv's depthwise part over that of its input; 1 for a conv.
         se_ratio: squeeze-and-excite width over the layer's *input* channels, as the official code has it; 0: none.
-        skip: what is added to the result: the input ("identity"; only at stride 1 and equal channels), its
-            3x3 average at the layer's stride ("pooling"; only at equal channels), or nothing. Declared as
-            chosen: ``effective_skip`` tells what it does.
+        skip: tensor that is added to the result: the input ("identity"; only at stride 1 and equal channels), its
+            3x3 average at the layer's stride ("pooling"; only at equal channels), or nothing ("none"). It is
+            kept as chosen; ``effective_skip`` is what is done.
     """
 
     operation: str
@@ -69,7 +77,7 @@ class Layer:
 
     @property
     def effective_skip(self) -> str:
-        """The skip that is really there: one that does not fit the shapes is absent, as in the official code."""
+        """The skip that is done: none where the chosen one does not fit the shapes, as in the official code."""
         if self.in_channels != self.out_channels or (self.skip == "identity" and self.stride != 1):
             return "none"
         return self.skip
@@ -80,7 +88,7 @@ class Node:
     """One operation of a lowered network.
 
     Attributes:
-        name: path of the part ("layers.3.expand"); weights are named after it.
+        name: path of the operation ("layers.3.expand"); weights are named after it.
         operation: the operation with its settings.
         inputs: indices of earlier nodes; -1 is the network's input.
         input_shapes: their shapes, (C, H, W).
@@ -98,16 +106,23 @@ class Node:
 class NetworkSpec:
     """A classification network, batch 1, float32.
 
+    >>> from mnas_moo.spaces import NetworkSpec, network
+    >>> spec: NetworkSpec = network("mnasnet-a1")
+    >>> spec.input_shape, len(spec.layers), spec.head, spec.classes
+    ((3, 224, 224), 16, 1280, 1000)
+    >>> spec.parameters, spec.multiply_adds, spec.peak_memory_bytes
+    (3887038, 311579072, 6021120)
+
     Attributes:
         input_shape: (channels, height, width) of an image.
         stem: the first convolution.
         layers: all layers between stem and head, in order.
-        head: channels of the 1x1 convolution before pooling; 0: none.
-        classes: outputs of the classifier.
-        dropout: rate before the classifier.
-        activation: of stem, layers and head; "relu" in MnasNet, "relu6" in MobileNetV2.
-        epsilon: of every batch norm: 1e-3 in MnasNet's code, 1e-5 in torchvision.
-        name: for people; two networks that differ only in it are equal.
+        head: channels of the 1x1 convolution before pooling; 0: there is none.
+        classes: number of outputs of the classifier.
+        dropout: dropout rate before the classifier.
+        activation: activation of stem, layers and head; "relu" in MnasNet, "relu6" in MobileNetV2.
+        epsilon: epsilon of every batch norm; 1e-3 in MnasNet's code, 1e-5 in torchvision.
+        name: name for messages and plots; two networks that differ only in it are equal.
 
     Raises:
         ValueError: a value is out of range, or a layer does not take what the one before it gives.
@@ -140,7 +155,7 @@ class NetworkSpec:
 
     @property
     def blocks(self) -> tuple[tuple[Layer, ...], ...]:
-        """Runs of alike layers, the official strings' blocks: only the first may have a stride or new channels."""
+        """Runs of equal layers, the official strings' blocks; only the first may have a stride or new channels."""
         blocks: list[list[Layer]] = []
         for layer in self.layers:
             if blocks and layer == dataclasses.replace(blocks[-1][0], in_channels=layer.out_channels, stride=1):
@@ -160,7 +175,7 @@ class NetworkSpec:
         return tuple(map(tuple, stages))
 
     def canonical(self) -> NetworkSpec:
-        """The same network with every skip that is not there spelt "none"; equal for two that differ only in such."""
+        """The same network with ``effective_skip`` as each skip; equal for networks that differ in nothing else."""
         stem, *layers = (dataclasses.replace(layer, skip=layer.effective_skip) for layer in (self.stem, *self.layers))
         return dataclasses.replace(self, stem=stem, layers=tuple(layers))
 
@@ -191,10 +206,10 @@ class NetworkSpec:
 
     @functools.cached_property
     def peak_memory_bytes(self) -> int:
-        """Largest sum, over the execution order, of the tensors alive at once (float32, batch 1).
+        """Largest sum, over the execution order, of the tensors in memory at once (float32, batch 1).
 
-        While a node runs, its inputs, its output and every earlier tensor that a later node still reads are
-        alive. Norms and activations are part of their convolution, and dropout keeps its input's tensor.
+        While a node runs, its inputs, its output and every earlier tensor that a later node still reads are in
+        memory. Norms and activations are part of their convolution, and dropout keeps its input's tensor.
         """
         last_use = {-1: 0}
         home = {-1: -1}  # dropout's output is its input's tensor

@@ -1,4 +1,4 @@
-"""NetworkSpec as one line of text and back: MnasNet's official block strings, and tokens for what they leave out.
+"""NetworkSpec as one line of text and back: MnasNet's official block strings, and tokens for what these leave out.
 
 The block strings are those of tensorflow/tpu models/official/mnasnet (mnasnet_models.py, MnasNetDecoder); input,
 stem, head, classifier, activation, epsilon, regular convolutions and pooling skips are ours. Tokens are separated
@@ -17,11 +17,12 @@ by white space and stand in this order (``[]``: may be left out, ``*``: any numb
     epsilon    = "eps" NUMBER                                left out: 0.001
     STRIDES    = the stride down, then the same stride across: "11", "22"
 
-The parts of a stem or a block, joined by ``_``, may stand in any order after the first. A block is LAYERS alike
+The parts of a stem or a block, joined by ``_``, may stand in any order after the first. A block is LAYERS equal
 layers; the first takes ``i`` channels and has the stride, the others take ``o`` and have stride 1. Without
 ``_conv`` a block's layers are MBConv (with ``e1``: SepConv). Without a skip part every layer adds its input where
 the shapes allow it, a stem adds nothing. A spec's name is not part of its text.
 
+>>> from mnas_moo.spaces.text import from_text, to_text
 >>> spec = from_text("in3x32x32 stem_k3_s11_o16 r2_k3_s22_e6_i16_o24_se0.25 r1_k5_s11_e1_i24_o24_conv_poolskip fc10")
 >>> spec.parameters, [len(block) for block in spec.blocks]
 (31876, [2, 1])
@@ -139,8 +140,9 @@ def from_text(text: str) -> NetworkSpec:
 
 
 def blocks_from_text(text: str) -> tuple[Layer, ...]:
-    """The layers of block strings alone, as the official code lists them.
+    """The layers of block strings, as the official code lists them.
 
+    >>> from mnas_moo.spaces.text import blocks_from_text
     >>> [layer.stride for layer in blocks_from_text("r1_k3_s11_e1_i32_o16_noskip r2_k3_s22_e6_i16_o24")]
     [1, 2, 1]
 

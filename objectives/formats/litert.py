@@ -1,8 +1,8 @@
-"""A specification written straight to a LiteRT flatbuffer (.tflite), as phones and the host's interpreter run it.
+"""A specification written directly as a LiteRT flatbuffer (.tflite), as phones and the host's interpreter run it.
 
-Packing the flatbuffer ourselves takes milliseconds, where converting a torch module takes seconds a network. The
+Packing the flatbuffer ourselves takes milliseconds; converting a torch module takes seconds for each network. The
 format is TensorFlow Lite's schema.fbs, whose classes ship in ``ai-edge-litert``. Norms are folded into the
-convolutions, activations fused, dropout is gone. Padding is torch's ``kernel // 2`` on every side: SAME where that
+convolutions, activations fused, dropout left out. Padding is torch's ``kernel // 2`` on every side: SAME where that
 means the same, else an explicit PAD before a VALID convolution (XNNPACK merges the two). An int8 model has the same
 operators; ``quantization`` says what its integers mean. Input and output are int8 too, as converters write models
 "for integer-only devices": a camera's bytes are the input but for an offset, and nothing is left to a float unit.
@@ -34,9 +34,9 @@ from mnas_moo.spaces.spec import Node
 
 DATA_TYPES = ("float32", "int8")
 
-_SCHEMA_VERSION = 3  # of schema.fbs: the only one that interpreters read
-_ALIGNMENT = 16  # bytes, of weights in the file: what the kernels load them by
-_INT8_VERSIONS = {  # of the operators: the first that takes int8, which old interpreters check
+_SCHEMA_VERSION = 3  # the version of schema.fbs that interpreters read; there is no other
+_ALIGNMENT = 16  # bytes to which weights are aligned in the file, as the kernels load them
+_INT8_VERSIONS = {  # each operator's first version that takes int8, which old interpreters check
     "CONV_2D": 3,
     "DEPTHWISE_CONV_2D": 3,
     "FULLY_CONNECTED": 4,
@@ -59,12 +59,12 @@ def write(
 
     Args:
         spec: the network; its input becomes (1, H, W, C), its output (1, classes), both of ``data_type``.
-        weights: by the names and in the layouts of ``torch_module.weights``; None: random ones, always the same,
-            that keep activations in a common range (latency does not depend on them).
+        weights: weights by the names and in the layouts of ``torch_module.weights``; None: random ones, always the
+            same, that keep activations in a common range (latency does not depend on them).
         data_type: "float32" or "int8".
-        calibration: for int8, (N, H, W, C) float32 images as the network is trained on, some 100 of them: they
-            tell the ranges of the activations. None, only without weights: all ranges are [-4, 4] (latency does
-            not depend on them either).
+        calibration: (N, H, W, C) float32 images for an int8 model, some 100 of those that the network is trained on;
+            they give the ranges of the activations. None, only without weights: all ranges are [-4, 4] (latency
+            does not depend on them either).
 
     Returns:
         The content of a .tflite file. A float32 image becomes an int8 model's input by the scale and zero point
@@ -91,7 +91,7 @@ def write(
 
 
 def _pack(model: _Model, spec: Graph) -> bytes:
-    """Emits all nodes; both data types name their tensors alike, which is how ranges find theirs."""
+    """Emits all nodes; tensors have the same names in both data types, by which ranges are looked up."""
     values = {-1: model.activation("input", spec.input_shape)}
     for i, node in enumerate(spec.nodes):
         values[i] = EMITTERS[type(node.operation)](model, node.operation, node, *(values[j] for j in node.inputs))
@@ -103,8 +103,8 @@ class _Model:
 
     Args:
         spec: the network.
-        weights: see ``write``.
-        ranges: the smallest and largest value of each activation by its name, for an int8 model; None: float32.
+        weights: weights by name, as ``write`` takes them.
+        ranges: activation's name -> its smallest and largest value, for an int8 model; None: float32.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class _Model:
     def activation(self, name: str, shape: Shape, quantization: Quantization | None = None) -> int:
         """Adds the tensor of a (channels, height, width) result.
 
-        An int8 one gets ``quantization``, where the operator wants a certain one, or what its own range asks for.
+        In an int8 model it gets ``quantization``, if the operator requires a certain one, or that of its own range.
         """
         channels, height, width = shape
         return self._result(name, (1, height, width, channels), quantization)
@@ -333,7 +333,7 @@ def _multiply(model: _Model, operation: Multiply, node: Node, x: int, gate: int)
 
 
 def _dropout(model: _Model, operation: Dropout, node: Node, x: int) -> int:
-    """Nothing: the tensor itself."""
+    """No operator: the input is the output."""
     del model, operation, node
     return x
 

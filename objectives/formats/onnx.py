@@ -1,4 +1,4 @@
-"""A specification written straight to an ONNX file, as ``litert`` writes one for LiteRT.
+"""A specification written directly as an ONNX file, without a converter, as ``litert`` does for LiteRT.
 
 Operators of opset 17 (onnx.ai/onnx/operators; ONNX Runtime since 1.12), in torch's layout (NCHW) with torch's explicit
 padding. Norms are folded into the convolutions here, as runtimes would do: the file is then the same at every level of
@@ -36,8 +36,8 @@ def write(spec: Graph, weights: Mapping[str, np.ndarray] | None = None) -> bytes
 
     Args:
         spec: the network; its input "input" becomes (1, C, H, W), its output (1, classes).
-        weights: by the names and in the layouts of ``torch_module.weights``; None: random ones, always the same,
-            that keep activations in a common range (latency does not depend on them).
+        weights: weights by the names and in the layouts of ``torch_module.weights``; None: random ones, always the
+            same, that keep activations in a common range (latency does not depend on them).
 
     Returns:
         The content of an .onnx file.
@@ -151,7 +151,7 @@ def _multiply(model: _Model, operation: Multiply, node: Node, x: str, gate: str)
 
 
 def _dropout(model: _Model, operation: Dropout, node: Node, x: str) -> str:
-    """Nothing: the value itself."""
+    """No operator: the input is the output."""
     del model, operation, node
     return x
 

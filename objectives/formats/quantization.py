@@ -15,8 +15,8 @@ import numpy as np
 
 from mnas_moo.objectives.extras import require
 
-_BIAS_LIMIT = 2.0**30  # leaves the accumulator half of int32 for the products
-_SMALLEST_SHARE = 2.0**-16  # of a channel's scale in the largest: multipliers of the kernels reach down to some 2**-31
+_BIAS_LIMIT = 2.0**30  # leaves half of the int32 accumulator for the products
+_SMALLEST_SHARE = 2.0**-16  # smallest scale of a channel over the largest: the kernels' multipliers end at some 2**-31
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Quantization:
     """What the integers of a tensor mean.
 
     Attributes:
-        scales: one number above 0, or one for each slice of the dimension ``axis``.
-        zero_point: the integer of the real value 0.
-        axis: the dimension that several scales are for.
+        scales: one number above 0, or one for each slice along ``axis``.
+        zero_point: the integer that stands for 0.
+        axis: dimension along which there are several scales.
     """
 
     scales: tuple[float, ...]
@@ -35,16 +35,16 @@ class Quantization:
 
 
 SIGMOID = Quantization((1 / 256,), -128)
-"""Of every sigmoid's result, [0, 1): the specification fixes it."""
+"""The quantization of every sigmoid's result, [0, 1), which the specification fixes."""
 
 
 def of_range(low: float, high: float) -> Quantization:
     """The scale and zero point of an activation whose values lie between ``low`` and ``high``.
 
-    0 is made part of the range and has an integer of its own: paddings and ReLUs are exact.
+    The range is extended to hold 0, which has an integer of its own: paddings and ReLUs are exact.
     """
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = float(np.float32((high - low) / 255)) or 1.0  # all values are 0: any scale will do
+    scale = float(np.float32((high - low) / 255)) or 1.0  # if all values are 0, any scale is right
     return Quantization((scale,), int(np.clip(round(-128 - low / scale), -128, 127)))
 
 
@@ -56,11 +56,11 @@ def of_weights(
     Args:
         weight: float32, output channels in the dimension ``axis``.
         bias: (channels,) float32.
-        axis: of the output channels.
-        input_scale: of the layer's input.
+        axis: dimension of the output channels.
+        input_scale: scale of the layer's input.
 
     Returns:
-        The weights as int8, the bias as int32, and what either's integers mean.
+        The weights as int8, the bias as int32, and the quantization of each.
     """
     others = tuple(i for i in range(weight.ndim) if i != axis)
     largest = np.abs(weight).max(axis=others).astype(np.float64) / 127
@@ -107,7 +107,7 @@ def ranges_of(model: bytes, images: Sequence[np.ndarray] | np.ndarray) -> dict[s
             f"calibration has shape {images.shape}; it must be (images, height, width, channels) = (1 or more, "
             f"{', '.join(map(str, shape))}): the network's input as it is trained on, channels last"
         )
-    # What has no name is a kernel's scratch memory.
+    # Tensors without a name are scratch memory of the kernels.
     names = {detail["index"]: detail["name"] for detail in interpreter.get_tensor_details() if detail["name"]}
     ranges: dict[str, tuple[float, float]] = {}
     for image in images:

@@ -172,7 +172,7 @@ class Network(nn.Module):
             self._steps.append((module, node.inputs, [j for j in set(node.inputs) if last_use[j] == i]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, classes); a tensor is let go right after its last reader."""
+        """(B, C, H, W) to (B, classes); a tensor is freed after the last module that reads it."""
         values = {-1: x}
         for i, (module, inputs, dead) in enumerate(self._steps):
             x = values[i] = module(*[values[j] for j in inputs])
@@ -186,9 +186,9 @@ def build(spec: Graph, generator: torch.Generator | None = None, *, norm_momentu
 
     Args:
         spec: the network.
-        generator: where the initial weights come from (torch's global generator is never used); None: seed 0.
-        norm_momentum: share of a new batch in a norm's running statistics, as torch counts it. The published
-            value, 0.01 (0.99 as TensorFlow counts), needs thousands of steps: short trainings pass more.
+        generator: random generator of the initial weights (torch's global one is never used); None: seed 0.
+        norm_momentum: share of a new batch in a norm's running statistics, by torch's definition. The published
+            value, 0.01 (0.99 by TensorFlow's), needs thousands of steps; short trainings pass a larger one.
 
     Returns:
         The module; while training, its dropout draws from torch's global generator, or from

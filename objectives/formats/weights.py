@@ -66,15 +66,15 @@ def _weight(weights: Mapping[str, np.ndarray], name: str, *shape: int) -> np.nda
 def random_weights(spec: Graph) -> dict[str, np.ndarray]:
     """Weights for measuring, always the same: variance 1 / fan-in, twice that before a ReLU.
 
-    Activations stay in a common range then. All are cut from one block of random numbers, repeated: drawing millions
-    would take longer than all the rest.
+    This keeps activations in a common range. All weights repeat one array of random numbers: drawing millions would
+    take longer than writing the model.
     """
-    block = np.random.default_rng(0).uniform(-1, 1, 2**14 - 1).astype(np.float32)  # odd: rows differ
+    numbers = np.random.default_rng(0).uniform(-1, 1, 2**14 - 1).astype(np.float32)  # odd, so that channels differ
     weights: dict[str, np.ndarray] = {}
 
     def draw(name: str, activation: str, *shape: int) -> None:
         bound = math.sqrt((6 if activation.startswith("relu") else 3) / math.prod(shape[1:]))
-        weights[name] = np.resize(block * np.float32(bound), shape)
+        weights[name] = np.resize(numbers * np.float32(bound), shape)
 
     for node in spec.nodes:
         operation = node.operation

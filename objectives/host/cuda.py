@@ -1,9 +1,9 @@
 """Latency on a GPU: torch's float32 kernels at batch 1, replayed as one CUDA graph and timed by the GPU's own events.
 
 A CUDA graph (pytorch.org/docs/stable/notes/cuda.html, "CUDA Graphs") launches all kernels of a network by one call:
-Python's time to launch some hundred small kernels one by one is not measured. What is: the
-kernels that torch and cuDNN's heuristics choose, norms folded into the convolutions, input and output on the GPU. It is
-not TensorRT or another compiler, which fuse and tune further, and orders networks differently where they do.
+Python's time to launch some hundred small kernels one by one is not measured. What is measured: the kernels that torch
+and cuDNN's heuristics choose, with norms folded into the convolutions, input and output on the GPU. TensorRT and other
+compilers fuse and tune further, and may order networks differently.
 """
 
 from __future__ import annotations
@@ -21,9 +21,16 @@ from mnas_moo.spaces.operations import Conv
 class CudaLatency(OneDevice):
     """The objective ``latency_ms``: median time of one inference on this machine's first GPU, batch 1, float32.
 
+    >>> import contextlib
+    >>> from mnas_moo.objectives import CudaLatency
+    >>> from mnas_moo.spaces import network
+    >>> with contextlib.closing(CudaLatency(maximum_seconds=1.0)) as latency:
+    ...     measurement = latency.measure(network("mnasnet-a1"), seed=0)
+    >>> 0 < measurement.details["p10_ms"] <= measurement.value <= measurement.details["p90_ms"]
+    True
+
     Graphs that compute alike are measured once. Threads may share one object; measurements wait for each other.
-    Whatever else the GPU does at the time (training a child on it, say) shares it, and the times grow: give training
-    another GPU.
+    Other work on the GPU at the same time, such as training a child, makes the times longer: train on another GPU.
 
     The details of a measurement: ``p10_ms``, ``p90_ms``, ``confidence_half_width_ms``, ``runs`` and ``warm_up_runs``
     as ``latency.ProcessLatency`` has them, and ``gpu``.
@@ -31,7 +38,7 @@ class CudaLatency(OneDevice):
     Args:
         precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
             of the median.
-        maximum_seconds: of timed runs; the measurement ends then in any case, once there are 10 runs.
+        maximum_seconds: seconds of timed runs after which the measurement ends in any case, once there are 10 runs.
 
     Raises:
         ValueError: an argument is out of range, or there is no GPU that torch can use.
@@ -51,7 +58,7 @@ class CudaLatency(OneDevice):
 
     @property
     def device(self) -> Mapping[str, JSON]:
-        """The GPU: "backend", "model" (its name), "runtime", "threads" (of the host: 1), "data_type"."""
+        """The GPU: "backend", "model" (its name), "runtime", "threads" (1, the host's), "data_type"."""
         return {
             "backend": "cuda",
             "model": self._gpu,

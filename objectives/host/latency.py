@@ -1,11 +1,11 @@
 """Latency on this machine's cores, in a pinned process of its own: LiteRT (what phones run) or ONNX Runtime.
 
 MnasNet's LAT(m) (Tan et al. 2019, sec. 3.1) is measured on a Pixel's big core, one thread, batch 1; here the core
-is this machine's. It needs no trained weights, so it is measured while the child trains. What keeps the two apart:
-the timing process (``worker``) shares neither interpreter lock nor allocator with the training; it stays on one
-core, so that the system moves the training to the others; and with one thread, runs are timed by the thread's CPU
-clock, which stands still while the system gives the core to somebody else (``core_share`` tells how much of it there
-was). Left is what all cores share: last-level cache, memory bandwidth, and the clock speed they can keep.
+is this machine's. It needs no trained weights, so it is measured while the child trains. Three things keep the training
+from slowing the runs: the timing process (``worker``) shares neither interpreter lock nor allocator with it; it is
+pinned to one core, so that the system moves the training to the others; and with one thread, runs are timed by the
+thread's CPU clock, which stops while another process has the core (``core_share`` is the share of time it had). What
+remains is what all cores share: last-level cache, memory bandwidth, and the clock speed that the chip sustains.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from mnas_moo.objectives.objective import JSON, Graph, Measurement
 
 
 class ProcessLatency(OneDevice):
-    """What runtimes on this machine share: everything but how a graph is written and which engine runs it.
+    """What the runtimes on this machine share; a subclass says how a graph is written for one.
 
     Graphs that compute alike are measured once. Threads may share one object; measurements wait for each other,
     also those of other processes of the same user on the same cores (where the system has file locks).
 
     The details of a measurement: ``p10_ms`` and ``p90_ms`` (spread of the runs), ``confidence_half_width_ms`` (half
-    the 95 % interval of the median), ``runs``, ``warm_up_runs``, ``seconds`` (of the timed runs), ``clock``
-    ("thread_cpu" or "wall"), ``core_share`` (CPU time over wall time: below 1, the core was shared; null by wall
-    clock), ``cores`` (pinned to; empty where the system cannot), ``threads``, ``cpu``.
+    the 95 % interval of the median), ``runs``, ``warm_up_runs``, ``seconds`` (sum of the timed runs), ``clock``
+    ("thread_cpu" or "wall"), ``core_share`` (CPU time over wall time: below 1, the core was shared; null with the
+    wall clock), ``cores`` (that the process is pinned to; empty where the system cannot pin), ``threads``, ``cpu``.
 
     Args:
-        runtime: a key of ``worker.RUNTIMES``.
+        runtime: name of the runtime, a key of ``worker.RUNTIMES``.
         device: what identifies the machine and the runtime, without "model" (the CPU's name) and "threads".
-        threads: of the runtime, each with a core; more than one is timed by the wall clock.
+        threads: number of the runtime's threads, each with a core; more than one is timed by the wall clock.
         precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
             of the median.
-        maximum_seconds: of timed runs; the measurement ends then in any case, once there are 10 runs.
+        maximum_seconds: seconds of timed runs after which the measurement ends in any case, once there are 10 runs.
 
     Raises:
         ValueError: an argument is out of range, or there are fewer cores than threads.
@@ -55,7 +55,7 @@ class ProcessLatency(OneDevice):
         super().__init__(precision, maximum_seconds)
         self.threads = threads
         self._runtime = runtime
-        self._cores = cores[-threads:] if affinity else []  # the last: systems put more of their own on the first
+        self._cores = cores[-threads:] if affinity else []  # the last: systems run their own work on the first
         self._cpu = cpu_name()
         self._device = {**device, "model": self._cpu, "threads": threads}
         self._worker: TimingProcess | None = None
@@ -89,8 +89,8 @@ class ProcessLatency(OneDevice):
             try:
                 if self._worker is None or not self._worker.alive:
                     self._worker = TimingProcess()
-                if self._closed:  # asked after the worker is there: closing stops one that it sees
-                    raise RuntimeError("nobody waits for it")
+                if self._closed:  # checked once the worker exists: `close` stops the worker that it sees
+                    raise RuntimeError("closed")
                 answer = self._worker.ask(request, model, self.maximum_seconds + GRACE_SECONDS)
             except RuntimeError as error:
                 if self._closed:
@@ -108,12 +108,20 @@ class ProcessLatency(OneDevice):
 class HostLatency(ProcessLatency):
     """The objective ``latency_ms``: median time of one inference on this machine in LiteRT, batch 1.
 
+    >>> import contextlib
+    >>> from mnas_moo.objectives import HostLatency
+    >>> from mnas_moo.spaces import network
+    >>> with contextlib.closing(HostLatency(maximum_seconds=0.1)) as latency:
+    ...     measurement = latency.measure(network("mnasnet-small", resolution=96), seed=0)
+    >>> 0 < measurement.details["p10_ms"] <= measurement.value <= measurement.details["p90_ms"]
+    True
+
     Args:
-        threads: LiteRT's threads, each with a core; more than one is timed by the wall clock.
+        threads: number of LiteRT's threads, each with a core; more than one is timed by the wall clock.
         data_type: "float32", or "int8": weights and activations are 8-bit integers, as quantised networks run.
         precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
             of the median.
-        maximum_seconds: of timed runs; the measurement ends then in any case, once there are 10 runs.
+        maximum_seconds: seconds of timed runs after which the measurement ends in any case, once there are 10 runs.
 
     Raises:
         ValueError: an argument is out of range, or there are fewer cores than threads.
@@ -143,11 +151,20 @@ class HostLatency(ProcessLatency):
 class OnnxLatency(ProcessLatency):
     """The objective ``latency_ms``: median time of one inference on this machine's CPU in ONNX Runtime, batch 1.
 
+    >>> import contextlib
+    >>> from mnas_moo.objectives import OnnxLatency
+    >>> from mnas_moo.spaces import network
+    >>> with contextlib.closing(OnnxLatency(maximum_seconds=0.1)) as latency:
+    ...     measurement = latency.measure(network("mnasnet-small", resolution=96), seed=0)
+    >>> 0 < measurement.details["p10_ms"] <= measurement.value <= measurement.details["p90_ms"]
+    True
+
     Args:
-        threads: ONNX Runtime's threads within an operator, each with a core; more than one is timed by the wall clock.
+        threads: number of ONNX Runtime's threads within an operator, each with a core; more than one is timed by the
+            wall clock.
         precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
             of the median.
-        maximum_seconds: of timed runs; the measurement ends then in any case, once there are 10 runs.
+        maximum_seconds: seconds of timed runs after which the measurement ends in any case, once there are 10 runs.
 
     Raises:
         ValueError: an argument is out of range, or there are fewer cores than threads.

@@ -10,12 +10,12 @@ from mnas_moo.objectives.objective import JSON, Direction, Graph, Measurement, m
 
 
 class OneDevice(abc.ABC):
-    """What sources of latency with one device share: graphs that compute alike are measured once, one at a time.
+    """A source of latency with one device: graphs that compute alike are measured once, one after the other.
 
     Args:
         precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
             of the median.
-        maximum_seconds: of timed runs; the measurement ends then in any case, once there are 10 runs.
+        maximum_seconds: seconds of timed runs after which the measurement ends in any case, once there are 10 runs.
 
     Raises:
         ValueError: an argument is out of range.
@@ -38,14 +38,14 @@ class OneDevice(abc.ABC):
     @property
     @abc.abstractmethod
     def device(self) -> Mapping[str, JSON]:
-        """What it is timed on."""
+        """What the graphs are timed on."""
 
     def measure(self, spec: Graph, seed: int) -> Measurement:
         """Measures ``spec`` with random weights, or answers from memory.
 
         Args:
             spec: the network, or some layers of one.
-            seed: without effect: weights and input are always the same.
+            seed: has no effect; weights and input are always the same.
 
         Raises:
             ValueError: the runtime refused the model.
@@ -59,7 +59,7 @@ class OneDevice(abc.ABC):
             return self._results[spec]
 
     def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
-        """Measures one after the other; what the runtime refuses has its error in its place."""
+        """Measures several, one after the other; a graph that the runtime refuses has its error in its place."""
         return measure_in_turn(self, specs)
 
     @abc.abstractmethod

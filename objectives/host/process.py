@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 
 from mnas_moo.objectives.host import worker
 
-GRACE_SECONDS = 120.0  # for start, loading and the first runs of a large network, on top of the measuring time
+GRACE_SECONDS = 120.0  # for the start, loading and the first runs of a large network, besides the measuring time
 
 
 class TimingProcess:
@@ -32,9 +32,9 @@ class TimingProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            # It must find the same packages, also where a program changed its path.
+            # The worker must find the same packages, also if the program has changed its path.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
-            start_new_session=True,  # Ctrl-C is for the study, which ends us in order
+            start_new_session=True,  # Ctrl-C goes to the study alone, which then closes its objectives
         )
         self._requests = cast("BinaryIO", self._process.stdin)
         self._answers = cast("BinaryIO", self._process.stdout)
@@ -42,14 +42,14 @@ class TimingProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
+        """Whether the process runs."""
         return self._process.poll() is None
 
     def ask(self, request: dict[str, Any], model: bytes, timeout_seconds: float) -> dict[str, Any]:
         """Sends a request and waits for the answer.
 
         Raises:
-            RuntimeError: the process ended or did not answer in time; it is gone then.
+            RuntimeError: the process ended or did not answer in time; it does not run any more then.
         """
         timer = threading.Timer(timeout_seconds, self._process.kill)
         timer.daemon = True
@@ -60,7 +60,7 @@ class TimingProcess:
         except (EOFError, OSError, ValueError) as error:  # ValueError: stopped meanwhile, so the streams are closed
             in_time = timer.is_alive()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=1)  # it closes its end a moment before it has an exit status
+                self._process.wait(timeout=1)  # its pipes close a moment before it has an exit status
             self._process.kill()
             why = f"ended with exit status {self._process.wait()}"
             if not in_time:
@@ -82,7 +82,7 @@ class TimingProcess:
 
 
 def _end(process: subprocess.Popen[bytes], *streams: BinaryIO) -> None:
-    """Ends a process and waits for it; one that is gone already is no error."""
+    """Ends a process, waits for it and closes its streams; the process may have ended before."""
     process.kill()
     process.wait()
     for stream in streams:
@@ -99,7 +99,7 @@ def alone_on(cores: list[int]) -> Iterator[None]:
         yield
         return
     with contextlib.ExitStack() as stack:
-        for core in cores:  # in ascending order everywhere, so that nobody waits in a circle
+        for core in cores:  # in ascending order in every process, which rules out a deadlock
             path = Path(tempfile.gettempdir()) / f"mnas-moo-{os.getuid()}-core-{core}.lock"
             file = stack.enter_context(path.open("a"))
             fcntl.flock(file, fcntl.LOCK_EX)

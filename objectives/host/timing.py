@@ -13,13 +13,13 @@ import numpy as np
 
 from mnas_moo.objectives.statistics import median_interval
 
-MINIMUM_RUNS = 10  # an interval for the median needs some
-MINIMUM_SECONDS = 0.5  # of timed runs: bursts of other work last milliseconds and should be a small part
-WARM_UP_SECONDS = 0.2  # caches fill and the core reaches its speed
+MINIMUM_RUNS = 10  # fewer give no useful interval of the median
+MINIMUM_SECONDS = 0.5  # timed runs: bursts of other work last milliseconds and should be a small part
+WARM_UP_SECONDS = 0.2  # in which caches fill and the core reaches its clock speed
 
 
 def timed(run: Callable[[], object], clock: Callable[[], float]) -> Callable[[], float]:
-    """What does ``run`` once and returns the seconds that ``clock`` counted."""
+    """A function that does ``run`` once and returns the seconds that ``clock`` counted."""
 
     def once() -> float:
         before = clock()
@@ -34,8 +34,8 @@ def repeat(once: Callable[[], float], precision: float, maximum_seconds: float) 
 
     Args:
         once: does one run and returns its seconds.
-        precision: stop once half the confidence interval of the median is at most this share of the median.
-        maximum_seconds: stop after this long anyway, once there are ``MINIMUM_RUNS``.
+        precision: the runs stop once half the confidence interval of the median is at most this share of the median.
+        maximum_seconds: seconds after which they stop anyway, once there are ``MINIMUM_RUNS``.
 
     Returns:
         Seconds of every run, in order.
@@ -53,11 +53,15 @@ def repeat(once: Callable[[], float], precision: float, maximum_seconds: float) 
             median, low, high = median_interval(times)
             if high - low <= 2 * precision * median:
                 return times
-            check = len(times) * 5 // 4  # seldom: sorting takes time too
+            check = len(times) * 5 // 4  # not after every run: sorting takes time too
 
 
 def warm_up(run: Callable[[], object], maximum_seconds: float = WARM_UP_SECONDS) -> int:
-    """Runs until the machine is in its stride, or for ``maximum_seconds`` if that is less; returns how often."""
+    """Runs for ``WARM_UP_SECONDS``, or for ``maximum_seconds`` if that is less.
+
+    Returns:
+        Number of runs, at least 3.
+    """
     start, runs = time.perf_counter(), 0
     while runs < 3 or time.perf_counter() - start < min(WARM_UP_SECONDS, maximum_seconds):
         run()

@@ -1,7 +1,7 @@
 """The process in which models are timed for ``latency.ProcessLatency``: it reads models and writes timings.
 
-A process of its own, because threads of a training process would share an interpreter lock and an allocator with
-what is timed. It loads numpy and the runtime only, so it is there in a fraction of a second. A message is four bytes of
+It is a process of its own, because threads of a training process would share an interpreter lock and an allocator with
+what is timed. It loads only numpy and the runtime, so it starts in a fraction of a second. A message is four bytes of
 length (big-endian), that much JSON, and as many raw bytes as the JSON's "payload_bytes" says; nothing is unpickled.
 """
 
@@ -70,7 +70,7 @@ def _onnxruntime(model: bytes, threads: int) -> Callable[[], object]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores alone
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads use no core
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     (source,), (result,) = session.get_inputs(), session.get_outputs()
     binding = session.io_binding()  # input and output stay where they are: no copy is timed
@@ -84,7 +84,7 @@ def _image(shape: Sequence[int]) -> np.ndarray:
 
 
 RUNTIMES: dict[str, Callable[[bytes, int], Callable[[], object]]] = {"litert": _litert, "onnxruntime": _onnxruntime}
-"""By name: loads a model for a number of threads and returns what runs it once, on an input that is set."""
+"""Name -> function that loads a model for a number of threads and returns what runs it once, on a fixed input."""
 
 
 def measure(request: Mapping[str, Any], model: bytes) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def measure(request: Mapping[str, Any], model: bytes) -> dict[str, Any]:
 def main() -> None:
     """Answers requests on standard input until it ends."""
     source = sys.stdin.buffer
-    # Answers go out by a descriptor of their own; whatever native code prints joins the error output.
+    # Answers use a descriptor of their own; whatever native code prints goes to the error output.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     while True:

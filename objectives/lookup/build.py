@@ -1,8 +1,7 @@
 """Building a lookup table: every distinct layer of a space is timed, alone, in a few visits (``visits``).
 
-The order is random in every round, so that what drifts (temperature, clock speed, other work) spreads over all layers
-and does not make late blocks slower than early ones. The file is written after every chunk, and the same call goes on
-where it ended.
+The order is random in every round, so that slow changes of the machine (temperature, clock speed, other work) are
+spread over all layers. The file is written after every chunk; the same call continues an unfinished table.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from mnas_moo.spaces.fragment import Fragment, distinct_fragments
 from mnas_moo.spaces.space import Space
 
 VISITS = 20
-"""How many at most, where nothing else is said. Undisturbed, five do, and layers that other work slows need more."""
+"""Default limit. On an idle machine five visits are enough; layers that other work slows down need more."""
 
 VISIT_SECONDS = 0.1
-"""Timed runs of a visit on this machine: five of a tenth of a second tell more than one of half a second."""
+"""Seconds of timed runs in a visit on this machine: five visits of 0.1 s are more accurate than one of 0.5 s."""
 
 
 def build(
@@ -38,25 +37,26 @@ def build(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LookupTable:
-    """Measures what ``file`` lacks of the space's layers, and writes it there.
+    """Measures the layers of a space that a table has no time for yet, and writes them to its file.
 
     Args:
-        space: whose layers.
-        latency: what times them.
-        file: the table; one that is there is gone on with.
-        visits: how often each is measured at most, the least counts (``visits.finished``); 1 is enough for a device
-            that steadies itself. More than a finished table was built with may refine it.
-        seed: of the order.
-        progress: called at first and after each chunk with how much is done and how much there is: of every layer
-            the visits it needs at least.
+        space: the space whose layers are measured.
+        latency: source of latency that times them.
+        file: the table's file; an unfinished table in it is continued.
+        visits: largest number of visits to each layer, of which the shortest time counts (``visits.finished``); 1 is
+            enough for a device that repeats measurements by itself. A larger number than before may refine a finished
+            table.
+        seed: seed of the order.
+        progress: called at first and after each chunk with two numbers of visits: those made and those needed at
+            least for all layers.
 
     Returns:
-        The whole table. A layer that could not be measured has its reason (``LookupTable.failures``) and is not tried
-        again. A correction of an earlier ``check`` is kept.
+        The whole table. A layer that could not be measured is in ``LookupTable.failures`` with the reason, and is not
+        tried again. A correction found by an earlier ``check`` is kept.
 
     Raises:
-        ValueError: the file is no table, or one of another device or space; it is left as it is.
-        DeviceError: no device is left that could measure; the file has all that was measured before.
+        ValueError: the file is no table, or belongs to another device or space; it is not changed.
+        DeviceError: no device is left that could measure; the file holds all times measured before.
         OSError: the file cannot be written.
     """
     parts = space_fragments(space)
@@ -67,7 +67,7 @@ def build(
         same_device(file, found, device)
         _same_space(file, found, table)
         table = found
-    table.save(file)  # fails now, not after half an hour
+    table.save(file)  # a file that cannot be written is an error now, not after half an hour
 
     names, entries = list(parts), dict(table.entries)
 
@@ -98,7 +98,7 @@ def space_fragments(space: Space) -> dict[str, Fragment]:
     """All distinct parts of the networks of a space, by name.
 
     Raises:
-        ValueError: the space does not tell its layers, or two parts of one name differ.
+        ValueError: the space has no ``covering``, or two different parts have one name.
     """
     if not hasattr(space, "covering"):
         raise ValueError(
@@ -109,12 +109,12 @@ def space_fragments(space: Space) -> dict[str, Fragment]:
 
 
 def plain(device: Mapping[str, JSON]) -> dict[str, JSON]:
-    """What identifies a device as a file gives it back."""
+    """The description of a device as it is after being written to a file and read again."""
     return cast("dict[str, JSON]", json.loads(json.dumps(dict(device))))
 
 
 def describe(space: Space) -> dict[str, JSON]:
-    """Name and settings of a space as a table keeps them; a space without ``settings`` has its name alone."""
+    """Name and settings of a space as a table stores them; only the name if the space has no ``settings``."""
     settings = getattr(space, "settings", None)
     if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
         return {"name": space.name}
@@ -126,7 +126,7 @@ def describe(space: Space) -> dict[str, JSON]:
 
 
 def _differences(one: Mapping[str, JSON], other: Mapping[str, JSON]) -> str:
-    """What differs, in words: "threads is 1, not 2"; empty if nothing does."""
+    """The differences in words: "threads is 1, not 2"; empty if there are none."""
     return "; ".join(
         f"{name} is {one.get(name)!r}, not {other.get(name)!r}"
         for name in dict.fromkeys([*one, *other])
@@ -135,10 +135,10 @@ def _differences(one: Mapping[str, JSON], other: Mapping[str, JSON]) -> str:
 
 
 def same_device(file: str | os.PathLike[str], table: LookupTable, device: Mapping[str, JSON]) -> None:
-    """Checks that a table's times and those of ``device`` may stand in one table.
+    """Checks that a table was measured on ``device``.
 
     Raises:
-        ValueError: they are of different devices, runtimes, numbers of threads or data types; says what differs.
+        ValueError: device, runtime, number of threads or data type differ; the message says which.
     """
     differs = _differences(table.device, plain(device))
     if differs:

@@ -1,9 +1,9 @@
 """Checking a lookup table against whole networks, and the correction that its sums need.
 
-Fitted to random networks of the space are an intercept, a cost per part, and a slope for the sum over the parts of each
-operation, by least squares of the relative error, since "within 10 %" is what counts; a ridge (Hoerl & Kennard 1970)
-draws the slopes to a common one. What is reported of a network is what a fit to all the others says (leave one out;
-Stone 1974), so no network judges its own fit. The correction that is stored is fitted to all.
+An intercept, a cost for each part, and a slope for the sum over the parts of each operation are fitted to random
+networks of the space, by least squares of the relative error, since the share "within 10 %" is reported; a ridge
+penalty (Hoerl & Kennard 1970) draws the slopes towards a common one. Each network's reported prediction is that of a
+fit to all the others (leave-one-out; Stone 1974). The correction that is stored is fitted to all.
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ from mnas_moo.spaces.space import Space
 from mnas_moo.spaces.spec import NetworkSpec
 
 WITHIN = 0.1
-"""The relative error that counts as good."""
+"""Largest relative error that counts as accurate."""
 
 MINIMUM_NETWORKS = 5
 
 RIDGE = 0.03
-"""The weight of slopes apart from the common one: (0.03 / 0.17)², for errors of 3 % and slopes that differ by 17 %."""
+"""Weight of the penalty on slopes that differ from the common one: (0.03 / 0.17)², for errors of 3 % and slopes that
+differ by 17 %."""
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check of N networks found.
+    """The result of a check with N networks.
 
     Attributes:
         sum_ms: (N,) sums over the layers, uncorrected.
         measured_ms: (N,) end-to-end times.
         predicted_ms: (N,) corrected sums, each by a correction fitted to the other networks.
-        correction: fitted to all.
-        failures: why networks could not be priced or measured; they are not among the N.
+        correction: the correction fitted to all networks.
+        failures: reasons why networks could not be priced or measured; these are not among the N.
     """
 
     sum_ms: Floats
@@ -52,7 +53,7 @@ class CheckReport:
 
     @property
     def figures(self) -> dict[str, JSON]:
-        """What is stored and printed; shares and relative errors are fractions."""
+        """The figures that are stored in the table; shares and relative errors are fractions."""
         errors, raw, tau = self._errors(self.predicted_ms), self._errors(self.sum_ms), self._tau
         return {
             "networks": len(self.measured_ms),
@@ -68,7 +69,7 @@ class CheckReport:
 
     @property
     def lines(self) -> list[str]:
-        """The figures in words, one sentence a line."""
+        """The figures for printing, one in each line."""
         errors, raw, tau = self._errors(self.predicted_ms), self._errors(self.sum_ms), self._tau
         lines = [
             f"{len(errors)} random networks of {self.measured_ms.min():.4g} to {self.measured_ms.max():.4g} ms, each "
@@ -109,16 +110,17 @@ def check(
     """Compares a table with random networks timed whole, and stores the correction and the figures in it.
 
     Args:
-        file: the table.
-        space: where the networks are drawn from; ``LookupTable.the_space`` is that of the table.
-        latency: what times them; the table's device.
-        networks: how many.
-        seed: of the networks.
-        visits: how often each is measured at most, the least counts (``visits.finished``).
-        progress: called at first and after each chunk with how much is done and how much there is.
+        file: the table's file.
+        space: space that the networks are drawn from; ``LookupTable.the_space`` is that of the table.
+        latency: source of latency that times them, on the table's device.
+        networks: number of networks.
+        seed: seed of the networks and of the order.
+        visits: largest number of visits to each network, of which the shortest time counts (``visits.finished``).
+        progress: called at first and after each chunk with two numbers of visits: those made and those needed at
+            least for all networks.
 
     Raises:
-        ValueError: the file is no table, of another device, or prices too few of the networks.
+        ValueError: the file is no table, belongs to another device, or prices too few of the networks.
         DeviceError: no device is left that could measure.
     """
     if networks < MINIMUM_NETWORKS:
@@ -170,7 +172,7 @@ def check(
         )
     report = judge([priced[specs[i]] for i in good], np.array([min(times[i]) for i in good]), tuple(failures))
     stored = {"date": now(), "seed": seed, "visits": visits, **report.figures}
-    # Read anew: a build may have gone on meanwhile.
+    # Read again, since a build may have continued meanwhile.
     dataclasses.replace(LookupTable.load(file), correction=report.correction, check=stored).save(file)
     return report
 
@@ -179,23 +181,23 @@ def judge(sums: Sequence[Sums], measured_ms: Floats, failures: tuple[str, ...] =
     """Fits the correction, and predicts each network without it.
 
     Args:
-        sums: N sums over the parts.
+        sums: the sums over the parts of N networks.
         measured_ms: (N,) end-to-end times, above 0.
-        failures: passed on.
+        failures: reasons of networks that were left out, for the report.
     """
     operations = sorted({name for own in sums for name in own.ms})
     by_operation = np.array([[own.ms.get(name, 0.0) for name in operations] for own in sums])
     total = by_operation.sum(axis=1)
     parts = [own.parts for own in sums]
-    # All relative to the measured time, which they add up to: intercept, parts, common slope, what is on top of it.
-    rows = np.column_stack([np.ones(len(total)), parts, total, by_operation]) / measured_ms[:, None]
+    # Columns: intercept, parts, common slope, each operation's difference from it; all relative to the measured time.
+    design = np.column_stack([np.ones(len(total)), parts, total, by_operation]) / measured_ms[:, None]
     weights = np.diag([0.0, 0.0, 0.0, *[RIDGE] * len(operations)])
-    solve = np.linalg.pinv(rows.T @ rows + weights, hermitian=True) @ rows.T
-    target = 1 - rows[:, 2]  # from a slope of 1: what no network tells apart stays there
+    solve = np.linalg.pinv(design.T @ design + weights, hermitian=True) @ design.T
+    target = 1 - design[:, 2]  # the fit starts from a slope of 1, which stays where the networks do not determine it
     intercept, part, extra, *own_slopes = (solve @ target).tolist()
     # Leaving one out of a linear fit needs no second fit: its residual grows by 1 / (1 - leverage).
-    leverage = np.einsum("ij,ji->i", rows, solve)
-    error = (target - rows @ solve @ target) / np.maximum(1 - leverage, 1e-9)
+    leverage = np.einsum("ij,ji->i", design, solve)
+    error = (target - design @ solve @ target) / np.maximum(1 - leverage, 1e-9)
     slopes = {name: 1 + extra + more for name, more in zip(operations, own_slopes, strict=True)}
     return CheckReport(
         total, measured_ms, (1 - error) * measured_ms, Correction(intercept, part, 1 + extra, slopes), failures

@@ -1,4 +1,4 @@
-"""The objective ``latency_ms`` from a lookup table: no device at hand, and microseconds a network."""
+"""The objective ``latency_ms`` from a lookup table: it needs no device, and takes microseconds for a network."""
 
 from __future__ import annotations
 
@@ -15,10 +15,23 @@ from mnas_moo.spaces.spec import NetworkSpec
 class LutLatency:
     """The objective ``latency_ms``: the corrected sum over a network's layers.
 
+    >>> import tempfile
+    >>> from mnas_moo.objectives import LookupTable, LutLatency
+    >>> from mnas_moo.objectives.lookup.lookup_table import Correction, Entry
+    >>> from mnas_moo.spaces import network
+    >>> from mnas_moo.spaces.fragment import fragments
+    >>> spec = network("mnasnet-small")
+    >>> entries = {part.name: Entry(ms=0.25) for part in fragments(spec)}
+    >>> table = LookupTable({"model": "a phone"}, "2026-01-31", entries=entries, correction=Correction(slope=0.8))
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     table.save(file.name)
+    ...     LutLatency(file.name).measure(spec, seed=0)
+    Measurement(value=5.2, details={'sum_ms': 6.5, 'table_date': '2026-01-31'})
+
     The details of a measurement: ``sum_ms`` (uncorrected) and ``table_date``.
 
     Args:
-        file: a table made by ``build`` or ``import_table``.
+        file: file of a table made by ``build`` or ``import_table``.
 
     Raises:
         ValueError: the file is no lookup table, or one that prices no networks.
@@ -46,7 +59,7 @@ class LutLatency:
 
         Args:
             spec: the network.
-            seed: without effect.
+            seed: has no effect.
 
         Raises:
             ValueError: a layer has no time in the table, or ``spec`` is a part of a network.
@@ -62,7 +75,7 @@ class LutLatency:
         return Measurement(self.table.correction(sums), details)
 
     def measure_all(self, specs: Sequence[Graph]) -> list[Measurement | ValueError]:
-        """Prices several; one that cannot be priced has its error in its place."""
+        """Prices several networks; one that cannot be priced has its error in its place."""
         return measure_in_turn(self, specs)
 
     def covers(self, space: Space) -> None:
@@ -81,4 +94,4 @@ class LutLatency:
             )
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: a table holds no resources."""

@@ -27,7 +27,7 @@ from mnas_moo.spaces.spec import NetworkSpec
 
 FORMAT, VERSION = "mnas-moo lookup table", 1
 
-_SPREAD = ("p10_ms", "p90_ms", "runs")  # what an entry keeps of a measurement's details, where they have it
+_SPREAD = ("p10_ms", "p90_ms", "runs")  # details of a measurement that an entry keeps, where there are such
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,11 @@ class Entry:
     """One part of the table.
 
     Attributes:
-        ms: its time, in milliseconds: the least of its visits; None: it could not be measured, or has not been yet.
+        ms: the part's time in milliseconds, the shortest of its visits; None: it could not be measured, or has not been
+            yet.
         visits_ms: the time at each visit (``visits``), in order; empty in a published table.
-        details: "p10_ms", "p90_ms" and "runs" of the visit with the least time, as far as it has them.
-        error: why it could not be measured; empty if it could, or has not been yet.
+        details: "p10_ms", "p90_ms" and "runs" of the visit with the shortest time, where known.
+        error: the reason why the part could not be measured; empty if it could, or has not been yet.
     """
 
     ms: float | None = None
@@ -47,7 +48,7 @@ class Entry:
     error: str = ""
 
     def visited(self, result: Measurement | ValueError) -> Entry:
-        """The entry after one more visit; a part that cannot be measured once is not asked for again."""
+        """The entry after one more visit; a part that could not be measured is not visited again."""
         if isinstance(result, ValueError):
             return Entry(error=" ".join(str(result).split()) or type(result).__name__)
         ms = round(result.value, 6)  # to the nanosecond
@@ -63,7 +64,7 @@ class Sums:
 
     Attributes:
         ms: sums by operation ("conv", "mbconv", "add", ...: the first words of the parts' names), in milliseconds.
-        parts: how many there are.
+        parts: number of parts.
     """
 
     ms: Mapping[str, float]
@@ -77,14 +78,15 @@ class Sums:
 
 @dataclass(frozen=True)
 class Correction:
-    """What makes a network's time of its sums: intercept + per part * parts + slopes * sums.
+    """Turns the sums over a network's parts into its time: intercept + part_ms * parts + slopes * sums.
 
     Attributes:
-        intercept_ms: what a network costs besides its parts.
-        part_ms: what a part costs more inside a network than alone; below 0: alone, each pays for being started.
-        slope: what a millisecond alone is inside a network.
-        slopes: the same for parts of one operation, where it is known: weights and the second input of an addition
-            are in the caches when a part runs over and over, and not in a network.
+        intercept_ms: time of a network besides that of its parts.
+        part_ms: time that each part takes longer inside a network than alone; mostly below 0, since a part that runs
+            alone has to be started.
+        slope: time inside a network over time alone.
+        slopes: the same for the parts of an operation, where known: weights and the second input of an addition are
+            in the caches when a part runs repeatedly, but not inside a network.
     """
 
     intercept_ms: float = 0.0
@@ -100,7 +102,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class Place:
-    """One place of a positional table: the names of what may stand there, and what each costs in milliseconds."""
+    """One place of a positional table: the names of its choices, and the time of each in milliseconds."""
 
     names: tuple[str, ...]
     ms: tuple[float, ...]
@@ -108,17 +110,27 @@ class Place:
 
 @dataclass(frozen=True)
 class LookupTable:
-    """A table as its file has it.
+    """The times of layers on one device, as stored in a file.
+
+    >>> from mnas_moo.objectives import LookupTable
+    >>> from mnas_moo.objectives.lookup.lookup_table import Entry
+    >>> from mnas_moo.spaces import network
+    >>> from mnas_moo.spaces.fragment import fragments
+    >>> spec = network("mnasnet-small")
+    >>> entries = {part.name: Entry(ms=0.25) for part in fragments(spec)}
+    >>> table = LookupTable({"model": "a phone"}, date="2026-01-31", entries=entries)
+    >>> len(fragments(spec)), table.latency_ms(spec)
+    (26, 6.5)
 
     Attributes:
-        device: what was timed on: ``Latency.device`` (backend, model, runtime, threads, data_type, ...).
-        date: of the last change of the times, ISO 8601, UTC.
-        space: "name" and "settings" of the space it was built for; empty: of none of ours.
-        entries: by the names of parts. Empty in a positional table.
-        places: of a positional table, in order. Empty else.
-        correction: of the sums.
-        check: the figures of the last ``check``; empty: there was none.
-        source: where a published table comes from; empty for one of our own.
+        device: ``Latency.device`` of the device that was timed (backend, model, runtime, threads, data_type, ...).
+        date: date of the last change of the times, ISO 8601, UTC.
+        space: "name" and "settings" of the space it was built for; empty for other spaces.
+        entries: name of a part -> its entry; empty in a positional table.
+        places: places of a positional table, in order; empty in others.
+        correction: correction of the sums.
+        check: figures of the last ``check``; empty if there was none.
+        source: origin of a published table; empty for one of our own.
     """
 
     device: Mapping[str, JSON]
@@ -132,7 +144,7 @@ class LookupTable:
 
     @property
     def n_open(self) -> int:
-        """How many entries are still to be measured."""
+        """Number of entries that are still to be measured."""
         return sum(entry.ms is None and not entry.error for entry in self.entries.values())
 
     @property
@@ -173,11 +185,11 @@ class LookupTable:
         """The time of a network of a positional table, in milliseconds.
 
         Args:
-            choices: one a place, by name or by number from 0.
+            choices: one choice for each place, by name or by number from 0.
 
         Raises:
-            ValueError: the table is not positional, the number of choices differs from that of the places, or one
-                is not offered there.
+            ValueError: the table is not positional, the number of choices differs from that of the places, or a
+                place has no such choice.
         """
         if not self.places:
             raise ValueError("this table has entries by layers, not places: price a network with `latency_ms`")
@@ -197,7 +209,7 @@ class LookupTable:
         """The space that the table was built for.
 
         Raises:
-            ValueError: it was built for none that has a name.
+            ValueError: it was built for no space with a name.
         """
         name, settings = self.space.get("name"), self.space.get("settings")
         if not isinstance(name, str) or not isinstance(settings, Mapping) or name not in spaces.SPACES:
@@ -205,7 +217,7 @@ class LookupTable:
         return spaces.get(name, **settings)
 
     def save(self, file: str | os.PathLike[str]) -> None:
-        """Writes the table; whoever reads ``file`` meanwhile sees the old one or the new one, never half of one.
+        """Writes the table in one step: a reader of the file sees the old table or the new one, never a part.
 
         Raises:
             OSError: it cannot be written.
@@ -228,7 +240,7 @@ class LookupTable:
         """Reads a table.
 
         Raises:
-            ValueError: there is no such file, or it is none of ours; the message begins with its name.
+            ValueError: there is no such file, or it is no lookup table; the message begins with the file's name.
         """
         try:
             data = json.loads(Path(file).read_text(encoding="utf-8"))
@@ -247,7 +259,7 @@ class LookupTable:
             raise ValueError(f"{file}: {error}") from None
 
     def why_not(self, name: str) -> str:
-        """Why a part has no time, and what to do, in words."""
+        """The reason why a part has no time, and what to do."""
         entry = self.entries.get(name)
         if entry is not None and entry.error:
             return f"it could not be measured ({entry.error})"
@@ -276,12 +288,12 @@ class LookupTable:
 
 
 def now() -> str:
-    """The date of a table that changes now."""
+    """The present date and time, for ``LookupTable.date``."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _text(data: Mapping[str, Any]) -> str:
-    """JSON with a line for every key, entry and place: for people and for `diff`."""
+    """JSON with a line for every key, entry and place, which people and `diff` can read."""
     lines = []
     for key, value in data.items():
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -307,7 +319,7 @@ def _parse(data: Any) -> LookupTable:
     """The table of a file's content.
 
     Raises:
-        ValueError: something is missing or not as it should be; says what.
+        ValueError: a part is missing or invalid; the message says which.
     """
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"is no lookup table: its 'format' must be {FORMAT!r}")

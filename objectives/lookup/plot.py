@@ -1,4 +1,4 @@
-"""The picture of a check: predicted against measured time of each network, with the band of 10 %.
+"""The plot of a check: predicted against measured time of each network, with the band of 10 %.
 
 Plotly draws pages, matplotlib files for print. Colours are those of Okabe & Ito 2008, which colour-blind readers tell
 apart.
@@ -25,9 +25,9 @@ def save_plot(report: CheckReport, title: str, path: str | os.PathLike[str]) -> 
     """Draws a report to a file.
 
     Args:
-        report: what a check found.
-        title: begins the heading: the device.
-        path: ends in one of ``SUFFIXES``, which says how.
+        report: result of a check.
+        title: first words of the heading, such as the device.
+        path: file to write; its suffix, one of ``SUFFIXES``, gives the format.
 
     Raises:
         ValueError: another suffix.

@@ -34,26 +34,26 @@ from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 FBNET_DEVICES = ("pixel3", "raspi4", "eyeriss", "fpga")
 
-_ACTIVATION = "relu6"  # of ProxylessNAS' networks
+_ACTIVATION = "relu6"  # the activation of ProxylessNAS' networks
 _MNASNET_B1_MS = 77.0  # Tan et al. 2019, table 2, Pixel 1
 
 
 def import_table(
     kind: str, folder: str | os.PathLike[str], file: str | os.PathLike[str], device: str | None = None
 ) -> LookupTable:
-    """Writes a published table as ``file``, if it passes its check.
+    """Writes a published table in our format, if it passes its check.
 
     Args:
         kind: one of ``KINDS``.
-        folder: that of the published tables, each in its own subfolder.
-        file: where to.
-        device: of ``fbnet``: one of ``FBNET_DEVICES``. The others have but one.
+        folder: folder of the published tables, each in its own subfolder.
+        file: file to write the table to.
+        device: one of ``FBNET_DEVICES`` for ``fbnet``; the others have one device only.
 
     Returns:
-        The table; ``check`` has the figures.
+        The table; its ``check`` has the figures.
 
     Raises:
-        ValueError: an unknown kind or device; the published file is missing, not what it should be, or does not pass.
+        ValueError: an unknown kind or device; the published file is missing, invalid, or does not pass its check.
         OSError: ``file`` cannot be written.
     """
     if kind not in KINDS:

@@ -1,12 +1,12 @@
-"""Several visits to each graph, minutes apart: the least of their times is what the graph takes undisturbed.
+"""Several visits to each graph, minutes apart: the shortest of their times is that of the undisturbed graph.
 
-Other work on the machine only ever adds time, and it comes in spells that outlast one measurement: while four other
+Other work on the machine only adds time, in periods that are longer than one measurement: while four other
 programs measured and compiled on two cores, medians of single measurements of layers were off by 5 to 40 %, and longer
 ones were no better. Of 40 networks, corrected sums were within 10 % of the end-to-end time for 50 % after one visit,
-for 76 % with the median of five and for 98 % with the least of five (Kendall's tau .76, .86 and .93; mean of 40 draws
-of the visits). Two such tables agreed within 1 % for most layers; a few, which stream tensors larger than a core's
-cache, were off by up to twice in all five visits, and were told by their two least times being far apart. So a graph is
-visited until two agree.
+for 76 % with the median of five and for 98 % with the shortest of five (Kendall's tau .76, .86 and .93; mean of 40
+draws of the visits). Two such tables agreed within 1 % for most layers; a few, which stream tensors larger than a
+core's cache, were off by up to a factor of two in all five visits, and their two shortest times were far apart. So a
+graph is visited until its two shortest times agree.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from mnas_moo.spaces.operations import Shape
 from mnas_moo.spaces.spec import Node
 
 LEAST = 5
-"""Visits before a graph can be finished, where as many are allowed."""
+"""Least number of visits to a graph, where as many are allowed."""
 
 AGREE = 0.02
-"""The least time is trusted once the second least is at most this share above it."""
+"""The shortest time is accepted once the second shortest is at most this share above it."""
 
-CHUNK = 32  # graphs handed over at once: seconds on this machine, and enough to keep a pool of phones busy
+CHUNK = 32  # graphs measured in one call: seconds on this machine, and enough to keep several phones busy
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A graph at one of its visits; it equals only the same visit, so that a ``Latency``, which remembers, measures it.
+    """A graph at one of its visits; different visits are not equal, so that a ``Latency`` measures the graph again.
 
     Attributes:
-        graph: what is timed.
-        number: of the visit, from 0.
+        graph: the graph that is timed.
+        number: number of the visit, from 0.
     """
 
     graph: Graph
@@ -67,14 +67,15 @@ class Visit:
 
 
 def finished(times_ms: Sequence[float], most: int) -> bool:
-    """Whether a graph needs no more visits: its two least times agree, or there were as many as are allowed.
+    """Whether a graph needs no more visits: its two shortest times agree, or it has had ``most`` visits.
 
+    >>> from mnas_moo.objectives.lookup.visits import finished
     >>> times_ms = [2.0, 1.5, 1.8, 1.9, 1.7]
     >>> finished(times_ms, most=20), finished([*times_ms, 1.51], most=20), finished([2.0], most=1)
     (False, True, True)
 
     Raises:
-        ValueError: none are allowed.
+        ValueError: ``most`` is below 1.
     """
     if most < 1:
         raise ValueError(f"visits is {most}; it must be at least 1")
@@ -92,14 +93,14 @@ def visit(
     rng: np.random.Generator,
     done: Callable[[list[tuple[int, Measurement | ValueError]]], None],
 ) -> None:
-    """Makes the rounds, each in a random order, so that what drifts is spread over all graphs.
+    """Measures graphs in rounds, each in a random order, which spreads slow changes of the device over all graphs.
 
     Args:
-        latency: what times them.
-        graphs: what is timed.
-        open_at: asked before each round, with its number: the indices of the graphs to be visited in it.
-        visits: how many rounds at most.
-        rng: of the order.
+        latency: source of latency that times them.
+        graphs: the graphs that are timed.
+        open_at: called with the number of each round before it; returns the indices of the graphs to visit.
+        visits: largest number of rounds.
+        rng: random generator of the order.
         done: called after each chunk with indices and results.
 
     Raises:

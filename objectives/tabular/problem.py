@@ -73,6 +73,18 @@ class Answers(Protocol):
 class TabularProblem:
     """Parameters, objectives and constraints whose values a table knows.
 
+    >>> import tempfile
+    >>> from mnas_moo.objectives import TabularProblem, read_table
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+    ...     for line in ("width,accuracy,latency_ms", "16,0.7,1.0", "32,0.8,2.0", "48,0.75,3.0"):
+    ...         print(line, file=file, flush=True)
+    ...     objectives = {"accuracy": "maximize", "latency_ms": "minimize"}
+    ...     problem: TabularProblem = read_table(file.name, parameters=["width"], objectives=objectives)
+    >>> problem.measure({"width": 32})
+    {'accuracy': 0.8, 'latency_ms': 2.0}
+    >>> problem.regret([[0.7, 1.0], [0.8, 2.0]])
+    0.0
+
     Attributes:
         name: for messages and reports.
         distributions: every parameter there can be, in decision order.

@@ -50,6 +50,9 @@ into a region without usable networks."""
 def bench_table(name: str, folder: str | os.PathLike[str], *, bounds: Bounds | None = None) -> TabularProblem:
     """A published table as a problem.
 
+    >>> from mnas_moo.objectives import bench_table
+    >>> problem = bench_table("nb201-cifar10-pixel3", "tables")  # doctest: +SKIP
+
     The reference point lies a tenth of the front's extent beyond the front's worst, broken networks left out. For
     complete tables the front is the true one. For ``anb`` against one of zcu102 and a100 it is the best known front of
     the unconditional space, also for the conditional one, so a regret may fall below 0. Against other targets no front

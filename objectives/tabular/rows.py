@@ -51,6 +51,15 @@ def read_table(
 ) -> TabularProblem:
     """A file of past trials as a problem.
 
+    >>> import tempfile
+    >>> from mnas_moo.objectives import read_table
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+    ...     for line in ("width,act,error", "16,relu,0.3", "32,relu,0.2", "16,silu,0.25", "32,silu,"):
+    ...         print(line, file=file, flush=True)
+    ...     problem = read_table(file.name, parameters=["width", "act"], objectives={"error": "minimize"})
+    >>> problem.distributions["act"].choices, problem.measure({"width": 16, "act": "silu"})
+    (('relu', 'silu'), {'error': 0.25})
+
     A parameter is categorical if its values are words or true and false, or 12 numbers at most that are no even grid;
     whole numbers on an even grid, or more of them, are an integer range with its step; other numbers a range of floats,
     logarithmic if the largest is 100 times the smallest or more. Rows with the same parameters are repeated

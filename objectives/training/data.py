@@ -33,7 +33,7 @@ Source: TypeAlias = "str | Path | Mapping[str, str | Path]"
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 FORMAT_VERSION = 1
-"""Of the files in the cache folder; a change to how images are decoded must raise it."""
+"""Version of the files in the cache folder; it must be raised when images are decoded in another way."""
 
 MIN_RESOLUTION = 8
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
@@ -47,12 +47,13 @@ class DataInfo:
     """What is known of a source before its images are decoded.
 
     Attributes:
-        classes: their names; labels are indices into it.
+        classes: names of the classes; labels are indices into them.
         channels: 1 (gray) or 3 (RGB).
-        resolution: native shorter side in pixels, of folders the median over the first image of each class.
-        images: how many there are, the hold-out included.
-        flip: whether a mirrored image still is one of its class: photographs yes, digits no.
-        ignored: files passed over: hidden ones and those whose suffix is no image's.
+        resolution: shorter side of the original images in pixels; for folders the median over the first image of each
+            class.
+        images: number of images, the hold-out included.
+        flip: whether a mirrored image keeps its class: true for photographs, false for digits.
+        ignored: number of files that are not read: hidden ones and those whose suffix is no image's.
     """
 
     classes: tuple[str, ...]
@@ -72,9 +73,9 @@ class ImageData:
         labels: (N,) int64.
         train: indices of the images to train on, ascending.
         holdout: indices of the others, ascending.
-        mean: (C,) float32 over training images, in units of a byte.
-        std: (C,) float32, likewise.
-        info: the source.
+        mean: (C,) float32 means over the training images, in units of a byte.
+        std: (C,) float32 standard deviations over the training images, in units of a byte.
+        info: what is known of the source.
     """
 
     images: torch.Tensor
@@ -101,14 +102,19 @@ def load_data(
 ) -> ImageData:
     """Decodes a source and splits it.
 
+    >>> from mnas_moo.objectives import load_data
+    >>> data = load_data("digits", resolution=16, holdout=0.2)
+    >>> data.images.shape, len(data.train), len(data.holdout)
+    (torch.Size([1797, 16, 16, 1]), 1438, 359)
+
     Args:
-        source: see ``Source``.
+        source: where the images come from, as ``Source`` describes.
         resolution: height and width of the images, in pixels.
         holdout: share of each class that is held out; every class keeps at least one image in each part.
-        seed: of the split: the same seed holds the same images out.
-        cache: folder for decoded images of folders and ImageNet, one file a source and resolution
-            (resolution^2 * channels bytes an image: 193 GB for ImageNet at 224), mapped instead of read; they
-            stay in memory without it.
+        seed: seed of the split; the same seed holds the same images out.
+        cache: folder for the decoded images of folders and ImageNet, one file for a source and resolution
+            (resolution^2 * channels bytes for an image: 193 GB for ImageNet at 224), which is mapped into memory
+            instead of read. None: decoded images are kept in memory.
 
     Raises:
         ValueError: see ``describe``; also a corrupt image (it is named), a resolution too small, a share
@@ -143,9 +149,9 @@ def split(
     """Indices of training and hold-out part, ascending; each class is split by the same share.
 
     Args:
-        labels: (N,) of classes with at least two images each.
-        holdout: share held out; rounded, but at least one image of a class, and never all.
-        seed: of the choice.
+        labels: (N,) labels; each class has at least two images.
+        holdout: share held out; rounded, but at least one image of each class, and never all.
+        seed: seed of the choice.
     """
     rng = np.random.default_rng(seed)
     held = []
@@ -157,7 +163,7 @@ def split(
 
 
 class _Opened(Protocol):
-    """A source that was found and checked."""
+    """A source that exists and has been checked."""
 
     info: DataInfo
 
@@ -255,7 +261,7 @@ class _Folder:
         return pixels, self.labels
 
     def _key(self, shape: Sequence[int]) -> str:
-        """Of names, sizes and times of all files: an image that was added, removed or replaced changes it."""
+        """A hash of names, sizes and times of all files: it changes if an image is added, removed or replaced."""
         digest = hashlib.sha256(repr((FORMAT_VERSION, tuple(shape), str(self.path.resolve()))).encode())
         for file in self.files:
             status = file.stat()

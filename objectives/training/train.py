@@ -1,4 +1,4 @@
-"""Short training of one child: the paper's proxy in small.
+"""Short training of one child, a small version of the paper's proxy task.
 
 MnasNet trains each sampled network for 5 epochs on the training set without its held-out part (Tan et al. 2019,
 sec. 5), with a learning rate schedule that was not published. Ours: linear warm-up, then a cosine to zero, one
@@ -6,8 +6,8 @@ value a step. SGD with Nesterov momentum takes the place of the paper's RMSProp:
 children of one space reached a median of 97 % with it, 96 % with AdamW and 55 % with RMSProp, and the worst of them 96,
 78 and 12 %. Statistics of batch norm follow the last dozen steps (``NORM_MOMENTUM``; the published 0.01 would remember
 the initial weights). The decay is stronger than in long trainings, since it is what raises the effective learning rate
-of norm-invariant weights in time: a tenth of it cost a point or two. Randomness comes from the seed alone, and
-torch's global generators, and its number of threads afterwards, are as before.
+of norm-invariant weights in time: a tenth of it cost a point or two. All randomness comes from the seed;
+torch's global generators are not used, and its number of threads is restored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from torch.nn import functional as F
 from mnas_moo.objectives.formats.torch_module import DropoutModule, Network, build
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.objectives.training.data import ImageData
-from mnas_moo.objectives.training.settings import Training
 from mnas_moo.spaces.spec import NetworkSpec
 
 MOMENTUM = 0.9
@@ -41,12 +40,29 @@ RESIDENT_BYTES = 2**31
 
 
 @dataclass(frozen=True)
-class TrainSettings(Training):
-    """How a child is trained, checked.
+class TrainSettings:
+    """How a child is trained.
+
+    Attributes:
+        epochs: passes over the training part.
+        batch_size: images in a step, at least 4; the last batch of an epoch has half to one and a half times as many.
+        learning_rate: SGD's learning rate at its peak.
+        weight_decay: L2, on weights of convolutions and the classifier (not on norms and biases).
+        label_smoothing: share of the target that is spread over all classes.
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": the first of cuda, mps and cpu that is there.
+        threads: CPU threads that a training uses; the children of a search are so small that more hardly help.
 
     Raises:
         ValueError: a value is out of range, or the device is not there.
     """
+
+    epochs: int = 8
+    batch_size: int = 64
+    learning_rate: float = 0.1
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    device: str = "auto"
+    threads: int = 1
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 4), ("threads", 1)):
@@ -70,7 +86,7 @@ class TrainResult:
         loss: mean training loss of the last epoch, label smoothing included.
         seconds: wall-clock time, building and evaluation included.
         images_per_second: training images over the time of the training steps.
-        device: where it ran.
+        device: the device it ran on.
     """
 
     accuracy: float
@@ -81,7 +97,7 @@ class TrainResult:
 
 
 def find_device(name: str) -> torch.device:
-    """The device ``name`` means; see ``TrainSettings``.
+    """The device of a name, as ``TrainSettings.device`` has it.
 
     Raises:
         ValueError: torch knows no such device, or this machine has none.
@@ -105,8 +121,8 @@ def train(spec: NetworkSpec, data: ImageData, settings: TrainSettings, seed: int
     Args:
         spec: the network; its input must fit the images.
         data: images and their split.
-        settings: how to train.
-        seed: of initial weights, order, augmentation and dropout.
+        settings: how the network is trained.
+        seed: seed of initial weights, order, augmentation and dropout.
 
     Raises:
         ValueError: the network does not fit the images, or the loss stopped being a number.
@@ -167,7 +183,7 @@ def fit(model: Network, batches: Batches, settings: TrainSettings, generator: to
             optimizer.step()
             losses.append(loss.detach())
             step += 1
-        mean = torch.stack(losses).mean().item()  # read once an epoch: a GPU is not waited for at every step
+        mean = torch.stack(losses).mean().item()  # read once in an epoch, so that no step waits for a GPU
         if not math.isfinite(mean):
             raise ValueError(
                 f"train: the loss became {mean} in epoch {epoch + 1} of {settings.epochs}; try a learning_rate below "
@@ -196,9 +212,10 @@ def schedule(progress: float) -> float:
 def batch_sizes(n: int, batch_size: int) -> list[int]:
     """Splits ``n`` images into batches; the last takes what half a batch more or less leaves.
 
-    So no batch is of one image, of which batch norm could take no statistics, and all but one are of one size, which
-    the convolutions' code is generated for once (near-equal sizes such as 63 and 62 for 64 cost a tenth more time).
+    So no batch has one image only, which has no statistics for batch norm, and all but one have one size, for which the
+    code of the convolutions is generated once (near-equal sizes such as 63 and 62 for 64 cost a tenth more time).
 
+    >>> from mnas_moo.objectives.training.train import batch_sizes
     >>> batch_sizes(1438, 512), batch_sizes(1100, 512), batch_sizes(5, 64)
     ([512, 512, 414], [512, 588], [5])
     """
@@ -210,8 +227,8 @@ class Batches:
     """Normalised batches of one data set on one device, (B, C, H, W) float32 in channels-last memory.
 
     Augmentation, drawn anew in every epoch: each image is shifted by up to ``SHIFT`` either way, its edge
-    repeated, and mirrored half the time where the source says that a mirrored image is of its class still. Shift
-    and mirror are one indexed read of the stored bytes.
+    repeated, and mirrored half the time where a mirrored image keeps its class (``DataInfo.flip``). Shift and
+    mirror are one indexed read of the stored bytes.
     """
 
     def __init__(self, data: ImageData, device: torch.device) -> None:
@@ -241,7 +258,7 @@ class Batches:
             yield self._normalised(pixels), self.labels[index.to(self.device)]
 
     def holdout(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The hold-out, as it is."""
+        """The hold-out without augmentation."""
         for index in torch.split(self.data.holdout, EVALUATION_BATCH):
             yield self._normalised(self.images[index.to(self.images.device)]), self.labels[index.to(self.device)]
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import doctest
 import math
 
 import numpy as np
 import pytest
 
-from mnas_moo.objectives import statistics
 from mnas_moo.objectives.statistics import kendall_tau, median_interval
 
 stats = pytest.importorskip("scipy.stats", reason="the reference")
-
-
-def test_doctests() -> None:
-    failed, tried = doctest.testmod(statistics)
-    assert tried > 0
-    assert failed == 0
 
 
 def test_it_is_kendalls_tau_b_with_ties() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import doctest
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import torch
 
 from mnas_moo import spaces
 from mnas_moo.objectives.formats import litert, torch_module
-from mnas_moo.spaces import fragment as module
 from mnas_moo.spaces.fragment import Fragment, distinct_fragments, fragments
 from mnas_moo.spaces.operations import Add, AveragePool, Conv
 from mnas_moo.spaces.spec import Layer, NetworkSpec, Node
@@ -19,12 +17,6 @@ SKIPS = from_text(
     "in3x16x16 stem_k3_s22_o8 r2_k3_s11_e3_i8_o8_se0.25 r2_k5_s22_e6_i8_o8_poolskip r1_k3_s11_e1_i8_o12_conv_noskip "
     "head_o24 drop0.2 fc10"
 )
-
-
-def test_doctests() -> None:
-    failed, tried = doctest.testmod(module)
-    assert tried > 0
-    assert failed == 0
 
 
 def test_parts_are_stem_layers_skips_and_head_in_order() -> None:

@@ -1,19 +1,11 @@
 from __future__ import annotations
 
-import doctest
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mnas_moo.objectives.lookup import visits as module
 from mnas_moo.objectives.lookup.visits import CHUNK, Visit, finished, visit
-
-
-def test_doctests() -> None:
-    failed, tried = doctest.testmod(module)
-    assert tried > 0
-    assert failed == 0
 
 
 def test_a_visit_is_the_graph_and_equals_only_the_same_visit(space: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from mnas_moo.objectives.predictor import design as module
 from mnas_moo.objectives.predictor.design import KINDS_OF_WORK, Design
-from mnas_moo.objectives.predictor.parts import likeness_of
+from mnas_moo.objectives.predictor.parts import coordinates_of, likeness_of
 from mnas_moo.objectives.predictor.process import Matrices
 from tests.objectives.predictor.conftest import part
 
@@ -37,11 +37,8 @@ def test_a_part_is_compared_with_the_nearest_of_its_kind() -> None:
     near = design.compare(part(channels=12))
     assert near.nearest == WIDE
     assert near.distance == pytest.approx(np.log2(16 / 12))
-    kind = design.kinds["conv"]
-    assert (
-        near.likeness.tolist()
-        == likeness_of(kind.coordinates[:1] + np.log2(12 / 8) * np.eye(5)[:2].sum(0), kind.coordinates)[0].tolist()
-    )
+    expected = likeness_of(coordinates_of([part(channels=12)]), design.kinds["conv"].coordinates)
+    assert near.likeness.tolist() == expected[0].tolist()
     unknown = design.compare(part("pool"))
     assert (unknown.nearest, unknown.distance, len(unknown.likeness)) == (None, 1.0, 0)
     assert design.compare(part(channels=1024)).distance == 1.0  # never more
