@@ -75,7 +75,7 @@ class Measurement:
 
 
 class DeviceError(RuntimeError):
-    """No device is left that could measure, and later trials would fail too: the run ends, and can be continued later.
+    """No device is left that could measure: the run ends, since later trials would fail too, and can be continued.
 
     The message has one sentence for each device: which one, why it cannot measure, and what to do.
     """

@@ -60,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Sums:
-    """What a network costs by its parts alone.
+    """The sums of the times of a network's parts.
 
     Attributes:
         ms: sums by operation ("conv", "mbconv", "add", ...: the first words of the parts' names), in milliseconds.
@@ -82,8 +82,8 @@ class Correction:
 
     Attributes:
         intercept_ms: time of a network besides that of its parts.
-        part_ms: time that each part takes longer inside a network than alone; mostly below 0, since a part that runs
-            alone has to be started.
+        part_ms: time that each part takes longer inside a network than alone; below 0 where it takes time to start a
+            part that runs alone.
         slope: time inside a network over time alone.
         slopes: the same for the parts of an operation, where known: weights and the second input of an addition are
             in the caches when a part runs repeatedly, but not inside a network.
@@ -177,7 +177,7 @@ class LookupTable:
         """The time of a network, in milliseconds.
 
         Raises:
-            ValueError: as for ``sums``.
+            ValueError: for the reasons that ``sums`` has.
         """
         return self.correction(self.sums(spec))
 

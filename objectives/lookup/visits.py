@@ -43,22 +43,22 @@ class Visit:
 
     @property
     def name(self) -> str:
-        """The graph's."""
+        """Name of the graph."""
         return self.graph.name
 
     @property
     def input_shape(self) -> Shape:
-        """The graph's."""
+        """Shape of the graph's input."""
         return self.graph.input_shape
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        """The graph's."""
+        """Operations of the graph."""
         return self.graph.nodes
 
     @property
     def parameters(self) -> int:
-        """The graph's."""
+        """Number of weights of the graph."""
         return self.graph.parameters
 
     def canonical(self) -> Visit:

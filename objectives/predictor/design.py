@@ -16,14 +16,14 @@ from mnas_moo.objectives.predictor.parts import Part, Parts, coordinates_of, lik
 from mnas_moo.objectives.statistics import Floats
 
 KINDS_OF_WORK = 4
-REMEMBERED = 10_000  # parts: more than a space has
+REMEMBERED = 10_000  # more parts than a space has
 
 
 class Kind:
     """The parts of one kind in the fitted networks.
 
     Attributes:
-        parts: the U different ones.
+        parts: the U different parts.
         coordinates: (U, 5) their ``coordinates_of``.
         sums: (N, 4) the networks' sums of work.
         weights: (N, U) each part's share of the work in a network.
@@ -43,13 +43,13 @@ class Kind:
 
 
 class Compared(NamedTuple):
-    """One part beside those of the fitted networks.
+    """One part compared with those of the fitted networks.
 
     Attributes:
-        work: (4,) what it does.
-        likeness: (U,) how like it the fitted parts of its kind are.
-        distance: from the nearest of them, in octaves up to 1.
-        nearest: that part; None: none of its kind was fitted.
+        work: (4,) the part's work.
+        likeness: (U,) likeness of the fitted parts of its kind.
+        distance: distance from the nearest of them, in octaves, at most 1.
+        nearest: the nearest of them; None: no part of its kind was fitted.
     """
 
     work: Floats
@@ -88,7 +88,7 @@ class Design:
         return work / self._unit
 
     def compare(self, part: Part) -> Compared:
-        """A part beside those of the fitted networks; remembered, as the networks of a space share theirs."""
+        """Compares a part with those of the fitted networks; results are kept, as networks of a space share parts."""
         found = self._compared.get(part)
         if found is None:
             kind, own = self.kinds.get(part.kind), coordinates_of([part])
@@ -118,7 +118,7 @@ class Design:
         total, kind = np.array(totals), np.array([kinds[part.kind] for part in parts])
         coordinates = coordinates_of(list(parts))
         among = likeness_of(coordinates, coordinates) * (kind[:, None] == kind)
-        variance = s1 * (sums**2).sum() + s2 * total @ among @ total
+        variance = s1 * (sums**2).sum() + s2 * total @ among @ total  # cov(t(a), t(a)), see ``process``
         local = np.add.reduceat(self._values * shares[self._columns], self._starts)
         covariances = s1 * self._sums @ sums[: len(self.kinds)].ravel() + s2 * local
         return np.array([total.sum()]), np.array([variance]), covariances[None]

@@ -1,23 +1,17 @@
-"""A latency predicted from past measurements on one device: a sum over layers, each layer's time learnt from the sums.
+"""Latency predicted from past measurements of whole networks on one device, as a sum over their operations.
 
 A network's time is nearly the sum of its operations' times (Cai et al. 2019, ProxylessNAS, sec. 3.3; Wu et al. 2019,
 FBNet, sec. 3.2), but a study times whole networks only. So each operation's time is a Gaussian process of which sums
-are observed, which makes the network's time one too (Rasmussen & Williams 2006, eq. 2.23 f. and sec. 9.4), with
+are observed. Read ``parts`` (what matters of an operation), ``design`` (the fitted networks), ``process`` (the
+formulas), then this module: cross-validation, the interval, and which networks are unlike the fitted ones.
 
-    t(a) = sum of its work,    cov(t(a), t(b)) = [same kind] (s1^2 w_a . w_b + s2^2 |w_a| |w_b| l(a, b)),
-
-w the four kinds of work (multiply-adds, elements read and written, parameters, the call itself), each scaled to a
-quarter of an average network's time, |w| their sum, and l the likeness in channels, pixels, kernel and stride. The
-first term learns what work costs in each kind of operation, the second which shapes are faster or slower than that.
-Errors are relative. s1, s2 and the noise maximise the posterior (eq. 5.8 with log-normal priors).
-
-Median relative error on held-out networks, 176 of 220 fitted, each timed in 7 rounds by ``latency.HostLatency``, of
-which the fastest counts (``studies/benchmarks/latency_predictor.py``):
+Median relative error on held-out networks, 176 of 220 fitted, each timed in 7 rounds by ``HostLatency``, of which the
+fastest counts (``studies/benchmarks/latency_predictor.py``):
 
     predicted by                                              mnasnet at 224 pixels    digits preset
     non-negative least squares of total work                                  6.7 %            3.7 %
     the same by kind of operation, kernel and stride                          5.0 %            2.4 %
-    the same, and boosted trees for what it leaves                            4.6 %            2.4 %
+    the same, and boosted trees for its residuals                             4.6 %            2.4 %
     this process with one reach of likeness, 0.7 octaves                      3.0 %            2.2 %
     this process: 0.35 and 1.5 octaves                                        2.7 %            0.9 %
 
@@ -52,7 +46,7 @@ COMMON = 0.98
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network's latency may be.
+    """The predicted latency of a network.
 
     Attributes:
         ms: milliseconds, above 0.

@@ -1,6 +1,14 @@
-"""A network's time as a Gaussian process of which sums over layers are observed (the formulas: ``predictor``).
+"""A network's time as a Gaussian process of which sums over operations are observed.
 
-Rasmussen & Williams 2006, eq. 2.23 f. and sec. 9.4; the scales maximise the posterior, eq. 5.8 with log-normal priors.
+An operation's time is a Gaussian process, so a network's time, their sum, is one too (Rasmussen & Williams 2006, eq.
+2.23 f. and sec. 9.4), with
+
+    t(a) = sum of its work,    cov(t(a), t(b)) = [same kind] (s1^2 w_a . w_b + s2^2 |w_a| |w_b| l(a, b)),
+
+w the four kinds of work (multiply-adds, elements read and written, parameters, the call itself), each scaled to a
+quarter of an average network's time (``design``), |w| their sum, and l the likeness in channels, pixels, kernel and
+stride (``parts``). The first term learns what work costs in each kind of operation, the second which shapes are faster
+or slower than that. Errors are relative. s1, s2 and the noise maximise the posterior (eq. 5.8 with log-normal priors).
 """
 
 from __future__ import annotations
@@ -35,7 +43,7 @@ class Matrices:
         self.mean, self.rates, self.local = np.zeros(n), np.zeros((n, n)), np.zeros((n, n))
         for kind in kinds:
             self.mean += kind.sums.sum(axis=1)
-            self.rates += kind.sums @ kind.sums.T
+            self.rates += kind.sums @ kind.sums.T  # w_a . w_b, summed over the operations of two networks
             self.local += kind.weights @ likeness_of(kind.coordinates, kind.coordinates) @ kind.weights.T
 
     def among(
@@ -65,7 +73,7 @@ class Process:
         self.scales = choose(matrices, given[few], y[few])
         _, _, covariances = matrices.among(given, given, self.scales)
         noise = float(np.exp(2 * self.scales[2]))
-        # Relative to what was measured: then errors are shares, and the noise is the same for all.
+        # Divided by the measured times: errors are then relative, and the noise is the same for all networks.
         self._inverse = np.linalg.inv(covariances / np.outer(y, y) + noise * np.eye(len(y)))
         self._coefficients = self._inverse @ (1 - matrices.mean[given] / y) / y
         self._y = y
@@ -79,9 +87,9 @@ class Process:
             variance: (T,) prior variances.
             covariances: (T, M) prior covariances with the given networks.
         """
-        # Far from all that was seen a sum may fall below 0, which no time does.
-        predicted = np.maximum(mean + covariances @ self._coefficients, 0.05 * mean)
-        scaled = covariances / self._y
+        # Far from the fitted networks the mean may fall below 0, which no time does.
+        predicted = np.maximum(mean + covariances @ self._coefficients, 0.05 * mean)  # eq. 2.23 with a prior mean
+        scaled = covariances / self._y  # eq. 2.24 from here on
         left = np.maximum(variance - ((scaled @ self._inverse) * scaled).sum(axis=1), 0.0)
         return self._scale * predicted, np.sqrt(left / predicted**2 + self._noise)
 

@@ -1,1 +1,1 @@
-"""Tabular benchmarks and tables of one's own as problems with two objectives."""
+"""Published tables and tables of a user as problems whose results are looked up."""

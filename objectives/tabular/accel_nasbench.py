@@ -144,7 +144,7 @@ def accel_nasbench(name: str, folder: Path, bounds: Bounds, parts: Sequence[str]
         values = _scattered(answers, [best["idx"] for best in stored.values()], problem.directions)
     values = values[values[:, 0] >= 1 - ANB_ERROR / 100]
     points = problem.minimised(values)
-    # The feasible front is what is left of the known one only where the bounds cut off its ends.
+    # The feasible part of the known front is the feasible front only if the bounds cut off its ends.
     cut = all(
         bound in problem.directions and (high if bound == "accuracy" else low) is None
         for bound, (low, high) in bounds.items()

@@ -52,7 +52,7 @@ class Answers(Protocol):
 
     @property
     def fits(self) -> Mapping[str, Fit] | None:
-        """Quantity -> how well a model fitted to the user's rows answers; None: no such model is asked."""
+        """Quantity -> how well a model fitted to the user's rows predicts it; None: there is no such model."""
         ...
 
     @property
@@ -86,11 +86,11 @@ class TabularProblem:
     0.0
 
     Attributes:
-        name: for messages and reports.
-        distributions: every parameter there can be, in decision order.
+        name: name for messages and reports.
+        distributions: distributions of all parameters that can exist, in decision order.
         directions: objective -> "minimize" or "maximize", in the order of a trial's values.
         bounds: constrained quantity -> (min, max); empty: none.
-        answers: what knows the values.
+        answers: source of the values.
         reference_point: (M,) worst values that count for the hypervolume, in the objectives' units.
         best_hypervolume: hypervolume of the true or best known feasible front; None where none is known.
     """
@@ -111,7 +111,7 @@ class TabularProblem:
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """What ``measure`` returns: the objectives, then constrained quantities that are none."""
+        """Names of what ``measure`` returns: the objectives, then constrained quantities that are no objectives."""
         return (*self.directions, *(name for name in self.bounds if name not in self.directions))
 
     @property
@@ -124,7 +124,7 @@ class TabularProblem:
         return self.answers.exists(name, params)
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Parameters of a trial, asked for in order, those that do not exist left out."""
+        """Values of the parameters that exist, suggested by a trial in decision order."""
         params: dict[str, Any] = {}
         for name, distribution in self.distributions.items():
             if self.exists(name, params):
@@ -132,7 +132,7 @@ class TabularProblem:
         return params
 
     def random(self, rng: np.random.Generator) -> dict[str, Any]:
-        """A point drawn parameter by parameter, all values equally likely (logarithms of them where a scale says)."""
+        """A random point: each parameter is drawn uniformly, on a logarithmic scale where its distribution has one."""
         params: dict[str, Any] = {}
         for name, distribution in self.distributions.items():
             if self.exists(name, params):
@@ -144,7 +144,7 @@ class TabularProblem:
 
         Args:
             params: a value for every parameter that exists.
-            rng: draws the noise of the measurement, where the table has any; None: the mean.
+            rng: random generator of the measurement's noise, where the table has any; None: the mean.
 
         Raises:
             ValueError: a parameter is missing, unknown, does not exist under the others, or is out of its range.
@@ -220,7 +220,7 @@ def _reference(points: Floats) -> Floats:
     """Reference point (M,) of (P, M) points, all minimised: a tenth of the front's extent beyond its worst values."""
     known = points[pareto_mask(points)]
     ideal: Floats = known.min(axis=0)
-    extent = known.max(axis=0) - ideal  # none where there is one objective: then that of all points
+    extent = known.max(axis=0) - ideal  # 0 where there is one objective: then the extent of all points
     extent = np.where(extent > 0, extent, points.max(axis=0) - ideal)
     return ideal + (1 + BEYOND) * np.where(extent > 0, extent, 1.0)
 

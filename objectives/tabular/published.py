@@ -63,7 +63,7 @@ def bench_table(name: str, folder: str | os.PathLike[str], *, bounds: Bounds | N
         name: name of the table, in one of the forms above (``FAMILIES``).
         folder: folder of the archives, each in its own subfolder (``nas_bench_macro``, ``nb201``, ``anb``).
         bounds: constraints on any quantity of the table: name -> (min, max). The reference point stays that of the
-            problem without them; the best front is the feasible one, where it can be told.
+            problem without them; the best front is the feasible one, where it is known.
 
     Raises:
         ValueError: there is no such table, device, target or quantity, or its file is missing.
@@ -110,7 +110,7 @@ class Complete:
         return tuple(self.means)
 
     def exists(self, name: str, params: Mapping[str, Any]) -> bool:
-        """Always: every parameter exists."""
+        """True: every parameter exists."""
         return True
 
     def results(self, params: Mapping[str, Any], rng: np.random.Generator | None) -> dict[str, float]:
@@ -151,7 +151,7 @@ def _nb201(name: str, folder: Path, bounds: Bounds, dataset: str, device: str) -
 
 
 def _complete(name: str, answers: Complete, cost: str, floor: float, bounds: Bounds) -> TabularProblem:
-    """Accuracy against a cost, the true front known."""
+    """The problem of accuracy against one cost, with its true front."""
     problem = TabularProblem(name, categorical(answers.choices), directions_of(cost), bounds, answers)
     points = problem.minimised(np.stack([answers.means[name] for name in problem.directions], axis=1))
     sound = answers.means["accuracy"] >= 1 - floor / 100

@@ -80,7 +80,7 @@ def read_table(
         The problem; its ``fits`` say how well points without a row are answered.
 
     Raises:
-        ValueError: the file or a column is not there, or holds what it must not.
+        ValueError: the file or a column is missing or invalid; the message says where.
         MissingExtraError: Parquet without pyarrow, or unseen points without scikit-learn.
     """
     bounds = dict(bounds or {})
@@ -126,7 +126,7 @@ class Rows:
     Attributes:
         quantities: names of the numbers.
         means: quantity -> (P,) means of the measurements of the P different points that did not all fail.
-        fits: quantity -> how well the forest predicts it out of bag; None of a complete table, which needs no forest.
+        fits: quantity -> how well the forest predicts it out of bag; None for a complete table, which needs no forest.
     """
 
     def __init__(
@@ -181,11 +181,11 @@ class Rows:
         }
 
     def exists(self, name: str, params: Mapping[str, Any]) -> bool:
-        """Always: every parameter exists."""
+        """True: every parameter exists."""
         return True
 
     def results(self, params: Mapping[str, Any], rng: np.random.Generator | None) -> dict[str, float]:
-        """A row of the point (without ``rng``: the mean of those that did not fail), or what the forest expects.
+        """The numbers of a row of the point (without ``rng`` the mean of those that did not fail), or a prediction.
 
         Raises:
             FailedTrialError: the row failed.
@@ -253,7 +253,7 @@ def _forest(inputs: Floats, values: Floats, seed: int) -> tuple[_Forest, Floats]
     scale = np.where(scale > 0, scale, 1.0)  # trees split where the sum over quantities gains most
     forest = ensemble.RandomForestRegressor(TREES, bootstrap=True, oob_score=True, random_state=seed)
     targets = (values - mean) / scale
-    forest.fit(inputs, targets if targets.shape[1] > 1 else targets[:, 0])  # it warns of one column
+    forest.fit(inputs, targets if targets.shape[1] > 1 else targets[:, 0])  # the forest warns if it gets one column
     predictions = np.reshape(forest.oob_prediction_, values.shape) * scale + mean
     return _Forest([each.tree_ for each in forest.estimators_], mean, scale), predictions
 

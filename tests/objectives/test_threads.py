@@ -1,4 +1,4 @@
-"""The number of torch's threads is nobody else's business."""
+"""Torch's number of threads is restored."""
 
 from __future__ import annotations
 
