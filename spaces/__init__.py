@@ -34,7 +34,8 @@ def get(name: str, **settings: Any) -> Space:
 
     Args:
         name: one of ``SPACES``.
-        settings: settings of the space; ``mnas_moo.spaces.skeleton.Settings.of`` describes those of both spaces.
+        settings: settings of the space; for both of them ``mnas_moo.spaces.skeleton_settings.Settings.of`` describes
+            them.
 
     Raises:
         ValueError: an unknown space or setting, or a setting out of range.

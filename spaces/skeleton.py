@@ -1,10 +1,9 @@
 """The skeleton that MnasNet's spaces vary, and how a genome is read back from the layers of a network.
 
 The skeleton is MobileNetV2's (Tan et al. 2019, sec. 4.1): blocks with base filters, layers and strides between a stem
-and a head. Ours: widths are rounded as the official code does; stem, strides and head are settings, with presets, since
-ImageNet's strides leave a 16-pixel image no pixels. The network decides what a genome means: ``canonical`` lowers a
-genome to layers and reads them back, always the same way, so two genomes have one canonical genome if and only if their
-networks are the same.
+and a head. Ours: widths are rounded as the official code does; stem, strides and head are settings
+(``skeleton_settings``). The network decides what a genome means: ``canonical`` lowers a genome to layers and reads them
+back, always the same way, so two genomes have one canonical genome if and only if their networks are the same.
 """
 
 from __future__ import annotations
@@ -12,22 +11,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from mnas_moo.spaces.names import unknown
-from mnas_moo.spaces.networks import (
-    MOBILENET_V2_FILTERS,
-    MOBILENET_V2_LAYERS,
-    MOBILENET_V2_STRIDES,
-    round_filters,
-)
-from mnas_moo.spaces.operations import ACTIVATIONS
+from mnas_moo.spaces.networks import round_filters
+from mnas_moo.spaces.skeleton_settings import Settings
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 if TYPE_CHECKING:
@@ -61,150 +53,6 @@ _PREFERRED: tuple[Choice, ...] = tuple(
         (1.0, 0.75, 1.25),
     )
 )
-
-
-def _whole(name: str, value: object, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ValueError(f"setting {name!r} is {value!r}; it must be a whole number of at least {low}")
-
-
-def _real(name: str, value: object, below: float = math.inf, zero: bool = False) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and value < below
-    if not number or not ((value == 0 and zero) or cast("float", value) > 0):
-        raise ValueError(
-            f"setting {name!r} is {value!r}; it must be a number {'from' if zero else 'above'} 0 to below {below}"
-        )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The skeleton that a space varies; the defaults are the preset "imagenet", MobileNetV2 at width 1.
-
-    >>> from mnas_moo.spaces.skeleton import Settings
-    >>> Settings.of(resolution=32).strides, Settings.of("digits", blocks=3).layers
-    ((1, 1, 2, 2, 1, 2, 1), (1, 2, 2))
-
-    Attributes:
-        resolution: height and width of an image, in pixels.
-        channels: channels of an image.
-        classes: number of classes.
-        width: factor on stem and filters, which are then rounded to multiples of 8; not on the head.
-        filters: base filters of each block, before ``width``.
-        layers: base number of layers of each block.
-        strides: stride of each block's first layer.
-        stem: channels of the first convolution (3x3), before ``width``.
-        stem_stride: stride of the first convolution.
-        head: channels of the 1x1 convolution before pooling; 0: none.
-        activation: "relu", or another of ``operations.ACTIVATIONS``.
-        dropout: dropout rate before the classifier.
-        epsilon: epsilon of every batch norm.
-
-    Raises:
-        ValueError: a value is out of range, or filters, layers and strides differ in length.
-    """
-
-    resolution: int = 224
-    channels: int = 3
-    classes: int = 1000
-    width: float = 1.0
-    filters: tuple[int, ...] = MOBILENET_V2_FILTERS
-    layers: tuple[int, ...] = MOBILENET_V2_LAYERS
-    strides: tuple[int, ...] = MOBILENET_V2_STRIDES
-    stem: int = 32
-    stem_stride: int = 2
-    head: int = 1280
-    activation: str = "relu"
-    dropout: float = 0.2
-    epsilon: float = 1e-3
-
-    def __post_init__(self) -> None:
-        for name, low in (
-            ("resolution", 1), ("channels", 1), ("classes", 1), ("stem", 1), ("stem_stride", 1), ("head", 0)
-        ):  # fmt: skip
-            _whole(name, getattr(self, name), low)
-        for name in ("filters", "layers", "strides"):
-            values = getattr(self, name)
-            if not isinstance(values, tuple) or not values:
-                raise ValueError(f"setting {name!r} is {values!r}; it must be a list of one whole number a block")
-            for value in values:
-                _whole(name, value, 1)
-        if not len(self.filters) == len(self.layers) == len(self.strides):
-            raise ValueError(
-                f"settings 'filters', 'layers', 'strides' have {len(self.filters)}, {len(self.layers)} and "
-                f"{len(self.strides)} values; they must have one each a block: give all three alike, or only 'blocks'"
-            )
-        _real("width", self.width)
-        _real("dropout", self.dropout, below=1, zero=True)
-        _real("epsilon", self.epsilon)
-        if self.activation not in ACTIVATIONS:
-            raise unknown("setting 'activation':", self.activation, ACTIVATIONS)
-
-    @classmethod
-    def of(cls, preset: str | None = None, blocks: int | None = None, **changes: Any) -> Settings:
-        """A preset with changes.
-
-        Args:
-            preset: one of ``PRESETS``; None: the one whose resolution is nearest (in ratio) to that in ``changes``,
-                "imagenet" without one.
-            blocks: number of the preset's blocks that are kept, from the first on; None: all.
-            changes: attributes of ``Settings``; lists may stand for tuples.
-
-        Raises:
-            ValueError: an unknown preset or setting, or a value out of range.
-        """
-        names = [field.name for field in dataclasses.fields(cls)]
-        for name in changes:
-            if name not in names:
-                raise unknown("setting", name, ["preset", "blocks", *names])
-        if preset is None:
-            preset = nearest_preset(changes["resolution"]) if "resolution" in changes else "imagenet"
-        if preset not in PRESETS:
-            raise unknown("preset", preset, PRESETS)
-        base = PRESETS[preset]
-        if blocks is not None:
-            _whole("blocks", blocks, 1)
-            per_block = {name: getattr(base, name)[:blocks] for name in ("filters", "layers", "strides")}
-            changes = {**per_block, **changes}
-            for name in per_block:
-                if isinstance(changes[name], Sequence) and len(changes[name]) != blocks:
-                    raise ValueError(
-                        f"setting 'blocks' is {blocks}, but {name!r} has {len(changes[name])} values; give "
-                        f"'filters', 'layers' and 'strides' with {blocks} values each"
-                    )
-        changes = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
-        return dataclasses.replace(base, **changes)
-
-
-PRESETS: dict[str, Settings] = {
-    "imagenet": Settings(),
-    # Stem and second block at full resolution, as is common for MobileNetV2 on CIFAR: the last map is 4x4.
-    "cifar": Settings(resolution=32, classes=10, stem_stride=1, strides=(1, 1, 2, 2, 1, 2, 1)),
-    # A small image needs few strides: maps of 8 and 4 pixels are left of 16, and the scikit-learn digits have only 8.
-    # A quarter of the width and of the head, and fewer layers, since the training time of so small a network grows
-    # with their number. Ten random children had a median of 97.9 % after 8 epochs, 5.7 s on one thread; with a
-    # stem of stride 1 and maps of 16, 8 and 4 it was 97.9 % in 6.8 s, with maps of 8, 4 and 2 97.1 % in 3.9 s.
-    "digits": Settings(
-        resolution=16,
-        channels=1,
-        classes=10,
-        width=0.25,
-        layers=(1, 2, 2, 2, 1, 1, 1),
-        strides=(1, 2, 1, 1, 1, 1, 1),
-        head=320,
-    ),
-}
-"""Settings by name; "cifar" is for images of about 32 pixels, "digits" for about 16."""
-
-
-def nearest_preset(resolution: int) -> str:
-    """The preset whose resolution is nearest in ratio.
-
-    >>> from mnas_moo.spaces.skeleton import nearest_preset
-    >>> nearest_preset(8), nearest_preset(28), nearest_preset(192)
-    ('digits', 'cifar', 'imagenet')
-    """
-    _whole("resolution", resolution, 1)
-    return min(PRESETS, key=lambda name: abs(math.log(resolution / PRESETS[name].resolution)))
 
 
 class SkeletonSpace(ABC):

@@ -189,7 +189,8 @@ class TabularProblem:
             raise ValueError(f"table {self.name} has no known best front, hence no regret; compare hypervolumes")
         reference = self.minimised(np.array(self.reference_point))
         found = self.minimised(np.asarray(values, dtype=float).reshape(-1, len(reference)))
-        return 1.0 - hypervolume(found, reference) / self.best_hypervolume
+        sound = ~np.isnan(found).any(axis=1)  # a failed trial adds nothing
+        return 1.0 - hypervolume(found[sound], reference) / self.best_hypervolume
 
     def minimised(self, values: Floats) -> Floats:
         """Objective values (N, M) or (M,), maximised ones negated; or back again."""

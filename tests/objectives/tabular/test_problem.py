@@ -128,3 +128,9 @@ def test_without_a_best_front_there_is_no_regret() -> None:
         judged(problem(), np.array([[-2.0], [-6.0]]), None).regret([[6.0]])
     with pytest.raises(ValueError, match="no known point keeps the bounds"):
         judged(problem(), np.array([[-2.0], [-6.0]]), np.empty((0, 1)))
+
+
+def test_a_failed_trial_among_the_points_adds_nothing() -> None:
+    points = np.array([[-10.0], [-6.0], [-2.0]])
+    known = judged(problem(), points, points)
+    assert known.regret([[6.0], [math.nan]]) == known.regret([[6.0]])
