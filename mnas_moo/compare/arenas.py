@@ -1,7 +1,7 @@
-"""Where samplers are compared: on a table, in memory and one file a run, or in a real study that trains and measures.
+"""What samplers are compared on: a table, or a study of networks that are trained and measured.
 
-A run on a table takes seconds and is kept when it is whole. A run of a real study is one Optuna study in the
-comparison's storage, goes through ``run_study``, and is kept trial by trial.
+A run on a table takes seconds; it is made in memory and written to a file of its own when it is complete. A run on
+networks is an Optuna study in the comparison's storage; ``run_study`` executes it, and every trial is stored.
 """
 
 from __future__ import annotations
@@ -23,30 +23,31 @@ from mnas_moo.compare.journal import Journal
 from mnas_moo.compare.record import Run
 from mnas_moo.compare.timed_sampler import SAMPLER_MS, TimedSampler
 from mnas_moo.objectives.tabular.problem import FailedTrialError, Fit
-from mnas_moo.running.run import identity_of, run_study, subject_of
+from mnas_moo.running.identity import identity_of
+from mnas_moo.running.run import run_study, subject_of
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trials import Observer, Subject, completed_trials
-from mnas_moo.study_file.network_study import StudyFile
-from mnas_moo.study_file.tabular_study import TableStudy
+from mnas_moo.study_file.study import StudyFile
+from mnas_moo.study_file.tabular_study import TabularStudy
 
 if TYPE_CHECKING:
     from mnas_moo.objectives.tabular.problem import TabularProblem
     from mnas_moo.reward import Reward
 
 JOURNAL = "studies.journal"
-"""File of all studies of a comparison, in its folder."""
+"""Name of the file, in a comparison's folder, that holds all runs as studies."""
 
 PROBES = 8
-"""Points of a table whose values tell whether it is still the same table."""
+"""Number of points whose values identify a table."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What every run has.
+    """The budget of every run.
 
     Attributes:
-        trials: how many.
-        limit_ms: time of the sampler after which the run ends; inf: no limit.
+        trials: number of trials.
+        limit_ms: time taken by the sampler, in milliseconds, after which the run ends; inf: no limit.
     """
 
     trials: int
@@ -55,13 +56,13 @@ class Budget:
 
 @dataclass(frozen=True)
 class Job:
-    """One run that is to be done, in a process of its own.
+    """One run to be made, in a process of its own.
 
     Attributes:
-        sampler: its name.
-        seed: its seed.
-        do: does it; a function of a module, for it is sent to another process.
-        details: what ``do`` needs beside.
+        sampler: name of the sampler.
+        seed: seed of the run.
+        do: function of the job that makes the run; defined in a module, because it is sent to another process.
+        details: everything else that ``do`` needs; pickled.
     """
 
     sampler: str
@@ -71,53 +72,65 @@ class Job:
 
 
 def do(job: Job) -> None:
-    """Does a job, in whatever process this is."""
+    """Does a job in the present process, without Optuna's log."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.captureWarnings(True)
     job.do(job)
 
 
 class Arena(Protocol):
-    """What a comparison is held on."""
+    """A problem on which samplers are run.
+
+    Attributes:
+        task: the problem as the samplers see it.
+        identity: plain data that is equal for equal problems.
+        reference_point: (M,) reference point in the objectives' units; None: the problem has none.
+        best_hypervolume: hypervolume of the best known front; None: it is not known.
+        fits: quantity -> quality of the model that answers where a table has no row; empty: nothing is modelled.
+    """
 
     task: contenders.Task
     identity: dict[str, Any]
-    """What two comparisons must share to be one, as plain data."""
     reference_point: tuple[float, ...] | None
     best_hypervolume: float | None
     fits: Mapping[str, Fit]
-    """Quantity -> how well the model does that answers where a table has no row; empty: nothing is modelled."""
 
     def job(self, sampler: str, seed: int) -> Job:
-        """The run that is to be done."""
+        """The job that makes a run."""
         ...
 
     def run(self, sampler: str, seed: int, *, ended: bool) -> Run | None:
-        """The run, if all of it is there; ``ended``: its job has just been done, so that no more will come."""
+        """The run, if it is complete.
+
+        Args:
+            sampler: name of the sampler.
+            seed: seed of the run.
+            ended: whether the run's job has just ended, so that what is there now is all.
+        """
         ...
 
 
-def arena(study_file: StudyFile, folder: Path, budget: Budget, reward: Reward | None) -> Arena:
-    """The arena of a study.
+def make_arena(study_file: StudyFile, folder: Path, budget: Budget, reward: Reward | None) -> Arena:
+    """The arena for the problem of a study.
 
     Args:
-        study_file: of a table or of networks.
-        folder: of the comparison.
-        budget: of each run.
-        reward: for ``mnas-paper``.
+        study_file: a tabular study or a study of networks.
+        folder: folder of the comparison.
+        budget: budget of each run.
+        reward: reward for ``mnas-paper``; None: it has none.
 
     Raises:
         StudyError: the study's table or data cannot be read.
     """
-    if isinstance(study_file, TableStudy):
+    if isinstance(study_file, TabularStudy):
         return TableArena(study_file, folder, budget, reward)
     return StudyArena(study_file, folder, budget, reward)
 
 
 class TableArena:
-    """Runs on a table; see ``arena``."""
+    """Runs on a table; see ``make_arena``."""
 
-    def __init__(self, study_file: TableStudy, folder: Path, budget: Budget, reward: Reward | None) -> None:
+    def __init__(self, study_file: TabularStudy, folder: Path, budget: Budget, reward: Reward | None) -> None:
         self._study_file, self._folder, self._budget, self._reward = study_file, folder, budget, reward
         self._problem = study_file.problem
         self.task = tabular_run.task_of(self._problem, reward)
@@ -134,7 +147,7 @@ class TableArena:
         return Job(sampler, seed, _play, (self._problem, self._budget, self._reward, self._file(sampler, seed)))
 
     def run(self, sampler: str, seed: int, *, ended: bool) -> Run | None:
-        """See ``Arena``; what is there is also written as a study, if it has not been."""
+        """See ``Arena``; a complete run is also written to the comparison's storage, unless it is there."""
         run = record.load(self._file(sampler, seed))
         run = run and run.within(self._budget.trials, self._budget.limit_ms)
         if run:
@@ -158,7 +171,7 @@ def _play(job: Job) -> None:
 
 
 def _probes(problem: TabularProblem) -> list[dict[str, float] | None]:
-    """Values of some points; None: a failed trial."""
+    """Values of some fixed random points, which identify a table; None: the trial failed."""
     rng, values = np.random.default_rng(0), list[dict[str, float] | None]()
     for _ in range(PROBES):
         params = problem.random(rng)
@@ -170,7 +183,7 @@ def _probes(problem: TabularProblem) -> list[dict[str, float] | None]:
 
 
 class StudyArena:
-    """Real studies; see ``arena``."""
+    """Runs on networks; see ``make_arena``."""
 
     reference_point: tuple[float, ...] | None = None
     best_hypervolume: float | None = None
@@ -223,7 +236,7 @@ def _run(job: Job) -> None:
 
 
 class _TimeLimit(Observer):
-    """Stops a run when the sampler's time is up."""
+    """Stops a run when its sampler has taken ``limit_ms``."""
 
     def __init__(self, limit_ms: float) -> None:
         self._limit_ms = limit_ms
@@ -234,5 +247,5 @@ class _TimeLimit(Observer):
 
 
 def study_name(study_file: StudyFile, sampler: str, seed: int) -> str:
-    """How the study of a run is called in the comparison's storage."""
+    """The name of a run's study in the comparison's storage."""
     return f"{study_file.name} {sampler} seed {seed}"

@@ -1,7 +1,7 @@
-"""One run of a sampler on a table: in memory, by Optuna's own loop, for a trial costs microseconds there.
+"""One run of a sampler on a table: in memory, by Optuna's own loop, because a trial takes microseconds.
 
-The sampler is told what is measured, noise included; the run is judged by the means. The noise of a trial is keyed by
-the run's seed and the trial's number, so that samplers with the same seed meet the same luck.
+The sampler receives measured values with noise; the run is judged by the means. The noise of a trial depends on the
+run's seed and the trial's number alone, so that it is the same for all samplers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def task_of(problem: TabularProblem, reward: Reward | None = None) -> contenders.Task:
-    """What samplers need to know of a table."""
+    """The problem of a table as samplers see it."""
     bounds = sum(limit is not None for pair in problem.bounds.values() for limit in pair)
     return contenders.Task(problem.distributions, len(problem.directions), bounds, reward=reward)
 
@@ -43,16 +43,16 @@ def play(
     """Runs a sampler on a table.
 
     Args:
-        problem: the table.
+        problem: table to search.
         sampler: one of ``contenders.NAMES``.
-        seed: of the sampler and of the noise.
-        trials: how many; one that the table says failed counts too, for it costs as much.
-        limit_ms: the run ends with the trial at which the sampler has taken so long.
-        reward: for ``mnas-paper``.
+        seed: seed of the sampler and of the noise.
+        trials: number of trials, including those that fail by the table, which cost as much as others.
+        limit_ms: time of the sampler, in milliseconds, after which no further trial is started; inf: no limit.
+        reward: reward for ``mnas-paper``; None: it has none.
 
     Raises:
-        ValueError: there is no such sampler, or it cannot do this.
-        MissingExtraError: it needs a package that is not installed.
+        ValueError: the sampler is unknown or cannot do the problem.
+        MissingExtraError: the sampler needs a package that is not installed.
     """
     means: list[list[float]] = []
     feasible: list[bool] = []

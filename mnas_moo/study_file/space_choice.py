@@ -82,7 +82,7 @@ def _of_data(choice: SpaceChoice, data: DataInfo) -> dict[str, Any]:
     if ":" in choice.name:
         settings["resolution"] = data.resolution
     elif not {"preset", "resolution"} & set(choice.settings):
-        from mnas_moo.spaces.mnasnet import nearest_preset
+        from mnas_moo.spaces.skeleton_settings import nearest_preset
 
         settings["preset"] = nearest_preset(data.resolution)
     return settings

@@ -10,21 +10,17 @@ In a study file `table` stands in the place of `space`, `data` and `objectives`:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
+from mnas_moo.objectives.objective import Direction
 from mnas_moo.study_file.document import one_line, shown
-from mnas_moo.study_file.network_study import Direction, Part, StudyFile
+from mnas_moo.study_file.parts import Part
+from mnas_moo.study_file.study import StudyFile
 
 if TYPE_CHECKING:
-    import optuna
-
     from mnas_moo.objectives.tabular.problem import TabularProblem
     from mnas_moo.study_file.document import Key, StudyError
 
@@ -35,7 +31,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Table(Part):
-    """A published table by its name, or a file with its columns."""
+    """A published table by its name, or a file and what its columns are."""
 
     bench: Annotated[str | None, Field(min_length=1)] = None
     file: Annotated[str | None, Field(min_length=1)] = None
@@ -69,7 +65,7 @@ class Table(Part):
 
 
 class Limits(Part):
-    """What a feasible trial's number is within."""
+    """The range of a number within which a trial is feasible."""
 
     max: Finite | None = None
     min: Finite | None = None
@@ -86,19 +82,19 @@ class Limits(Part):
         return self
 
 
-class TableStudy(StudyFile):
+class TabularStudy(StudyFile):
     """A study of a table.
 
     Attributes:
-        table: where parameters and results are.
-        constraints: what a feasible trial's numbers are within: any quantity of the table.
+        table: the table that holds parameters and results.
+        constraints: bounds on the numbers of a feasible trial, which may be any quantity of the table.
     """
 
     table: Table
     constraints: dict[str, Limits] = Field(default_factory=dict)
 
     replaced: ClassVar[tuple[str, ...]] = ("space", "data", "objectives")
-    """Keys of other studies that `table` stands for."""
+    """Keys of studies of networks that a study of a table must not have."""
 
     _problem: TabularProblem | None = PrivateAttr(default=None)
 
@@ -116,7 +112,7 @@ class TableStudy(StudyFile):
         """The table as a problem; read once.
 
         Raises:
-            StudyError: the table, a column or a file of it is not there, or holds what it must not.
+            StudyError: the table, one of its columns or files is missing, or has values that are not allowed.
         """
         if self._problem is None:
             from mnas_moo.objectives.tabular.published import bench_table
@@ -158,41 +154,10 @@ class TableStudy(StudyFile):
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """Their directions."""
+        """Whether each objective is maximised or minimised."""
         return tuple(self.problem.directions.values())
 
     @property
     def limits(self) -> dict[str, tuple[float | None, float | None]]:
         """Constrained quantity -> (min, max)."""
         return {name: (limits.min, limits.max) for name, limits in self.constraints.items()}
-
-
-class TableTrials:
-    """What the trials of a table study do: look up."""
-
-    canonical = None
-
-    def __init__(self, study_file: TableStudy) -> None:
-        self.problem = study_file.problem
-        self.distributions = self.problem.distributions
-        self.seed = study_file.sampler.chosen[1].seed or 0
-        table = study_file.table
-        # Where the tables lie is no part of what is searched.
-        columns = {} if table.bench else {"parameters": table.parameters, "objectives": table.objectives}
-        self.identity: dict[str, Any] = {
-            "table": {"name": table.bench or Path(table.file or "").name, "settings": columns},
-            "objectives": dict(self.problem.directions),
-        }
-
-    def prepare(self, stack: ExitStack, observer: Any) -> None:
-        """Says how far points that have no row can be trusted."""
-        if self.problem.fits:
-            fits = (f"{name} R2 {fit.r2:.3f}, tau {fit.tau:.3f}" for name, fit in self.problem.fits.items())
-            observer.preparing(f"points without a row are answered by a forest; out of bag: {'; '.join(fits)}")
-
-    def measure(self, study: optuna.Study, trial: optuna.Trial, observer: Any, interrupts: object) -> Mapping[str, Any]:
-        """The measurements of a trial; noise is drawn anew for every trial, and by its number alone."""
-        params = self.problem.suggest(trial)
-        observer.trial_started(trial.number, ", ".join(f"{name}={value}" for name, value in params.items()))
-        found = self.problem.measure(params, np.random.default_rng([self.seed, trial.number]))
-        return {name: {"value": value} for name, value in found.items()}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from mnas_moo.objectives.host import timing
 from mnas_moo.objectives.host.one_device import OneDevice
+from mnas_moo.objectives.host.settings import CudaSettings
 from mnas_moo.objectives.objective import JSON, Graph, Measurement
 from mnas_moo.spaces.fragment import Fragment
 from mnas_moo.spaces.operations import Conv
@@ -44,7 +45,12 @@ class CudaLatency(OneDevice):
         ValueError: an argument is out of range, or there is no GPU that torch can use.
     """
 
-    def __init__(self, *, precision: float = 0.02, maximum_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        *,
+        precision: float = CudaSettings.precision,
+        maximum_seconds: float = CudaSettings.maximum_seconds,
+    ) -> None:
         import torch
 
         super().__init__(precision, maximum_seconds)

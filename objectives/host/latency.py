@@ -19,6 +19,7 @@ from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.formats import litert, onnx
 from mnas_moo.objectives.host.one_device import OneDevice
 from mnas_moo.objectives.host.process import GRACE_SECONDS, TimingProcess, alone_on, cpu_name
+from mnas_moo.objectives.host.settings import HostSettings, OnnxSettings
 from mnas_moo.objectives.objective import JSON, Graph, Measurement
 
 
@@ -130,11 +131,11 @@ class HostLatency(ProcessLatency):
 
     def __init__(
         self,
-        threads: int = 1,
+        threads: int = HostSettings.threads,
         *,
-        data_type: str = "float32",
-        precision: float = 0.02,
-        maximum_seconds: float = 5.0,
+        data_type: str = HostSettings.data_type,
+        precision: float = HostSettings.precision,
+        maximum_seconds: float = HostSettings.maximum_seconds,
     ) -> None:
         if data_type not in litert.DATA_TYPES:
             raise ValueError(f"data_type is {data_type!r}; allowed: {', '.join(litert.DATA_TYPES)}")
@@ -171,7 +172,13 @@ class OnnxLatency(ProcessLatency):
         MissingExtraError: onnx or onnxruntime is not installed.
     """
 
-    def __init__(self, threads: int = 1, *, precision: float = 0.02, maximum_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        threads: int = OnnxSettings.threads,
+        *,
+        precision: float = OnnxSettings.precision,
+        maximum_seconds: float = OnnxSettings.maximum_seconds,
+    ) -> None:
         version = require("onnxruntime", extra="onnx").__version__
         require("onnx", extra="onnx")
         device = {"backend": "onnxruntime", "runtime": f"ONNX Runtime {version}", "data_type": "float32"}

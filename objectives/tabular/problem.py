@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnas_moo.objectives.front import Floats, hypervolume, minimised, pareto_mask
+from mnas_moo.objectives.front import REFERENCE_MARGIN, Floats, hypervolume, minimised, pareto_mask
 from mnas_moo.objectives.objective import Direction
 from mnas_moo.spaces.names import unknown
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 Bounds = Mapping[str, tuple[float | None, float | None]]
 """Constrained quantity -> (min, max); None: no such bound."""
-
-BEYOND = 0.1
-"""Distance of the reference point from the front's worst values, in units of the front's extent."""
 
 
 class FailedTrialError(ValueError):
@@ -211,19 +208,23 @@ def judged(problem: TabularProblem, points: Floats, best: Floats | None) -> Tabu
     """
     if best is not None and not len(best):
         raise ValueError(f"table {problem.name}: no known point keeps the bounds {dict(problem.bounds)}; loosen them")
-    reference = _reference(points)
+    reference = _reference_of_front(points)
     volume = 0.0 if best is None else hypervolume(best, reference)
     reference_point = tuple(problem.minimised(reference).tolist())
     return dataclasses.replace(problem, reference_point=reference_point, best_hypervolume=volume or None)
 
 
-def _reference(points: Floats) -> Floats:
-    """Reference point (M,) of (P, M) points, all minimised: a tenth of the front's extent beyond its worst values."""
+def _reference_of_front(points: Floats) -> Floats:
+    """Reference point (M,) of (P, M) points, all minimised: a tenth of the front's extent beyond its worst values.
+
+    Not ``front.reference_point``: where the front has no extent, as with one objective, that of all points of the
+    table counts instead, and regrets stored before stay comparable to the last digit.
+    """
     known = points[pareto_mask(points)]
     ideal: Floats = known.min(axis=0)
-    extent = known.max(axis=0) - ideal  # 0 where there is one objective: then the extent of all points
+    extent = known.max(axis=0) - ideal  # none where there is one objective: then that of all points
     extent = np.where(extent > 0, extent, points.max(axis=0) - ideal)
-    return ideal + (1 + BEYOND) * np.where(extent > 0, extent, 1.0)
+    return ideal + (1 + REFERENCE_MARGIN) * np.where(extent > 0, extent, 1.0)
 
 
 def feasible(bounds: Bounds, columns: Mapping[str, Floats], n: int) -> npt.NDArray[np.bool_]:

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from mnas_moo.objectives.formats.torch_module import DropoutModule, Network, build
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.objectives.training.data import ImageData
+from mnas_moo.objectives.training.settings import Training
 from mnas_moo.spaces.spec import NetworkSpec
 
 MOMENTUM = 0.9
@@ -40,29 +41,12 @@ RESIDENT_BYTES = 2**31
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """How a child is trained.
-
-    Attributes:
-        epochs: passes over the training part.
-        batch_size: images in a step, at least 4; the last batch of an epoch has half to one and a half times as many.
-        learning_rate: SGD's learning rate at its peak.
-        weight_decay: L2, on weights of convolutions and the classifier (not on norms and biases).
-        label_smoothing: share of the target that is spread over all classes.
-        device: "cpu", "cuda", "cuda:1", "mps", or "auto": the first of cuda, mps and cpu that is there.
-        threads: CPU threads that a training uses; the children of a search are so small that more hardly help.
+class TrainSettings(Training):
+    """How a child is trained, checked.
 
     Raises:
         ValueError: a value is out of range, or the device is not there.
     """
-
-    epochs: int = 8
-    batch_size: int = 64
-    learning_rate: float = 0.1
-    weight_decay: float = 0.01
-    label_smoothing: float = 0.1
-    device: str = "auto"
-    threads: int = 1
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 4), ("threads", 1)):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from mnas_moo.cli import main as cli
+from mnas_moo.compare.record import Run
 from mnas_moo.objectives.tabular.problem import FailedTrialError, TabularProblem
 
 SPACE: dict[str, BaseDistribution] = {
@@ -58,6 +61,14 @@ def formula(
     return TabularProblem("formula", distributions, directions, bounds or {}, Formula(**settings))
 
 
+ARRAYS = ("genomes", "told", "values", "violations", "feasible")
+
+
+def same(one: Run, other: Run) -> bool:
+    """Whether two runs made and judged the same trials."""
+    return all(np.array_equal(getattr(one, key), getattr(other, key), equal_nan=key != "feasible") for key in ARRAYS)
+
+
 TABLE = """\
 name: small
 storage: sqlite:///small.db
@@ -82,3 +93,32 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "past.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (tmp_path / "small.yaml").write_text(TABLE, encoding="utf-8")
     return tmp_path
+
+
+Answer = tuple[int, str, str]
+Compare = Callable[..., Answer]
+
+
+@pytest.fixture
+def compare(table: Path, capsys: pytest.CaptureFixture[str]) -> Compare:
+    """Runs `mnas-moo compare` in a folder with small.yaml; gives exit status, standard output and standard error."""
+    verbosity = optuna.logging.get_verbosity()
+
+    def answer(*words: str) -> Answer:
+        capsys.readouterr()
+        try:
+            status = cli.main(["compare", *words])
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+        return (status, *capsys.readouterr())
+
+    return answer
+
+
+def refused(answer: Answer, *texts: str) -> None:
+    """The command ended with status 2 and one line that holds these texts."""
+    status, out, err = answer
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    for text in ("mnas-moo: ", *texts):
+        assert text in err
