@@ -69,12 +69,12 @@ class Session:
     ) -> None:
         self.phone = phone
         self.token = token
+        self.threads = threads
         self.identity = device.State()
         self.runtime = ""  # what times, in a word
         self.installed = False  # whether there may be files of ours on the phone
         self.cores: tuple[int, ...] = ()
         self._program = program
-        self._threads = threads
         self._limit_s = limit_s
         self._lease_s = limit_s + _SLACK_SECONDS
         self._stopped = stopped
@@ -113,7 +113,7 @@ class Session:
             digest = hashlib.sha256(self._program.content).hexdigest()
         self.runtime = f"benchmark_model sha256:{digest[:12]}"
         self.identity = state
-        self.cores = state.timing_cores(self._threads)
+        self.cores = state.timing_cores(self.threads)
         return state
 
     def begin(self) -> device.State | lock.Attempt:
@@ -211,7 +211,7 @@ class Session:
         words = benchmark_model.command(
             self._program.path,
             graph,
-            self._threads,
+            self.threads,
             warm_up_s=_WARM_UP_SECONDS,
             runs=_RUNS,
             minimum_s=_MINIMUM_SECONDS,

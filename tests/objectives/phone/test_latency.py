@@ -41,7 +41,7 @@ def test_a_phone_that_has_settled_at_a_slower_speed_gives_its_times_in_proportio
     said: list[str] = []
     latency = objective(report=said.append)
     latency.measure(network(16), 0)
-    monkeypatch.setattr("mnas_moo.objectives.phone.latency._SETTLE_S", 0.2)
+    monkeypatch.setattr("mnas_moo.objectives.phone.work.SETTLE_S", 0.2)
     monkeypatch.setattr(phones[0], "time_factor", 1.2)
     for channels in (24, 28):
         measurement = latency.measure(network(channels), 0)
