@@ -62,10 +62,18 @@ class Session:
         threads: of LiteRT.
         limit_s: longest time of one invocation of benchmark_model.
         stopped: whether the caller wants it to end; asked between invocations.
+        clock: the time in seconds.
     """
 
     def __init__(
-        self, phone: Phone, token: str, program: Program, threads: int, limit_s: float, stopped: Callable[[], bool]
+        self,
+        phone: Phone,
+        token: str,
+        program: Program,
+        threads: int,
+        limit_s: float,
+        stopped: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.phone = phone
         self.token = token
@@ -78,6 +86,7 @@ class Session:
         self._limit_s = limit_s
         self._lease_s = limit_s + _SLACK_SECONDS
         self._stopped = stopped
+        self._clock = clock
         self._prelude = lock.prelude(token)
         self._stuck_since: float | None = None  # since when nobody has the lock, and nobody can get it
         self._boot = ""
@@ -123,7 +132,7 @@ class Session:
             The phone's state, or who has the lock.
         """
         # A takeover takes a moment: a lock that stays stuck was left by a process that was killed in the middle of one.
-        force = self._stuck_since is not None and time.monotonic() - self._stuck_since > _STUCK_SECONDS
+        force = self._stuck_since is not None and self._clock() - self._stuck_since > _STUCK_SECONDS
         script = (
             self._prelude
             + lock.acquire(self._lease_s, force=force)
@@ -142,7 +151,7 @@ class Session:
                 self._push(bytes(4096), "room", 0o644)
             raise error
         if not attempt.held:
-            since = time.monotonic() if self._stuck_since is None else self._stuck_since
+            since = self._clock() if self._stuck_since is None else self._stuck_since
             self._stuck_since = since if attempt.stuck else None
             return attempt
         self._stuck_since = None
@@ -196,9 +205,9 @@ class Session:
         timings: list[Timing] = []
         seconds = 0.0
         while True:
-            start = time.monotonic()
+            start = self._clock()
             timings.append(self.invoke(graph))
-            seconds += time.monotonic() - start
+            seconds += self._clock() - start
             if len(timings) == fewest // 2 + 1:
                 halfway()
             if steadiness.enough(milliseconds(timings), fewest, precision, seconds, maximum_seconds):
@@ -245,7 +254,7 @@ class Session:
         """Times the reference network; returns its median in ms."""
         timings, _ = self.time(REFERENCE_PLACE, steadiness.REFERENCE_INVOCATIONS, drift / 3, maximum_seconds)
         median = statistics.median(milliseconds(timings))
-        self._check = time.monotonic(), median, self._boot
+        self._check = self._clock(), median, self._boot
         return median
 
     def confirm_reference(self, before: float, drift: float, maximum_seconds: float) -> float:
@@ -256,7 +265,7 @@ class Session:
         now = self.invoke(REFERENCE_PLACE).milliseconds
         if steadiness.drifted(before, now, drift):
             return self.check_reference(drift, maximum_seconds)
-        self._check = time.monotonic(), before, self._boot
+        self._check = self._clock(), before, self._boot
         return now
 
     def recent_reference(self) -> float | None:
@@ -264,7 +273,7 @@ class Session:
         if self._check is None:
             return None
         when, median, then = self._check
-        return median if time.monotonic() - when < steadiness.CHECK_SECONDS and then == self._boot else None
+        return median if self._clock() - when < steadiness.CHECK_SECONDS and then == self._boot else None
 
     def forget_reference(self) -> None:
         """The last check no longer stands for the phone as it is."""

@@ -18,6 +18,7 @@ Commands run with your rights on your machine, for connections of your own proce
         phones[0].files()                        # what lies in /data/local/tmp: [] if nothing was left behind
         phones[0].log                            # what it did: Event(kind, text, start, end, result)
         phones[0].root / "data/local/tmp"        # the phone's files, on this machine
+        phones[0].pass_time(60)                  # its clock is a minute ahead: leases end, and it has cooled
         phones.server.kill()                     # as adb kill-server, but harder; ...start() starts it again
         phones.connect()                         # after that: has the server connect to all phones again
         phones.server.run("devices", "-l")       # the adb client

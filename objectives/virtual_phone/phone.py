@@ -74,7 +74,8 @@ class VirtualPhone:
             latency_ms,
             random.Random(port),  # noqa: S311 - of times
         )
-        self._started = time.monotonic() - _UPTIME_SECONDS
+        self._ahead_s = 0.0  # how far its clock is ahead of this machine's
+        self._started = self._now() - _UPTIME_SECONDS
         self._boot_id = str(uuid.uuid4())
         self._heat, self._heat_time, self._cooling_seconds = 0.0, 0.0, 1.0
         self._throttling_factor = 1.0
@@ -120,6 +121,10 @@ class VirtualPhone:
         """
         self._faults.remove(name)
         self._on_loop(self._mend(name))
+
+    def pass_time(self, seconds: float) -> None:
+        """Sets the phone's clock ahead, for tests of what takes time: it has run and cooled for so much longer."""
+        self._ahead_s += seconds
 
     async def start(self) -> None:
         """Listens for adb servers and for its own benchmarks."""
@@ -170,7 +175,7 @@ class VirtualPhone:
         if fault.name == "reboot":
             self._go_offline(fault["seconds"])
             self._kill_processes()
-            self._started, self._boot_id, self._heat = time.monotonic(), str(uuid.uuid4()), 0.0
+            self._started, self._boot_id, self._heat = self._now(), str(uuid.uuid4()), 0.0
         else:
             self._go_offline(fault["seconds"])
 
@@ -221,8 +226,11 @@ class VirtualPhone:
 
     # What it tells about itself.
 
+    def _now(self) -> float:
+        return time.monotonic() + self._ahead_s
+
     def _heat_now(self) -> float:
-        return self._heat * math.exp((self._heat_time - time.monotonic()) / self._cooling_seconds)
+        return self._heat * math.exp((self._heat_time - self._now()) / self._cooling_seconds)
 
     def _factor(self, mask: str | None) -> float:
         """How many times longer than on this machine a run takes that starts now."""
@@ -235,7 +243,7 @@ class VirtualPhone:
             factor *= fault["factor"]
         if fault := self._faults.take("throttling"):
             self._cooling_seconds, self._throttling_factor = fault["cooling_seconds"], fault["factor"]
-            self._heat, self._heat_time = min(1.0, self._heat_now() + fault["rise"]), time.monotonic()
+            self._heat, self._heat_time = min(1.0, self._heat_now() + fault["rise"]), self._now()
         return factor * (1 + self._heat_now() * (self._throttling_factor - 1))
 
     def _show_state(self) -> None:
@@ -243,7 +251,7 @@ class VirtualPhone:
         low = self._faults.active("battery_low")
         self._image.show(
             State(
-                uptime_seconds=time.monotonic() - self._started,
+                uptime_seconds=self._now() - self._started,
                 boot_id=self._boot_id,
                 battery_c=stuck["temperature_c"] if stuck else _BATTERY_C + heat * _HEAT_C / 2,
                 cpu_c=stuck["temperature_c"] if stuck else _CPU_C + heat * _HEAT_C,

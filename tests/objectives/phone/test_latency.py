@@ -134,7 +134,8 @@ def test_program_with_an_awkward_path_and_network_with_an_awkward_name(
 
 
 def test_close_ends_a_wait_at_once(phones: VirtualPhones, objective: Make) -> None:
-    latency = objective()
+    told = threading.Event()
+    latency = objective(report=lambda line: told.set())
     latency.measure(network(8), 0)
     phones[0].fault("offline", seconds=60.0)
     errors: list[BaseException] = []
@@ -147,7 +148,7 @@ def test_close_ends_a_wait_at_once(phones: VirtualPhones, objective: Make) -> No
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    time.sleep(0.5)
+    assert told.wait(10.0)
     closing = threading.Thread(target=latency.close)
     closing.start()
     waiting.join(1.0)
