@@ -25,9 +25,15 @@ from mnas_moo.objectives.phone.turn import Bounds
 from mnas_moo.objectives.phone.work import Item, Work, Worker
 from mnas_moo.objectives.settings import DataType
 
-_POLL_S = 0.5  # how often adb is asked which phones there are, while there is work
-_CONNECT_EVERY_S = 1.0  # to a phone in the network that is not there
-_GRACE_S = 5.0  # a server that has just started needs seconds to find USB devices
+POLL_S = 0.5
+"""How often adb is asked which phones there are, while there is work."""
+
+CONNECT_EVERY_S = 1.0
+"""How often a connection to a phone in the network that is not there is tried."""
+
+GRACE_S = 5.0
+"""How long no phone, or one without authorization, is put up with: a new server needs seconds to find USB devices."""
+
 _CLOSE_S = 10.0  # for phones to come back and be tidied up
 
 
@@ -116,7 +122,7 @@ class AdbLatency:
         self._server = Server()
         self._report = report or (lambda message: None)
         self._token = f"{os.getpid():x}-{os.urandom(6).hex()}"
-        self._pool = Pool(model, serials, rest_s=rest_s, patience_s=60 * patience_minutes, grace_s=_GRACE_S)
+        self._pool = Pool(model, serials, rest_s=rest_s, patience_s=60 * patience_minutes, grace_s=GRACE_S)
         self._work = Work(self._pool)
         self._device: dict[str, JSON] | None = None
         self._sessions: dict[str, Session] = {}
@@ -224,7 +230,7 @@ class AdbLatency:
                 self._look()
                 with work.changed:
                     if not work.closed and work.wanted:
-                        work.changed.wait(_POLL_S)
+                        work.changed.wait(POLL_S)
         except Exception as error:
             with work.changed:
                 work.break_down(error)
@@ -242,7 +248,7 @@ class AdbLatency:
             absent = [seat.serial for seat in self._pool.seats.values() if not seat.present]
             new = [seat for seat in self._pool.seats.values() if seat.present and seat.standing is Standing.NEW]
         for serial in absent:
-            if states.get(serial, "offline") == "offline" and now >= self._connected.get(serial, 0) + _CONNECT_EVERY_S:
+            if states.get(serial, "offline") == "offline" and now >= self._connected.get(serial, 0) + CONNECT_EVERY_S:
                 began = time.monotonic()
                 self._server.connect(serial)
                 ended = time.monotonic()
