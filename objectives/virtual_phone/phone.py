@@ -26,6 +26,7 @@ from mnas_moo.objectives.virtual_phone.files import FileService
 from mnas_moo.objectives.virtual_phone.image import STATE, Image, State
 from mnas_moo.objectives.virtual_phone.models import MODELS
 from mnas_moo.objectives.virtual_phone.protocol import EXIT, FEATURES, shell_packet
+from mnas_moo.objectives.virtual_phone.server import Port
 from mnas_moo.objectives.virtual_phone.shell import Command
 
 T = TypeVar("T")
@@ -51,12 +52,12 @@ class VirtualPhone:
         self,
         folder: Path,
         model: str,
-        port: int,
+        port: Port,
         worker_address: Path,
         latency_ms: Callable[[bytes], float] | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self.serial = f"{_ADDRESS}:{port}"
+        self.serial = f"{_ADDRESS}:{port.number}"
         self.log: list[Event] = []
         self._port = port
         self._model = self._own_model = MODELS[model]
@@ -72,7 +73,7 @@ class VirtualPhone:
             self._interrupted_soon,
             worker_address,
             latency_ms,
-            random.Random(port),  # noqa: S311 - of times
+            random.Random(port.number),  # noqa: S311 - of times
         )
         self._ahead_s = 0.0  # how far its clock is ahead of this machine's
         self._started = self._now() - _UPTIME_SECONDS
@@ -139,6 +140,7 @@ class VirtualPhone:
         if self._benchmarks:
             self._benchmarks.close()
         self._kill_processes()
+        self._port.give_back()
 
     # What befalls it.
 
@@ -203,7 +205,7 @@ class VirtualPhone:
                 self._return.cancel()
                 self._return = None
             if self._server is None:
-                self._server = await asyncio.start_server(self._accept, _ADDRESS, self._port)
+                self._server = await asyncio.start_server(self._accept, _ADDRESS, self._port.number)
 
     def _drop(self) -> None:
         for connection in list(self._connections):
@@ -271,7 +273,7 @@ class VirtualPhone:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         their_port = writer.get_extra_info("peername")[1]
-        if not await asyncio.to_thread(_of_this_user, their_port, self._port):  # the system's table can be long
+        if not await asyncio.to_thread(_of_this_user, their_port, self._port.number):  # the system's table can be long
             writer.transport.abort()
             return
         properties = self._model.properties(self.serial)

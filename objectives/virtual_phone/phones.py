@@ -21,7 +21,7 @@ from mnas_moo.objectives.virtual_phone import benchmark_worker
 from mnas_moo.objectives.virtual_phone.image import BENCHMARK_MODEL
 from mnas_moo.objectives.virtual_phone.models import MODELS
 from mnas_moo.objectives.virtual_phone.phone import VirtualPhone
-from mnas_moo.objectives.virtual_phone.server import AdbServer, free_port
+from mnas_moo.objectives.virtual_phone.server import AdbServer, Port
 
 _START_SECONDS = 30.0
 
@@ -78,7 +78,7 @@ class VirtualPhones:
 
     @property
     def port(self) -> int:
-        """Of the adb server."""
+        """The adb server's port."""
         return self.server.port
 
     @property
@@ -159,7 +159,7 @@ class VirtualPhones:
                 )
         for number, model in enumerate(self._models):
             folder = self._folder / f"phone{number}"
-            phone = VirtualPhone(folder, model, free_port(), worker_address, self._latency_ms, self._loop)
+            phone = VirtualPhone(folder, model, Port(), worker_address, self._latency_ms, self._loop)
             self._phones.append(phone)
             asyncio.run_coroutine_threadsafe(phone.start(), self._loop).result(_START_SECONDS)
         self.connect()
@@ -171,7 +171,7 @@ class VirtualPhones:
             time.sleep(0.01)
 
     def _stop(self) -> None:
-        self.server.kill()
+        self.server.close()
         asyncio.run_coroutine_threadsafe(self._stop_phones(), self._loop).result(_START_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

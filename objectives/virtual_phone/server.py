@@ -30,9 +30,14 @@ class AdbServer:
 
     def __init__(self, folder: Path) -> None:
         self.adb = str(require("adbutils", extra="phone").adb_path())
-        self.port = free_port()
+        self._port = Port()
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._port.number
 
     @property
     def environment(self) -> dict[str, str]:
@@ -84,6 +89,11 @@ class AdbServer:
         while self._listens() and time.monotonic() < end:
             time.sleep(0.01)
 
+    def close(self) -> None:
+        """Kills it for good, and gives its port back."""
+        self.kill()
+        self._port.give_back()
+
     def run(self, *arguments: str, timeout_seconds: float = 30.0) -> subprocess.CompletedProcess[str]:
         """Runs the adb client with this server, and returns what it printed, whatever its exit code."""
         return subprocess.run(  # noqa: S603 - adb itself
@@ -107,17 +117,31 @@ class AdbServer:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-def free_port() -> int:
-    """A port of this machine that nothing listens on, outside the range that connections get theirs from.
+class Port:
+    """A port of this machine that nothing listens on, and that is nobody else's ``Port`` until it is given back.
 
-    So it stays free while a phone is offline or a server dead.
+    It stays free while a phone is offline or a server dead: it lies outside the range that connections get theirs
+    from, and a name in Linux's abstract namespace of sockets, which ends with this process, keeps it from others.
+
+    Attributes:
+        number: the port.
 
     Raises:
         RuntimeError: none was found.
     """
-    for port in random.SystemRandom().sample(range(20000, 32000), 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no free port was found between 20000 and 32000")
+
+    def __init__(self) -> None:
+        for number in random.SystemRandom().sample(range(20000, 32000), 100):
+            self._claim = socket.socket(socket.AF_UNIX)
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                self._claim.bind(f"\0mnas-moo virtual phones, port {number}")
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", number))
+                self.number = number
+                return
+            self._claim.close()
+        raise RuntimeError("no free port was found between 20000 and 32000")
+
+    def give_back(self) -> None:
+        """It may be anybody's again."""
+        self._claim.close()

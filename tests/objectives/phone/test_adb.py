@@ -70,7 +70,7 @@ def test_deadline_holds_while_output_trickles(phone: Phone) -> None:
     assert time.monotonic() - start < 2.5
 
 
-def test_missing_phone_is_transient() -> None:
+def test_missing_phone_is_transient(phones: VirtualPhones) -> None:
     with pytest.raises(TransientError, match="not found"):
         Server().phone("nobody").run("true", 5.0)
 

@@ -131,15 +131,12 @@ def test_connections_of_other_users_are_told_from_our_own() -> None:
 @needs_litert
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -9)])
 def test_command_line_says_how_to_use_them_and_leaves_nothing(number: signal.Signals, status: int) -> None:
-
-    def folders() -> set[Path]:
-        return set(Path(tempfile.gettempdir()).glob("virtual-phones-*"))
-
-    before = folders()
+    parent = Path(tempfile.mkdtemp(prefix="own-"))  # the phones' folder alone; pytest's names are too long for sockets
     process = subprocess.Popen(
         [sys.executable, "-c", "from mnas_moo.objectives.virtual_phone.phones import main; main(1)"],
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "TMPDIR": str(parent)},
     )
     assert process.stdout
     lines = [process.stdout.readline() for _ in range(3)]
@@ -151,7 +148,7 @@ def test_command_line_says_how_to_use_them_and_leaves_nothing(number: signal.Sig
         text=True,
         check=True,
     ).stdout.split()
-    (folder,), end = folders() - before, time.monotonic() + 50
+    (folder,), end = parent.glob("virtual-phones-*"), time.monotonic() + 50
     process.send_signal(number)
     assert process.wait(timeout=30) == status
     assert lines[0].startswith("# Pixel 6 at 127.0.0.1:")
@@ -162,3 +159,4 @@ def test_command_line_says_how_to_use_them_and_leaves_nothing(number: signal.Sig
     assert processes_with(str(folder).encode()) == []
     assert not folder.exists()
     process.stdout.close()
+    parent.rmdir()
