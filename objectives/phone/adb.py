@@ -32,7 +32,7 @@ _BROKEN = (OSError, EOFError, struct.error, UnicodeError, ValueError)  # what a 
 
 
 class PhoneError(Exception):
-    """Something is wrong with a phone; the message is a reason for people, without the phone's name."""
+    """Something is wrong with a phone; the message says what, for people, without the phone's name."""
 
 
 class TransientError(PhoneError):
@@ -91,7 +91,7 @@ class Server:
         """
         with self._connection(_CONNECT_SECONDS) as link:
             link.request("host:devices")
-            lines = link.block().splitlines()
+            lines = link.text().splitlines()
         return dict(line.split("\t", 1) for line in lines if "\t" in line)
 
     def connect(self, serial: str) -> None:
@@ -108,7 +108,7 @@ class Server:
             # The answers are texts for people ("failed to connect to …"), and a disconnect may be refused.
             with contextlib.suppress(PhoneError), self._connection(_CONNECT_SECONDS) as link:
                 link.request(service + serial)
-                link.block()
+                link.text()
 
     def phone(self, serial: str) -> Phone:
         """A handle of a phone; nothing is asked yet."""
@@ -207,7 +207,7 @@ class Phone:
     def _need_shell_v2(self, timeout_s: float) -> None:
         with self._server._connection(timeout_s) as link:
             link.request(f"host-serial:{self.serial}:features")
-            features = link.block().split(",")
+            features = link.text().split(",")
         if "shell_v2" not in features:
             raise UnusableError("its adb gives no exit codes (shell_v2); Android 7 or newer is needed")
         self._shell_v2 = True
@@ -232,11 +232,11 @@ class _Link:
         self.send(f"{len(encoded):04x}".encode() + encoded)
         status = self.read(4)
         if status == b"FAIL":
-            raise transport_error(self.block())
+            raise transport_error(self.text())
         if status != b"OKAY":
             raise TransientError(f"adb's answer makes no sense ({status!r})")
 
-    def block(self) -> str:
+    def text(self) -> str:
         """Reads a text with its length before it."""
         return self.read(int(self.read(4), 16)).decode(errors="replace")
 

@@ -71,13 +71,13 @@ class State:
     """A phone at one moment.
 
     Attributes:
-        model: as its maker names it ("Pixel 6").
-        manufacturer, android, soc: as the phone says; empty in a ``condition_script``'s output.
+        model: its maker's name for it ("Pixel 6").
+        manufacturer, android, soc: what the phone says; empty in a ``condition_script``'s output.
         abis: the binary interfaces it runs, best first ("arm64-v8a", "armeabi-v7a").
-        boot: another one after each start.
+        boot: identifier that changes with each start.
         cores: in order of their index.
         battery_c: temperature of the battery, °C.
-        cpu_c: of the hottest CPU zone that may be read, °C.
+        cpu_c: temperature of the hottest CPU zone that may be read, °C.
         battery_percent: how full the battery is.
         charging: whether it gets power.
         awake: whether the screen is on.

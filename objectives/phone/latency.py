@@ -54,19 +54,34 @@ class AdbLatency:
     ``cpu_before_c`` and ``cpu_after_c``, ``reference_before_ms`` and ``reference_after_ms``, ``screen_on``,
     ``charging``.
 
+    Example, with a virtual phone that says 10 ms in place of a real one, which needs no ``environment``:
+
+    >>> import os
+    >>> from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
+    >>> from mnas_moo.spaces.networks import network
+    >>> with VirtualPhones(latency_ms=lambda model: 10.0) as phones:
+    ...     os.environ.update(phones.environment)
+    ...     latency = AdbLatency(benchmark_model=phones.benchmark_model)
+    ...     measurement = latency.measure(network("mnasnet-small", resolution=64), seed=0)
+    ...     latency.close()
+    >>> round(measurement.value / phones[0].time_factor)
+    10
+    >>> measurement.details["model"], measurement.details["threads"], measurement.details["cores"]
+    ('Pixel 6', 1, [7])
+
     Args:
-        threads: LiteRT's threads, each on a core of its own, the fastest first.
+        threads: number of LiteRT's threads, each on a core of its own, the fastest first.
         data_type: "float32" or "int8".
         model: use phones of this model ("Pixel 6", as the phone says); None: there must be one model only.
         serials: use these phones, as `adb devices` names them; "host:port" ones are connected to. None: all.
         benchmark_model: path of the program for the phone; None: the phone has it in /data/local/tmp.
         precision: invocations are repeated until half the 95 % confidence interval of their median is at most this
             share of it.
-        maximum_seconds: for the invocations of one network; there are 5 in any case.
+        maximum_seconds: longest time for the invocations of one network; there are 5 in any case.
         maximum_temperature_c: a phone whose battery is warmer cools down first.
-        drift: the reference network's time may change by this share; else what lies between is measured again.
-        time_limit_s: an invocation that takes longer hangs. The lock of a process that was killed lasts for this
-            and 5 s.
+        drift: share by which the reference network's time may change; else what lies between is measured again.
+        time_limit_s: longest time of one invocation; one that takes longer hangs. The lock of a process that was killed
+            lasts for this and 5 s.
         patience_minutes: how long a phone that is there may be too hot, busy, full or failing before it is given up.
         rest_s: first and longest rest of a phone after a fault.
         report: called with one line for people: what is waited for, what was given up.

@@ -24,11 +24,11 @@ class Listed:
         usable: whether a study could measure on it now.
         advice: one line: what stops it from being used, or would make its times steadier; empty: nothing.
         model: for `model` in a study file; empty, like all that follows, where the phone cannot be asked.
-        manufacturer, android, soc: as the phone says.
+        manufacturer, android, soc: what the phone says.
         abi: the binary interface that benchmark_model has to be built for.
-        cores: how many, and their highest frequencies: "4 x 1.80 GHz, 2 x 2.25 GHz, 2 x 2.80 GHz".
+        cores: number of cores and their highest frequencies: "4 x 1.80 GHz, 2 x 2.25 GHz, 2 x 2.80 GHz".
         big_core: the index of the core that times one thread; None: it does not tell.
-        governor: of that core's frequency.
+        governor: what sets the frequency of that core.
         battery_c: temperature of the battery.
         cpu_c: temperature of the hottest CPU zone that may be read.
         battery_percent: how full the battery is.
@@ -150,7 +150,7 @@ def _what_disturbs(phone: device.State, maximum_temperature_c: float, *, in_use:
 
 
 def _cores(phone: device.State) -> str:
-    """The cores in groups of one frequency."""
+    """The cores in groups of equal frequency."""
     frequencies = [core.maximum_khz for core in phone.cores]
     groups = [f"{frequencies.count(khz)} x {khz / 1e6:.2f} GHz" for khz in sorted(set(frequencies)) if khz]
     return ", ".join(groups) or (f"{len(frequencies)} cores" if frequencies else "")

@@ -1,11 +1,11 @@
-"""Which phones there are and how they stand: free, busy, resting after a fault, or retired with a reason.
+"""Which phones there are and how each stands: free, busy, resting after a fault, or retired with a reason.
 
 All phones of one pool are of one model, since times of different models are different objectives. A phone that is
-not there may come back: its place is kept for ever. A phone that is there but cannot measure (too hot, busy, full,
+not there may come back: its seat is kept. A phone that is there but cannot measure (too hot, busy, full,
 benchmark_model fails) rests, each time longer, and is retired when that lasts longer than ``patience_s``. A retired
 phone is looked at anew when it has been unplugged and plugged in again, or when its dialog has been confirmed.
 
-No thread, no clock, no phone in here: what happens is told by method calls with the time.
+It has no thread, no clock and no phone: what happens is told by method calls, with the time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Standing(enum.Enum):
     """How a phone stands."""
 
     NEW = "new"  # nobody has asked yet what it is
-    OTHER = "other"  # of a model that is not asked for
+    OTHER = "other"  # its model is not asked for
     FREE = "free"
     BUSY = "busy"
     RESTING = "resting"
@@ -33,11 +33,11 @@ class Seat:
     """One serial and what is known of the phone behind it.
 
     Attributes:
-        serial: as adb names it.
+        serial: adb's name for it.
         present: whether adb reaches it now.
-        model: what it said it is; empty before it was asked.
+        model: its model; empty before it was asked.
         reason: why it rests, was retired or is not there; for people.
-        until: when a rest ends.
+        until: time at which a rest ends.
         trouble_since: when a phone that is there began to fail; None: its last measurement went well.
         unusable_since: when adb began to say that somebody has to do something; None: it does not.
         strikes: faults in a row.
@@ -203,7 +203,7 @@ class Pool:
         return []
 
     def pause(self, serial: str, reason: str, until: float) -> None:
-        """It is not its fault, but not its turn either: another study has the phone."""
+        """Another study has the phone, which is no fault of it: it rests, and no strike is counted."""
         seat = self.seats[serial]
         seat.standing, seat.reason, seat.until = Standing.RESTING, reason, until
 

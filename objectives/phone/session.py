@@ -1,4 +1,4 @@
-"""One phone in use: what is brought to it, the lock around it, one invocation at a time, and nothing left behind.
+"""One phone in use: what is brought to it, its lock, one invocation at a time, and the removal of all that is ours.
 
 Scripts are put together from fragments of ``lock`` and ``device``, so that an invocation is one round trip: check and
 renew the lock, run benchmark_model on its core with the phone's own ``timeout`` above it, check the lock again.
@@ -17,13 +17,13 @@ from mnas_moo.objectives.phone.adb import DiskFullError, Phone, TransientError, 
 from mnas_moo.objectives.phone.benchmark_model import BenchmarkError, Timing
 
 REFERENCE_PLACE = "$own/reference.tflite"
-"""Of the reference network on the phone, for ``Session.invoke``."""
+"""Place of the reference network on the phone, for ``Session.invoke``."""
 
-_ANSWER_SECONDS = 15.0  # for everything that is no benchmark; busy phones take seconds for `dumpsys`
+_ANSWER_SECONDS = 15.0  # time for everything that is no benchmark; busy phones take seconds for `dumpsys`
 _PUSH_BYTES_PER_SECOND = 1e6  # slower than any USB cable, Wi-Fi included
 _WARM_UP_SECONDS = 0.1  # caches fill and the core reaches its speed
-_RUNS = 5  # fewest of one invocation
-_MINIMUM_SECONDS = 0.2  # of timed runs of one invocation
+_RUNS = 5  # fewest runs of one invocation
+_MINIMUM_SECONDS = 0.2  # fewest seconds of timed runs of one invocation
 _MAXIMUM_SECONDS = 2.0
 _STUCK_SECONDS = 10.0  # how long a lock that makes no sense is let be
 _SLACK_SECONDS = 5.0  # between the end of a command's time and the end of the lease
@@ -48,7 +48,7 @@ class Program:
 
     @property
     def path(self) -> str:
-        """In scripts, after ``lock.prelude``."""
+        """Its place on the phone, in scripts after ``lock.prelude``."""
         return benchmark_model.PLACE if self.content is None else "$own/benchmark_model"
 
 
@@ -57,9 +57,9 @@ class Session:
 
     Args:
         phone: the phone.
-        token: the owner's, different for each ``AdbLatency``.
-        program: what times.
-        threads: of LiteRT.
+        token: name of the owner of the lock, another for each ``AdbLatency``.
+        program: benchmark_model.
+        threads: number of LiteRT's threads.
         limit_s: longest time of one invocation of benchmark_model.
         stopped: whether the caller wants it to end; asked between invocations.
         clock: the time in seconds.
@@ -90,7 +90,7 @@ class Session:
         self._prelude = lock.prelude(token)
         self._stuck_since: float | None = None  # since when nobody has the lock, and nobody can get it
         self._boot = ""
-        self._check: tuple[float, float, str] | None = None  # the last reference check: when, ms, boot
+        self._check: tuple[float, float, str] | None = None  # when the reference network was last timed, its ms, boot
 
     def identify(self) -> device.State:
         """Asks what the phone is and whether benchmark_model can run on it.
@@ -190,8 +190,8 @@ class Session:
         Args:
             graph: its place on the phone.
             fewest: see ``steadiness.enough``.
-            precision: the same.
-            maximum_seconds: the same.
+            precision: see ``steadiness.enough``.
+            maximum_seconds: see ``steadiness.enough``.
             halfway: called once, after more than half of the fewest invocations.
 
         Returns:
@@ -226,7 +226,7 @@ class Session:
             minimum_s=_MINIMUM_SECONDS,
             maximum_s=_MAXIMUM_SECONDS,
         )
-        # Of the words, only `$own` is for the shell to replace; none has anything else that a shell reads.
+        # The shell is to replace `$own`; nothing else in the words means anything to it.
         pinned = f"command -v taskset > /dev/null && pin='taskset {device.mask(self.cores)}'\n" if self.cores else ""
         script = (
             self._prelude
@@ -258,7 +258,7 @@ class Session:
         return median
 
     def confirm_reference(self, before: float, drift: float, maximum_seconds: float) -> float:
-        """Times the reference again, once if that agrees with ``before``: one may be a spike, but no spike agrees.
+        """Times the reference network again, once if that agrees with ``before``: no spike would agree.
 
         What later checks are compared with stays ``before``, so that many small steps are noticed too.
         """
@@ -300,7 +300,7 @@ class Session:
         raise benchmark_model.failure(code, text)
 
     def _install(self) -> None:
-        """Brings benchmark_model and the reference; they take their names only when they are whole."""
+        """Brings benchmark_model and the reference network; they take their names only when they are whole."""
         self._push(steadiness.reference_model(), "reference.new", 0o644)
         if self._program.content is not None:
             self._push(self._program.content, "program.new", 0o755)

@@ -4,9 +4,9 @@ A phone's speed changes in steps between processes (where memory landed, what cl
 heat. So whole invocations are repeated, not only runs, until the median of the invocations is known to a stated
 width; and one fixed network is timed before and after what is measured: if it took another time, so did everything
 between, which is measured again. A phone that stays somewhat slower than at its best has settled there, as a warm one
-does: its times are multiplied by its speed, the reference's best time over that of now. That is ours, and right as far
-as all networks slow down alike. The bound of 5 % is MLPerf Mobile's: results submitted must be reproduced within it
-(Janapa Reddi et al. 2022, "MLPerf Mobile Inference Benchmark").
+does: its times are multiplied by its speed, the reference network's best time over its time now. That is ours, and
+right as far as all networks slow down alike. The bound of 5 % is MLPerf Mobile's: results submitted must be reproduced
+within it (Janapa Reddi et al. 2022, "MLPerf Mobile Inference Benchmark").
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from mnas_moo.objectives.statistics import median_interval
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 INVOCATIONS = 5
-"""Fewest invocations of benchmark_model for a network; fewer have no interval to speak of."""
+"""Fewest invocations of benchmark_model for a network; the interval of fewer is too wide to be of use."""
 
 REFERENCE_INVOCATIONS = 3
-"""The same for the reference, which is compared with itself to a few per cent only."""
+"""Fewest invocations for the reference network, which is compared with itself to a few per cent only."""
 
 CHECK_SECONDS = 30.0
-"""A reference check serves as the one before the next measurement for so long, if nobody else had the phone since."""
+"""For so long a time of the reference network still serves before the next one, if no other study had the phone."""
 
 REFERENCE = NetworkSpec(
     input_shape=(3, 160, 160),
@@ -60,11 +60,11 @@ def enough(times: Sequence[float], fewest: int, precision: float, seconds: float
     """Whether the median of ``times`` is known well enough, or the time for it is up.
 
     Args:
-        times: of the invocations so far.
-        fewest: how many there must be in any case.
-        precision: half the interval over the median that is good enough.
-        seconds: how long they took.
-        maximum_seconds: how long they may take.
+        times: times of the invocations so far.
+        fewest: fewest invocations in any case.
+        precision: share of the median that half the interval may be at most.
+        seconds: seconds they took.
+        maximum_seconds: seconds they may take.
     """
     if len(times) < fewest:
         return False
@@ -72,7 +72,7 @@ def enough(times: Sequence[float], fewest: int, precision: float, seconds: float
 
 
 def drifted(before: float, after: float, bound: float) -> bool:
-    """Whether a reference time left ``bound`` of the earlier one, in either direction.
+    """Whether a time of the reference network differs from the earlier one by more than ``bound``, faster or slower.
 
     >>> drifted(10.0, 10.4, 0.05), drifted(10.0, 10.6, 0.05), drifted(10.6, 10.0, 0.05)
     (False, True, True)

@@ -1,6 +1,6 @@
-"""One turn on a phone: lock, temperature, reference, networks, reference; all between them stands or falls together.
+"""One turn on a phone: lock, temperature, reference network, the networks to be timed, reference network again.
 
-A turn ends with an exception if anything of it is in doubt; what was timed in it is then timed again in another.
+A turn ends with an exception if anything in it is in doubt; all that was timed in it is then timed again in another.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from mnas_moo.objectives.phone.benchmark_model import BenchmarkError, Timing
 from mnas_moo.objectives.phone.device import State
 from mnas_moo.objectives.phone.session import REFERENCE_PLACE, Session, milliseconds
 
-_PEERS = 3  # times ``drift``: how much slower a phone may be than another of its model
-_SLOWEST = 1.5  # times its best: a phone that has settled at more is not itself
+_PEERS = 3  # a phone may be slower than another of its model by so many times ``drift``
+_SLOWEST = 1.5  # a phone that takes more than so many times its best has not settled: something is wrong with it
 
 
 class LockedError(Exception):
@@ -52,8 +52,8 @@ class Times:
         """The median of the invocations, with how they spread and ``details``.
 
         Args:
-            speed: of the phone meanwhile, as a share of its best: all times are multiplied by it.
-            details: added to those.
+            speed: the phone's speed meanwhile, as a share of its best: all times are multiplied by it.
+            details: what else is known of the measurement.
         """
         values = [speed * value for value in milliseconds(self.timings)]
         median = statistics.median(values)
@@ -82,17 +82,17 @@ class Turn:
 
     Args:
         session: the phone.
-        model: which phone it was when it was chosen.
+        model: the phone's model when it was chosen.
         bounds: what is good enough.
-        best_ms: the reference network's time on it when it was at its best; None: never timed.
-        peer_ms: the same on another phone of the model; None: there is none.
-        settled_ms: the slower time that it has settled at; None: it has not.
+        best_ms: time of the reference network on it when it was at its best; None: never timed.
+        peer_ms: best time of the reference network on another phone of the model; None: there is none.
+        settled_ms: slower time that it has settled at; None: it has not.
         patient: whether it has been slow for so long that it may be taken to have settled.
 
     Attributes:
-        best_ms: the same, with what this turn found.
-        settled_ms: likewise.
-        speed: of the phone, as a share of its best; below 1 only where it has settled at less.
+        best_ms: the argument, updated by this turn.
+        settled_ms: the argument, updated by this turn.
+        speed: the phone's speed as a share of its best; below 1 only where it has settled at less.
     """
 
     def __init__(
@@ -157,8 +157,8 @@ class Turn:
         """Times a .tflite file.
 
         Raises:
-            BenchmarkError: it fails, while the reference runs well.
-            TroubleError: the reference fails too.
+            BenchmarkError: it fails, while the reference network runs well.
+            TroubleError: the reference network fails too.
         """
         graph = self._session.push(model)
         bounds = self._bounds
@@ -209,10 +209,10 @@ class Turn:
         }
 
     def _glance(self) -> None:
-        """One invocation of the reference in the middle of a network's.
+        """One invocation of the reference network in the middle of another's.
 
-        What else the phone does for a moment may slow most of a network's invocations and neither reference around
-        them; then it slows this one.
+        What else the phone does for a moment may slow most of a network's invocations and neither of the reference
+        network's before and after them; then it slows this one.
         """
         before = self._reference_ms[0]
         with self._on_trouble():
@@ -227,7 +227,7 @@ class Turn:
     @staticmethod
     @contextlib.contextmanager
     def _on_trouble() -> Iterator[None]:
-        """A benchmark_model that fails on the reference is the phone's trouble, not a network's."""
+        """A benchmark_model that fails on the reference network is the phone's trouble, not a network's."""
         try:
             yield
         except BenchmarkError as error:

@@ -25,8 +25,8 @@ SETTLE_S = 120.0
 """A phone that has been slower for so long has settled at that speed: it cannot cool down further at work."""
 
 _TURN = 8  # most networks in a turn: what a drift throws away, and how long other studies wait for the phone
-_FAILURES_HERE = 3  # of one network on one phone, whose reference runs well each time, before another is tried
-_FAILURES = 5  # in all, before it is the network's fault
+_FAILURES_HERE = 3  # failures of a network on a phone that runs the reference network, before another is tried
+_FAILURES = 5  # its failures on all phones, before it is the network's fault
 
 
 @dataclass(eq=False)
@@ -36,7 +36,7 @@ class Item:
     Attributes:
         graph: the network; None: only the phone's identity is wanted.
         outcome: the result; an exception that is to be raised; None: not yet.
-        failures: how often it failed on each phone whose reference ran well.
+        failures: number of failures on each phone that ran the reference network well.
         notes: what went wrong on the way.
         since: when it was asked for, by the clock of ``Work``.
     """
@@ -63,7 +63,7 @@ class Work:
         broken: a fault of our own that ended a thread.
         told: the last reason for waiting that was reported; empty after a result.
         best_ms: time of the reference network on each phone at its best.
-        settled_ms: the same on each phone that has settled at a slower speed.
+        settled_ms: time of the reference network on each phone that has settled at a slower speed.
     """
 
     def __init__(self, pool: Pool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -77,7 +77,7 @@ class Work:
         self.settled_ms: dict[str, float] = {}
         self._queue: deque[Item] = deque()  # not taken by any phone
         self._items: dict[Graph, Item] = {}  # in the queue or on a phone
-        self._wishes: list[Item] = []  # of callers who only ask what the phone is
+        self._wishes: list[Item] = []  # callers who only ask what the phone is
         self._results: dict[Graph, Measurement] = {}
 
     @property
@@ -163,7 +163,7 @@ class Work:
         self.changed.notify_all()
 
     def failed(self, item: Item, serial: str, error: Exception) -> bool:
-        """A network failed on a phone whose reference runs well; several times in turn, it is at fault itself.
+        """A network failed where the reference network runs well; after several failures it is at fault itself.
 
         Returns:
             Whether the phone should try it again; else it has its outcome, or is left to another phone.

@@ -16,7 +16,7 @@ GARBAGE = (
 )
 
 _FLAGS: dict[str, tuple[type, str]] = {
-    # flag: type, and the words for it in the log
+    # flag: type, words for it in the log
     "num_runs": (int, "Min num runs"),
     "min_secs": (float, "Min runs duration (seconds)"),
     "max_secs": (float, "Max runs duration (seconds)"),
@@ -37,7 +37,7 @@ class Options:
     """The flags, with the tool's defaults.
 
     Attributes:
-        values: of all flags.
+        values: value of each flag.
         given: the flags that were on the command line, in the order of the log.
         unknown: arguments that the tool does not know; it ignores them.
     """

@@ -20,7 +20,7 @@ from mnas_moo.objectives.virtual_phone.faults import Faults
 _Answers: TypeAlias = AsyncGenerator[dict[str, Any], None]
 
 INTERRUPT_SECONDS = 0.1  # how far into a run a phone goes offline or is started again
-_MAXIMUM_RUNS = 100_000  # that are pretended
+_MAXIMUM_RUNS = 100_000  # most runs that are pretended
 _MAXIMUM_LINE = 1 << 26  # bytes; a line of the worker has the times of all runs
 
 
@@ -29,13 +29,13 @@ class BenchmarkService:
 
     Args:
         root: the phone's folder.
-        faults: of the phone.
+        faults: the phone's faults.
         note: begins an event of the phone's log, given its kind and text.
         factor: how many times longer than on this machine a run takes that starts now on the cores of a mask.
         interrupted_soon: whether the phone is about to go offline, in ``INTERRUPT_SECONDS``.
-        worker_address: of the ``benchmark_worker``.
+        worker_address: socket of the ``benchmark_worker``.
         latency_ms: gives the milliseconds of an inference of a model file; None: the worker runs it.
-        noise: of those.
+        noise: random generator of the noise on those.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class BenchmarkService:
         self._worker_address = worker_address
         self._latency_ms = latency_ms
         self._noise = noise
-        self._least_us: dict[tuple[int, int], float] = {}  # of each model, by content and threads
+        self._least_us: dict[tuple[int, int], float] = {}  # the fastest each model has been, by content and threads
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one run of the stand-in for as long as that lives."""

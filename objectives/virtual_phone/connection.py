@@ -113,9 +113,9 @@ class Connection:
     """One connection, from the first packet to the last.
 
     Args:
-        reader: from the server.
-        writer: to the server.
-        banner: says what the phone is, and its features.
+        reader: what the server sends.
+        writer: what the server gets.
+        banner: text that says what the phone is, and its features.
         open_service: gives the service of a name, or None where there is none of that name.
     """
 

@@ -13,8 +13,8 @@ class Event:
     Attributes:
         kind: "shell", "push", "pull" or "benchmark" (within a shell command).
         text: the command, the path, or the benchmark's arguments.
-        start: by ``time.monotonic()``.
-        end: the same; None while it goes on.
+        start: begin by ``time.monotonic()``.
+        end: end by the same clock; None while it goes on.
         result: the exit code or "killed"; for files "" or what the phone answered; None while it goes on.
     """
 

@@ -41,8 +41,8 @@ class Fault:
     """One fault that is switched on.
 
     Attributes:
-        name: of ``FAULTS``.
-        times: how many operations it still befalls; None: all.
+        name: its name in ``FAULTS``.
+        times: number of operations it still befalls; None: all.
         settings: all of them, defaults filled in.
     """
 
@@ -100,7 +100,7 @@ class Faults:
             return self._find(name, during)
 
     def take(self, name: str, during: str | None = None) -> Fault | None:
-        """The same, and counts that it befell one operation."""
+        """The fault of that name (and moment), if it is on, which has now befallen one operation."""
         with self._lock:
             fault = self._find(name, during)
             if fault is not None and fault.times is not None:

@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 
 from mnas_moo.objectives.virtual_phone.connection import Stream
 
-_CHUNK = 64 * 1024  # of file contents in one message
+_CHUNK = 64 * 1024  # most bytes of file contents in one message
 _REQUEST = struct.Struct("<4sI")  # what, and how many bytes of path or data follow (DONE: the time of change)
 _STAT_1 = struct.Struct("<III")  # mode, size, time of change
 _STAT_2 = struct.Struct("<IQQIIIIQqqq")  # error, device, inode, mode, links, user, group, size, three times
@@ -28,7 +28,7 @@ class Watcher(Protocol):
         """Before the file is made; an OSError it raises is what the phone answers."""
 
     def push_continues(self, path: bytes) -> None:
-        """Before each part is written; the same."""
+        """Before each part is written; an OSError it raises is what the phone answers."""
 
     def push_ends(self, path: bytes, failure: str | None) -> None:
         """After the push, with what the phone answered where it failed."""
@@ -41,8 +41,8 @@ class FileService:
     """Serves one ``sync:`` stream.
 
     Args:
-        host_path: where on this machine a path of the phone lies.
-        watcher: hears of it.
+        host_path: gives the place on this machine of a path of the phone.
+        watcher: hears of pushes and pulls.
     """
 
     def __init__(self, host_path: Callable[[bytes], Path], watcher: Watcher) -> None:

@@ -101,14 +101,14 @@ class State:
     """How the phone is at a moment.
 
     Attributes:
-        uptime_seconds: since it was started.
-        boot_id: another after each start.
+        uptime_seconds: seconds since it was started.
+        boot_id: identifier that changes with each start.
         battery_c: temperature of the battery.
         cpu_c: temperature of the cores.
         frequency_factor: share of its highest frequency that a core runs at.
-        busy_share: of all cores, taken by others.
+        busy_share: share of the time of all cores that other programs take.
         screen_on: whether the display is lit.
-        battery_level: in percent.
+        battery_level: charge of the battery in percent.
     """
 
     uptime_seconds: float
@@ -125,9 +125,9 @@ class Image:
     """The folder of one phone.
 
     Args:
-        root: is made.
-        model: which phone it is.
-        serial: as adb knows it.
+        root: the folder, which is made.
+        model: the phone's model.
+        serial: adb's name for it.
     """
 
     def __init__(self, root: Path, model: Model, serial: str) -> None:

@@ -15,9 +15,9 @@ class Model:
 
     Attributes:
         name: ``ro.product.model``.
-        device: its code name.
-        soc: the chip.
-        soc_manufacturer: who made it.
+        device: code name.
+        soc: chip.
+        soc_manufacturer: maker of the chip.
         android: version of Android.
         build: number of the build.
         cores: (count, highest frequency in kHz) of each cluster, the slowest first.

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 _ADDRESS = "127.0.0.1"
 _BANNER = ("ro.product.name", "ro.product.model", "ro.product.device")  # what adb devices -l tells
-_BATTERY_C, _CPU_C = 27.0, 34.0  # of a phone at rest
+_BATTERY_C, _CPU_C = 27.0, 34.0  # temperatures of a phone at rest
 _HEAT_C = 26.0  # how much warmer the cores of a phone are that throttles as much as it can
 _UPTIME_SECONDS = 7200.0
 _STATE_SECONDS = 0.2  # how often the state files are written while commands run
@@ -43,9 +43,9 @@ class VirtualPhone:
     """One phone; ``VirtualPhones`` makes them. What has no underscore may be used from any thread.
 
     Attributes:
-        serial: as adb knows it: address and port.
+        serial: adb's name for it: address and port.
         log: what the phone did, in order.
-        time_factor: an inference takes as many times longer than on this machine; may be set.
+        time_factor: how many times longer than on this machine an inference takes; may be set.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class VirtualPhone:
             self._interrupted_soon,
             worker_address,
             latency_ms,
-            random.Random(port.number),  # noqa: S311 - of times
+            random.Random(port.number),  # noqa: S311 - noise of times
         )
         self._ahead_s = 0.0  # how far its clock is ahead of this machine's
         self._started = self._now() - _UPTIME_SECONDS
@@ -104,9 +104,9 @@ class VirtualPhone:
         """Switches a fault on; the package's docstring lists them.
 
         Args:
-            name: which.
-            times: how many operations it befalls; None: all until it is cleared.
-            settings: of the fault.
+            name: name of the fault.
+            times: number of operations it befalls; None: all until it is cleared.
+            settings: settings of the fault.
 
         Raises:
             ValueError: no such fault or setting, or a value out of range.

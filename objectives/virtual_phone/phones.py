@@ -37,11 +37,11 @@ rm -rf "$2"
 
 
 class VirtualPhones:
-    """Phones, connected to a private adb server, from ``with`` to the end of its block.
+    """Phones, connected to a private adb server, for as long as a ``with`` statement lasts.
 
     Args:
-        count: how many.
-        models: what they are, one name each (default: all "Pixel 6").
+        count: number of phones.
+        models: their models, one name each (default: all "Pixel 6").
         latency_ms: gives the milliseconds of one inference of a model file, in place of running it in LiteRT: for
             tests with known answers. ``time_factor`` and faults apply to it as to a real time.
 
@@ -195,8 +195,8 @@ def main(count: int = 1, models: Sequence[str] | None = None) -> None:
     """Starts phones, says how to use them, and keeps them until Ctrl-C or SIGTERM; then nothing of them is left.
 
     Args:
-        count: how many.
-        models: what they are, one name each (default: all "Pixel 6").
+        count: number of phones.
+        models: their models, one name each (default: all "Pixel 6").
 
     Raises:
         ValueError, RuntimeError, MissingExtraError: as ``VirtualPhones``.

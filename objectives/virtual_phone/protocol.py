@@ -51,7 +51,7 @@ async def read_packet(reader: asyncio.StreamReader) -> Packet:
 
     Raises:
         EOFError: the connection has ended.
-        ConnectionError: the same, less politely; or what came is no packet.
+        ConnectionError: the connection was cut, or what came is no packet.
     """
     command, arg0, arg1, size, _, inverted = _HEADER.unpack(await reader.readexactly(_HEADER.size))
     if inverted != int.from_bytes(command, "little") ^ 0xFFFFFFFF or size > MAXIMUM_DATA:

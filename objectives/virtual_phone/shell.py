@@ -75,10 +75,10 @@ class ToPhone:
 
 
 class ErrorsToPhone(ToPhone):
-    """The same for error output, line by line, with bash's messages as Android's shell would put them.
+    """Takes ``root`` out of error output, line by line, with bash's messages as Android's shell would put them.
 
     Args:
-        root: to be taken out.
+        root: the phone's folder, to be taken out.
         replacements: further words to be replaced.
     """
 
@@ -109,11 +109,11 @@ class Command:
     """One command that runs on the phone.
 
     Args:
-        text: for the shell, as it came; nothing: it reads commands from its input.
-        version: of the shell protocol: 1 (all output in one) or 2.
-        shell: the program that understands it.
+        text: command for the shell, as it came; empty: it reads commands from its input.
+        version: version of the shell protocol: 1 (all output in one) or 2.
+        shell: program that runs it.
         root: the phone's folder.
-        environment: all of its environment.
+        environment: its whole environment.
         preamble: shell text to be run before.
         replacements: words to be replaced in its error output.
     """
