@@ -23,8 +23,8 @@ _PROPERTIES = {
 
 _IDENTITY = "".join(f'echo "{key}=$(getprop {name})"\n' for key, name in _PROPERTIES.items())
 
-# `read` is built into the shell: a phone takes 10 ms to start a program. Braces: a failed redirection speaks up before
-# its own 2>/dev/null is in force.
+# `read` is built into the shell: a phone takes 10 ms to start a program. Braces: a failed redirection prints its error
+# before its own 2>/dev/null is in force.
 _CONDITION = """\
 { read boot < /proc/sys/kernel/random/boot_id; } 2>/dev/null
 echo "boot=$boot"
@@ -129,7 +129,7 @@ def mask(cores: Sequence[int]) -> str:
 
 
 def parse(text: str) -> State:
-    """Reads the output of one of the scripts; lines of other make are passed over, what is missing is None."""
+    """Reads the output of one of the scripts; other lines are skipped, what is missing is None."""
     words: dict[str, str] = {}
     cores: list[Core] = []
     zones: list[float] = []

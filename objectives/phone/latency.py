@@ -32,7 +32,7 @@ CONNECT_EVERY_S = 1.0
 """How often a connection to a phone in the network that is not there is tried."""
 
 GRACE_S = 5.0
-"""How long no phone, or one without authorization, is put up with: a new server needs seconds to find USB devices."""
+"""How long a phone may be missing or unauthorized at first: a server that has just started needs seconds to find it."""
 
 _CLOSE_S = 10.0  # for phones to come back and be tidied up
 

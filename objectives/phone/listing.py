@@ -1,6 +1,6 @@
 """What `mnas-moo devices` shows: every phone that adb sees, how it is, and what stops it from being used.
 
-Nothing is changed on a phone, and nothing written: a dim screen or a full battery is for its owner to see to.
+Nothing is changed or written on a phone; its screen and battery are left to its owner.
 """
 
 from __future__ import annotations

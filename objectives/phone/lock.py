@@ -58,8 +58,8 @@ def acquire(lease_s: float, *, force: bool = False) -> str:
     """Tries once to get the lock, then removes what dead owners left; one marked line tells how it went.
 
     Args:
-        lease_s: how long it is held unless it is renewed.
-        force: take it from whoever has it.
+        lease_s: seconds for which it is held unless it is renewed.
+        force: whether to take it from another owner.
     """
     lease = max(1, round(lease_s))
     return f"""\

@@ -233,7 +233,7 @@ class Session:
             + lock.guard(self._lease_s)
             + f"start=$up limit= pin=\ncommand -v timeout > /dev/null && limit='timeout -s KILL {self._limit_s:g}'\n"
             + pinned
-            # The number of the process is kept, so that whoever comes after a broken connection can end it.
+            # The number of the process is kept, so that it can be ended after a broken connection.
             + f"$limit sh -c 'echo $$ > $0; exec \"$@\"' $own/pid $pin {' '.join(words)} 2>&1 < /dev/null\n"
             + "code=$?\nclock\n"
             + f'echo; echo "{lock.MARK} exit $code $((up - start))"\n'

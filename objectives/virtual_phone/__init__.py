@@ -1,4 +1,4 @@
-"""Phones on loopback that speak adb's protocol to the real adb server: for tests, and for whoever has none at hand.
+"""Phones on loopback that speak adb's protocol to the real adb server: for tests, and for trying things out.
 
 Source: Android's packages/modules/adb (protocol.txt, SYNC.TXT, shell_protocol.h) and LiteRT's benchmark_model. Unlike
 an emulator there is no Android: a phone is a folder with what ``/system/bin``, ``/sys``, ``/proc`` and ``dumpsys`` of
@@ -26,7 +26,7 @@ Commands run with your rights on your machine, for connections of your own proce
 ``VirtualPhones(..., latency_ms=lambda model: len(model) / 1e6)`` runs no models: an inference of a file takes as many
 milliseconds as the function says (times the phone's ``time_factor``), at once: for known answers on a noisy machine.
 
-Faults: ``fault(name, times, **settings)`` befalls the next ``times`` operations, or all until ``clear(name)``.
+Faults: ``fault(name, times, **settings)`` affects the next ``times`` operations, or all until ``clear(name)``.
 
 offline
     The connection is lost: at once, in the next push (``during="push"``), or 0.1 s into the next run of

@@ -183,7 +183,7 @@ class BenchmarkService:
         """The times as they would be at the fastest this model has been.
 
         Other work on this machine, the training of the network beside its timing for one, slows runs by some 10 % for
-        seconds. A phone has no such neighbours, so its times would be a bad likeness with them.
+        seconds. A phone has no such neighbours.
         """
         key = zlib.crc32(graph.read_bytes()), options.threads
         median = statistics.median(times_us)

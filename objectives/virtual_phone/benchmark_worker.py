@@ -68,7 +68,7 @@ def _resident_mb() -> float:
 
 
 def _serve(connection: socket.socket) -> None:
-    """Answers one request; ends at once, in the midst of a run, when the other side hangs up."""
+    """Answers one request; ends at once, in the middle of a run, when the other side hangs up."""
     with connection, connection.makefile("rb") as lines:
         request = json.loads(lines.readline())
 

@@ -140,7 +140,7 @@ class Connection:
         self._authorized.set()
 
     async def serve(self) -> None:
-        """Answers until the connection ends; then all streams end, and their services see to themselves."""
+        """Answers until the connection ends; then all streams end, and with them their services."""
         welcome: asyncio.Task[None] | None = None
         try:
             while True:

@@ -1,4 +1,4 @@
-"""What can go wrong with a virtual phone, by name: switched on and off at run time, for good or for a few times."""
+"""What can go wrong with a virtual phone, by name; switched on at run time, until it is cleared or for a few operations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Fault:
 
     Attributes:
         name: its name in ``FAULTS``.
-        times: number of operations it still befalls; None: all.
+        times: number of operations it still affects; None: all.
         settings: all of them, defaults filled in.
     """
 
@@ -100,7 +100,7 @@ class Faults:
             return self._find(name, during)
 
     def take(self, name: str, during: str | None = None) -> Fault | None:
-        """The fault of that name (and moment), if it is on, which has now befallen one operation."""
+        """The fault of that name (and moment), if it is on, and counts that it affected one operation."""
         with self._lock:
             fault = self._find(name, during)
             if fault is not None and fault.times is not None:

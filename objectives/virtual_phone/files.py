@@ -22,7 +22,7 @@ _SHELL_USER = 2000
 
 
 class Watcher(Protocol):
-    """Hears of what is pushed and pulled, and may let a push fail."""
+    """Is told of what is pushed and pulled, and may let a push fail."""
 
     def push_starts(self, path: bytes) -> None:
         """Before the file is made; an OSError it raises is what the phone answers."""
@@ -42,7 +42,7 @@ class FileService:
 
     Args:
         host_path: gives the place on this machine of a path of the phone.
-        watcher: hears of pushes and pulls.
+        watcher: is told of pushes and pulls.
     """
 
     def __init__(self, host_path: Callable[[bytes], Path], watcher: Watcher) -> None:

@@ -105,7 +105,7 @@ class VirtualPhone:
 
         Args:
             name: name of the fault.
-            times: number of operations it befalls; None: all until it is cleared.
+            times: number of operations it affects; None: all until it is cleared.
             settings: settings of the fault.
 
         Raises:
@@ -113,7 +113,7 @@ class VirtualPhone:
         """
         if name == "another_model" and settings.get("model", "Pixel 4") not in MODELS:
             raise ValueError(f"no model is called {settings['model']!r}; there are {', '.join(MODELS)}")
-        self._on_loop(self._befall(self._faults.add(name, times, settings)))
+        self._on_loop(self._begin_fault(self._faults.add(name, times, settings)))
 
     def clear(self, name: str | None = None) -> None:
         """Switches a fault off, or all.
@@ -135,19 +135,19 @@ class VirtualPhone:
         await self._come_back()
 
     async def stop(self) -> None:
-        """Goes off for good; its tasks end by themselves."""
+        """Goes off and stays off; its tasks end by themselves."""
         self._go_offline(math.inf)
         if self._benchmarks:
             self._benchmarks.close()
         self._kill_processes()
         self._port.give_back()
 
-    # What befalls it.
+    # Its faults.
 
     def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
 
-    async def _befall(self, fault: Fault) -> None:
+    async def _begin_fault(self, fault: Fault) -> None:
         if fault.name in ("offline", "reboot") and fault["during"] is None:
             self._faults.discard(fault)
             self._interrupt(fault)
@@ -340,7 +340,7 @@ class VirtualPhone:
 
 
 class _Watcher:
-    """Notes pushes and pulls of one stream, and lets faults befall them."""
+    """Notes pushes and pulls of one stream, and applies faults to them."""
 
     def __init__(self, phone: VirtualPhone) -> None:
         self._phone = phone

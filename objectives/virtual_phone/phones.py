@@ -1,4 +1,4 @@
-"""Several virtual phones with an adb server of their own: for tests, and for whoever has no phone at hand."""
+"""Several virtual phones with an adb server of their own: for tests, and for trying things out without a phone."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _START_SECONDS = 20.0
 
 
 class AdbServer:
-    """The server; ``start`` it, and ``kill`` it as often as you like.
+    """The server; it may be started and killed any number of times.
 
     Args:
         folder: becomes its home, where it keeps a key of its own.
@@ -80,7 +80,7 @@ class AdbServer:
             time.sleep(0.01)
 
     def kill(self) -> None:
-        """Kills it on the spot, and any that somebody else has started on its port since."""
+        """Kills it, and any other that has been started on its port since."""
         self._reap()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
             connection.sendall(b"0009host:kill")
@@ -90,7 +90,7 @@ class AdbServer:
             time.sleep(0.01)
 
     def close(self) -> None:
-        """Kills it for good, and gives its port back."""
+        """Kills it, and gives its port back; it cannot be started again."""
         self.kill()
         self._port.give_back()
 
