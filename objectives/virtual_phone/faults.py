@@ -1,4 +1,4 @@
-"""What can go wrong with a virtual phone, by name; switched on at run time, until it is cleared or for a few operations."""
+"""What can go wrong with a virtual phone, by name; switched on until it is cleared or for a few operations."""
 
 from __future__ import annotations
 

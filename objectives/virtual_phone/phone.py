@@ -273,7 +273,7 @@ class VirtualPhone:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         their_port = writer.get_extra_info("peername")[1]
-        if not await asyncio.to_thread(_of_this_user, their_port, self._port.number):  # the system's table can be long
+        if not await asyncio.to_thread(of_this_user, their_port, self._port.number):  # the system's table can be long
             writer.transport.abort()
             return
         properties = self._model.properties(self.serial)
@@ -370,7 +370,7 @@ class _Watcher:
         self._phone._note("pull", os.fsdecode(path)).finish(failure or "")
 
 
-def _of_this_user(their_port: int, our_port: int) -> bool:
+def of_this_user(their_port: int, our_port: int) -> bool:
     """Whether the loopback connection between two ports was made by this user (or root): others get no shell."""
     table = Path("/proc/net/tcp")
     if not table.exists():

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mnas_moo.objectives.formats import litert
-from mnas_moo.objectives.virtual_phone.phone import _of_this_user
+from mnas_moo.objectives.virtual_phone.phone import of_this_user
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
 from mnas_moo.spaces.networks import network
 from mnas_moo.spaces.spec import Layer, NetworkSpec
@@ -124,8 +124,8 @@ def test_two_sets_of_phones_do_not_know_each_other() -> None:
 def test_connections_of_other_users_are_told_from_our_own() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         ours, theirs = server.getsockname()[1], client.getsockname()[1]
-        assert _of_this_user(theirs, ours)
-        assert not _of_this_user(theirs, 1)  # no such connection
+        assert of_this_user(theirs, ours)
+        assert not of_this_user(theirs, 1)  # no such connection
 
 
 @needs_litert
