@@ -1,6 +1,7 @@
 # Every target installs what it needs into .venv first, from PyPI; nothing but Python (3.11 or newer) must be there.
 #   make run        search networks for handwritten digits, then say how to look at them
 #   make test       all tests but the slow ones
+#   make test-fast  those that take no time, to be run while typing
 #   make test-all   all tests; installs litert-torch too, which brings JAX and Transformers
 #   make lint       ruff and mypy
 #   make bench      the benchmarks; minutes each, on an idle machine
@@ -11,7 +12,13 @@ EXTRAS_run := data,host,dashboard,plot
 EXTRAS_test := test
 EXTRAS_all := test,convert
 
-.PHONY: run test test-all lint bench
+# Processes that share the tests, each computing on one thread. Tests of timing are written for two.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal
+# Those without a program of their own: what the others share, and the page of one of them.
+BENCHMARKS := $(filter-out %/harness.py %_page.py,$(wildcard studies/benchmarks/*.py))
+
+.PHONY: run test test-fast test-all lint bench
 
 run: .venv/installed-run
 	@echo "== Searching networks for handwritten digits (studies/digits.yaml); Ctrl-C stops, make run goes on"
@@ -20,11 +27,15 @@ run: .venv/installed-run
 
 test: .venv/installed-test
 	@echo "== Running the tests but for the slow ones"
-	$(BIN)/pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-fast: .venv/installed-test
+	@echo "== Running the tests that take no time"
+	$(PYTEST) --fast $(ARGS)
 
 test-all: .venv/installed-all
 	@echo "== Running all tests"
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: .venv/installed-test
 	@echo "== Checking style, format and types"
@@ -33,7 +44,7 @@ lint: .venv/installed-test
 	$(BIN)/mypy
 
 bench: .venv/installed-all
-	@for benchmark in studies/benchmarks/*.py; do \
+	@for benchmark in $(BENCHMARKS); do \
 		echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; \
 	done
 

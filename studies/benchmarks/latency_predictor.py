@@ -12,9 +12,7 @@ a real phone: the 25 published latencies of MnasNet-A1 on a Pixel 1, each predic
 
 from __future__ import annotations
 
-import argparse
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-un
 from mnas_moo.objectives.host.latency import HostLatency
 from mnas_moo.objectives.predictor.predictor import LatencyPredictor
 from mnas_moo.spaces import NetworkSpec, get, network
+from mnas_moo.studies.benchmarks import harness
 
 Floats = npt.NDArray[np.float64]
 
@@ -138,11 +137,8 @@ def learning_curve(specs: Sequence[NetworkSpec], y: Floats) -> list[dict[str, An
     """Fitted to the first so many networks: what it says of itself, and how it does on the networks after them."""
     rows = []
     for size in (size for size in SIZES if size < len(specs)):
-        start = time.perf_counter()
-        predictor = LatencyPredictor.fit(specs[:size], y[:size].tolist())
-        fitted = time.perf_counter()
-        predictions = [predictor.predict(spec) for spec in specs[size:]]
-        predict_ms = 1e3 * (time.perf_counter() - fitted) / len(predictions)
+        fit_s, predictor = harness.seconds(LatencyPredictor.fit, specs[:size], y[:size].tolist())
+        predict_s, predictions = harness.seconds(list, map(predictor.predict, specs[size:]))
         rest = y[size:]
         rows.append(
             {
@@ -153,8 +149,8 @@ def learning_curve(specs: Sequence[NetworkSpec], y: Floats) -> list[dict[str, An
                 "coverage": sum(p.low_ms <= ms <= p.high_ms for p, ms in zip(predictions, rest, strict=True))
                 / len(rest),
                 "outside": sum(p.outside is not None for p in predictions) / len(rest),
-                "fit_s": fitted - start,
-                "predict_ms": predict_ms,
+                "fit_s": fit_s,
+                "predict_ms": 1e3 * predict_s / len(rest),
             }
         )
     return rows
@@ -191,13 +187,12 @@ def pixel_1() -> dict[str, float]:
 
 def main() -> None:
     """Prints the tables."""
-    parser = argparse.ArgumentParser(description="The latency predictor beside plainer ones.")
-    parser.add_argument("--space", default="mnasnet", help="(default: %(default)s)")
-    parser.add_argument("--preset", default="digits", help="of the space: digits, cifar, imagenet (%(default)s)")
-    parser.add_argument("--networks", type=int, default=220, help="how many to measure (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write all figures and measurements there")
-    parser.add_argument("--measured", type=Path, metavar="PATH", help="take the measurements of such a file instead")
+    parser = harness.options(__doc__)
+    parser.add_argument("--space", default="mnasnet", help="space of the networks (default: %(default)s)")
+    parser.add_argument("--preset", default="digits", help="digits, cifar or imagenet (default: %(default)s)")
+    parser.add_argument("--networks", type=int, default=220, help="networks to measure (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each network (default: %(default)s)")
+    parser.add_argument("--measured", type=Path, metavar="PATH", help="JSON whose measurements are taken instead")
     arguments = parser.parse_args()
 
     if arguments.measured:
@@ -232,18 +227,17 @@ def main() -> None:
         f"MnasNet-A1 on a Pixel 1, each of 25 from the others: median {phone['median']:.1%}, p90 {phone['p90']:.1%}, "
         f"tau {phone['kendall_tau']:.3f}"
     )
-    if arguments.json:
-        figures = {
-            "space": arguments.space,
-            "preset": arguments.preset,
-            "held_out": result,
-            "learning_curve": curve,
-            "outside": outside,
-            "pixel_1": phone,
-            "genomes": genomes,
-            "rounds_ms": times.tolist(),
-        }
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    figures = {
+        "space": arguments.space,
+        "preset": arguments.preset,
+        "held_out": result,
+        "learning_curve": curve,
+        "outside": outside,
+        "pixel_1": phone,
+        "genomes": genomes,
+        "rounds_ms": times.tolist(),
+    }
+    harness.write_json(arguments.json, figures)
 
 
 if __name__ == "__main__":

@@ -10,17 +10,14 @@ the thread's CPU clock; ours and the converted model alternate, and their median
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
-import json
 import logging
 import os
 import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +28,8 @@ from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untype
 
 from mnas_moo.objectives.formats import litert, torch_module
 from mnas_moo.spaces import NetworkSpec, network
+from mnas_moo.studies.benchmarks import harness
+from mnas_moo.studies.benchmarks.harness import in_turns, seconds
 
 NETWORKS = ("mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2")
 WRITES = 20
@@ -57,13 +56,6 @@ def convert(module: torch_module.Network) -> bytes:
         channels_last = litert_torch.to_channel_last_io(module, args=[0]).eval()
         litert_torch.convert(channels_last, (torch.zeros(1, height, width, channels),)).export(str(path))
         return path.read_bytes()
-
-
-def seconds(function: Callable[[], Any]) -> tuple[float, Any]:
-    """Time of one call, and its result."""
-    start = time.perf_counter()
-    result = function()
-    return time.perf_counter() - start, result
 
 
 def interpreter(model: bytes, image: np.ndarray) -> Interpreter:
@@ -98,9 +90,9 @@ def compare(name: str, measurements: int) -> dict[str, Any]:
     spec = network(name)
     module = trained(spec)
     weights = torch_module.weights(module)
-    convert_s, converted = seconds(lambda: convert(module))
-    write_s = statistics.median(seconds(lambda: litert.write(spec, weights))[0] for _ in range(WRITES))
-    random_write_s = statistics.median(seconds(lambda: litert.write(spec))[0] for _ in range(WRITES))
+    convert_s, converted = seconds(convert, module)
+    write_s = statistics.median(seconds(litert.write, spec, weights)[0] for _ in range(WRITES))
+    random_write_s = statistics.median(seconds(litert.write, spec)[0] for _ in range(WRITES))
     ours = litert.write(spec, weights)
 
     channels, height, width = spec.input_shape
@@ -112,9 +104,9 @@ def compare(name: str, measurements: int) -> dict[str, Any]:
         float(np.abs(output(ours, image) - logits).max()) for image, logits in zip(images, expected, strict=True)
     )
 
-    pairs = [(latency_ms(ours, images[0]), latency_ms(converted, images[0])) for _ in range(measurements)]
-    our_ms, converted_ms = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratios = sorted(one / other for one, other in pairs)
+    turns = in_turns(measurements, lambda: latency_ms(ours, images[0]), lambda: latency_ms(converted, images[0]))
+    our_ms, converted_ms = map(statistics.median, turns)
+    ratios = sorted(one / other for one, other in zip(*turns, strict=True))
     return {
         "network": name,
         "write_ms": 1e3 * write_s,
@@ -134,10 +126,9 @@ def compare(name: str, measurements: int) -> dict[str, Any]:
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description="Our LiteRT writer beside litert-torch.")
+    parser = harness.options(__doc__)
     parser.add_argument("--networks", nargs="+", default=NETWORKS, help="published networks (default: %(default)s)")
-    parser.add_argument("--measurements", type=int, default=24, help="latency measurements a model (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write all figures there")
+    parser.add_argument("--measurements", type=int, default=24, help="turns of latency (default: %(default)s)")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
@@ -160,8 +151,7 @@ def main() -> None:
             f"{row['latency_ratio']:>7.3f}  ({row['smallest_pair_ratio']:.2f} to {row['largest_pair_ratio']:.2f})",
             flush=True,
         )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    harness.write_json(arguments.json, results)
 
 
 if __name__ == "__main__":

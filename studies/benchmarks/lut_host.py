@@ -5,14 +5,12 @@ networks are timed whole, in as many visits, and compared with the corrected sum
 stopped goes on where it ended. The goal for the space "mnasnet" at 224 pixels on two cores: built in 30 minutes, 90 of
 100 networks within 10 %, Kendall's tau at least 0.95.
 
-    python studies/benchmarks/lut_host.py lut.json [--space mnasnet] [--preset imagenet] [--resolution 224]
+    python studies/benchmarks/lut_host.py [lut.json] [--space mnasnet] [--preset imagenet] [--resolution 224]
         [--blocks 7] [--networks 100] [--visits 20] [--plot lut.png] [--json figures.json]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -22,29 +20,32 @@ from mnas_moo.objectives.host.latency import HostLatency
 from mnas_moo.objectives.lookup.build import VISIT_SECONDS, VISITS, build
 from mnas_moo.objectives.lookup.check import check
 from mnas_moo.objectives.lookup.plot import save_plot
+from mnas_moo.studies.benchmarks import harness
 
 
 def main() -> None:
     """Builds, checks and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", type=Path, help="the table's file; one that is there is gone on with")
-    parser.add_argument("--space", choices=spaces.SPACES, default="mnasnet", help="whose layers")
-    parser.add_argument("--preset", help="of the space")
-    parser.add_argument("--resolution", type=int, help="of the space, in pixels")
-    parser.add_argument("--blocks", type=int, help="of the space: its first so many, for a small run")
+    parser = harness.options(__doc__)
+    parser.add_argument(
+        "table", nargs="?", type=Path, default=Path("lut.json"), help="file of the table (default: %(default)s)"
+    )
+    parser.add_argument("--space", choices=spaces.SPACES, default="mnasnet", help="space whose layers are timed")
+    parser.add_argument("--preset", help="preset of the space")
+    parser.add_argument("--resolution", type=int, help="resolution of the space in pixels")
+    parser.add_argument("--blocks", type=int, help="number of the space's first blocks to take, for a small run")
     parser.add_argument("--networks", type=int, default=100, help="random networks of the check")
-    parser.add_argument("--visits", type=int, default=VISITS, help="to each layer and each network, at most")
-    parser.add_argument("--seed", type=int, default=0, help="of the networks")
+    parser.add_argument("--visits", type=int, default=VISITS, help="most visits to each layer and each network")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random networks")
     parser.add_argument("--plot", type=Path, help="predicted against measured: .png, .svg, .pdf or .html")
-    parser.add_argument("--json", type=Path, help="the figures")
     arguments = parser.parse_args()
     settings = {name: getattr(arguments, name) for name in ("preset", "resolution", "blocks")}
     space = spaces.get(arguments.space, **{name: value for name, value in settings.items() if value is not None})
     latency = HostLatency(maximum_seconds=VISIT_SECONDS)
-    started = time.perf_counter()
-    table = build(space, latency, arguments.table, visits=arguments.visits, progress=_Progress("layers"))
-    built = time.perf_counter()
-    report = check(
+    build_s, table = harness.seconds(
+        build, space, latency, arguments.table, visits=arguments.visits, progress=_Progress("layers")
+    )
+    check_s, report = harness.seconds(
+        check,
         arguments.table,
         space,
         latency,
@@ -59,8 +60,8 @@ def main() -> None:
         "layers": len(table.entries),
         "failed_layers": len(table.failures),
         "visits": arguments.visits,
-        "build_minutes": (built - started) / 60,
-        "check_minutes": (time.perf_counter() - built) / 60,
+        "build_minutes": build_s / 60,
+        "check_minutes": check_s / 60,
         "intercept_ms": report.correction.intercept_ms,
         "part_ms": report.correction.part_ms,
         "slopes": dict(report.correction.slopes),
@@ -70,17 +71,16 @@ def main() -> None:
     print("\n".join(report.lines))
     if arguments.plot:
         save_plot(report, f"{space.name} on {table.device['model']}", arguments.plot)
-    if arguments.json:
-        networks = {
-            "sum_ms": report.sum_ms.tolist(),
-            "predicted_ms": report.predicted_ms.tolist(),
-            "measured_ms": report.measured_ms.tolist(),
-        }
-        arguments.json.write_text(json.dumps({**figures, "each": networks}, indent=1) + "\n", encoding="utf-8")
+    networks = {
+        "sum_ms": report.sum_ms.tolist(),
+        "predicted_ms": report.predicted_ms.tolist(),
+        "measured_ms": report.measured_ms.tolist(),
+    }
+    harness.write_json(arguments.json, {**figures, "each": networks})
 
 
 class _Progress:
-    """A line on the error output now and then."""
+    """Prints a line on the error output at every step."""
 
     def __init__(self, what: str) -> None:
         self.what = what

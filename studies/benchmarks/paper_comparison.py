@@ -15,11 +15,9 @@ alone (``paper_comparison_page.py``), so a part can be run again by itself.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,9 +31,8 @@ import optuna
 import mnas_moo
 from mnas_moo import spaces
 from mnas_moo.objectives.front import pareto_mask
-from mnas_moo.objectives.tabular.problem import TabularProblem
-from mnas_moo.objectives.tabular.published import bench_table
-from mnas_moo.studies.benchmarks import paper_comparison_page
+from mnas_moo.objectives.tabular.published import TableProblem, bench_table
+from mnas_moo.studies.benchmarks import harness, paper_comparison_page
 from mnas_moo.studies.benchmarks.paper_comparison_page import BINS, ENTROPY_TRIALS, FAST, PUBLISHED, SLOW
 
 Floats = npt.NDArray[np.float64]
@@ -173,7 +170,7 @@ class Table:
     """
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.problem: TabularProblem = bench_table(name, folder)
+        self.problem: TableProblem = bench_table(name, folder)
         best = np.load(folder / "anb" / f"reference_front_{TABLES[name]}.npz")
         order = np.argsort(best["lat_ms"])
         self.front_accuracy: Floats = best["acc"][order] / 100
@@ -370,10 +367,8 @@ def compare_spaces(seeds: range, trials: int, epochs: int = 3) -> Summary:
 
 def main() -> None:
     """Runs the parts that are asked for, and reports all that the JSON holds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", type=Path, default=os.environ.get("MNAS_MOO_TABLES"), help="folder of the tables")
-    parser.add_argument("--parts", nargs="*", choices=TRIALS, default=list(TRIALS), help="which (default: all)")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each search (default: 3)")
+    parser = harness.options(__doc__, tables="optional", seeds=3, json_file=False)
+    parser.add_argument("--parts", nargs="*", choices=TRIALS, default=list(TRIALS), help="parts (default: all)")
     parser.add_argument("--trials", type=int, help=f"of each run (default: {TRIALS})")
     parser.add_argument("--output", type=Path, default=Path("build/paper-comparison.json"), help="the JSON")
     parser.add_argument(
@@ -394,7 +389,7 @@ def main() -> None:
     trials = {part: arguments.trials or number for part, number in TRIALS.items()}
     on_tables = [part for part in arguments.parts if part != "space"]
     if on_tables and arguments.tables is None:
-        print(f"no {', '.join(on_tables)}: they need --tables, or the folder in MNAS_MOO_TABLES")
+        print(f"no {', '.join(on_tables)}: they need --tables, or the folder in {harness.TABLES}")
     elif on_tables:
         tables = {name: Table(name, arguments.tables) for name in TABLES}
         for part in on_tables:

@@ -6,7 +6,6 @@ python studies/benchmarks/paper_comparison_page.py [--input build/paper-comparis
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,8 @@ import numpy.typing as npt
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.front import hypervolume
 from mnas_moo.reward import MnasReward
+from mnas_moo.studies.benchmarks import harness
+from mnas_moo.studies.benchmarks.harness import markdown
 
 Floats = npt.NDArray[np.float64]
 Summary = Mapping[str, Any]
@@ -55,11 +56,6 @@ def _mean(values: Iterable[float], form: str = ".1%") -> str:
     return mean if low == high else f"{mean} ({low} to {high})"
 
 
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def reward_tables(result: Summary) -> dict[str, str]:
     """Tables of ``compare_rewards``, by the marker they go to."""
     head = ["table, search", "trials", "at most T", "below 40/75 T", "above 110/75 T", "LAT/T at 5 %, 50 %, 95 %"]
@@ -82,7 +78,7 @@ def reward_tables(result: Summary) -> dict[str, str]:
             recipe = f"{table['recipe']:.3f}" if alpha == beta else ""
             best = f"{arm['best_on_front']:.2f} T"
             rows["why"].append([name, label, best, f"{low:.2f} T to {high:.2f} T", f"{weight:.1f}", recipe])
-    return {kind: _markdown(head_why if kind == "why" else head, each) for kind, each in rows.items()}
+    return {kind: markdown(head_why if kind == "why" else head, each) for kind, each in rows.items()}
 
 
 def _spread_cells(runs: Sequence[Summary]) -> list[str]:
@@ -116,7 +112,7 @@ def front_tables(result: Summary) -> dict[str, str]:
                     [f"{name}: {label}", many, *cells, _mean((run["ms_a_trial"] for run in arm["runs"]), ".0f")]
                 )
     head = ["table, search", "trials", "regret", *(f"within T{i + 1}" for i in range(number)), "CPU ms a trial"]
-    return {"front": _markdown(head, rows)}
+    return {"front": markdown(head, rows)}
 
 
 def controller_tables(result: Summary) -> dict[str, str]:
@@ -131,7 +127,7 @@ def controller_tables(result: Summary) -> dict[str, str]:
                 cells.append(_mean((run["regret"][place] for run in runs), ".3f"))
                 rows.append([f"{name}: {label}", f"{table['at'][place]:,}", *cells])
     head = ["table, search", "trials", "soft reward lacks", "hard reward lacks", "regret of the front"]
-    return {"controller": _markdown(head, rows)}
+    return {"controller": markdown(head, rows)}
 
 
 def space_curves(result: Summary) -> tuple[list[float], dict[str, Floats]]:
@@ -175,7 +171,7 @@ def space_tables(result: Summary) -> dict[str, str]:
         )
     head = ["space", "decisions", "points", "trials", f"hypervolume at {result['trials'] // 3}", "at the end"]
     head += ["median accuracy tried", "median latency tried (ms)", "best accuracy"]
-    return {"space": _markdown(head, rows)}
+    return {"space": markdown(head, rows)}
 
 
 # The plots
@@ -371,7 +367,7 @@ def fill(text: str, tables: Mapping[str, str]) -> str:
 
 def main() -> None:
     """Reports what the JSON holds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.options(__doc__, json_file=False)
     parser.add_argument("--input", type=Path, default=Path("build/paper-comparison.json"), help="the JSON")
     parser.add_argument("--page", type=Path, help="put the tables into this page, the plots beside it (default: print)")
     arguments = parser.parse_args()

@@ -10,18 +10,16 @@ The rest is ours: writing the model, adb's server, the phone's shell, the lock, 
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import tempfile
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mnas_moo.objectives.phone.latency import AdbLatency
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
 from mnas_moo.spaces import network
+from mnas_moo.studies.benchmarks import harness
 
 NETWORKS = ("mnasnet-small", "mobilenetv2", "mnasnet-a1")
 TURNS = 5  # measurements of each, by networks that differ in their number of classes
@@ -39,14 +37,14 @@ exit $code
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement; seconds.
+    """One measurement; times in seconds.
 
     Attributes:
-        network: its name.
-        wall: from asking to the result.
-        processes: of that, in which benchmark_model existed.
-        runs: of that, in which it ran the model.
-        invocations: of benchmark_model.
+        network: name of the network.
+        wall: time from asking to the result.
+        processes: part of it in which benchmark_model existed.
+        runs: part of that in which it ran the model.
+        invocations: number of starts of benchmark_model.
     """
 
     network: str
@@ -57,15 +55,13 @@ class Row:
 
     @property
     def overhead(self) -> float:
-        """Besides benchmark_model."""
+        """Time besides benchmark_model."""
         return self.wall - self.processes
 
 
 def main() -> None:
     """Measures, prints the table, writes the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write all figures here")
-    arguments = parser.parse_args()
+    arguments = harness.options(__doc__).parse_args()
     with VirtualPhones(1) as phones, tempfile.TemporaryDirectory() as folder:
         os.environ.update(phones.environment)
         program = Path(folder) / "benchmark_model"
@@ -75,18 +71,17 @@ def main() -> None:
         latency.measure(network(NETWORKS[0], classes=10), 0)  # brings program and reference
         rows = [measure(phones, latency, name, 1000 - turn) for turn in range(TURNS) for name in NETWORKS]
         latency.close()
-    heads = ("network", "invocations", "wall s", "benchmark_model s", "its runs s", "overhead s: median", "most")
-    print(f"| {' | '.join(heads)} |\n|{len(heads) * '---|'}")
+    lines = []
     for name in NETWORKS:
         own = [row for row in rows if row.network == name]
-        columns = [[row.wall for row in own], [row.processes for row in own], [row.runs for row in own]]
+        times = [{"wall": row.wall, "processes": row.processes, "runs": row.runs} for row in own]
         overheads = [row.overhead for row in own]
-        figures = [f"{statistics.median(column):.2f}" for column in columns]
+        figures = [f"{median:.2f}" for median in harness.medians(times).values()]
         figures += [f"{statistics.median(overheads):.3f}", f"{max(overheads):.3f}"]
-        print(f"| {' | '.join([name, str(own[0].invocations), *figures])} |")
-    if arguments.json:
-        content = [{**asdict(row), "overhead": row.overhead} for row in rows]
-        arguments.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        lines.append([name, str(own[0].invocations), *figures])
+    head = ("network", "invocations", "wall s", "benchmark_model s", "its runs s", "overhead s: median", "most")
+    print(harness.markdown(head, lines))
+    harness.write_json(arguments.json, [{**asdict(row), "overhead": row.overhead} for row in rows])
 
 
 def measure(phones: VirtualPhones, latency: AdbLatency, name: str, classes: int) -> Row:
@@ -95,9 +90,7 @@ def measure(phones: VirtualPhones, latency: AdbLatency, name: str, classes: int)
     (times,) = phones[0].root.glob("data/local/tmp/mnas_moo/*/benchmark_model.times")
     times.unlink()
     first = len(phones[0].log)
-    start = time.perf_counter()
-    latency.measure(spec, 0)
-    wall = time.perf_counter() - start
+    wall, _ = harness.seconds(latency.measure, spec, 0)
     spans = [[float(word) for word in line.split()] for line in times.read_text(encoding="ascii").splitlines()]
     runs = [event for event in phones[0].log[first:] if event.kind == "benchmark" and event.end is not None]
     return Row(

@@ -17,13 +17,9 @@ is 1 while nothing feasible was found, and never more. p: Wilcoxon's signed-rank
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +41,7 @@ from scipy.stats import wilcoxon  # type: ignore[import-untyped]
 
 from mnas_moo.objectives.front import hypervolume
 from mnas_moo.pymoo.algorithm import MnasAlgorithm
+from mnas_moo.studies.benchmarks import harness
 
 Floats = npt.NDArray[np.float64]
 Evaluate = Callable[[Mapping[str, Any]], tuple[list[float], list[float]]]
@@ -58,8 +55,8 @@ class Case:
     """A problem.
 
     Attributes:
-        variables: by name.
-        evaluate: objectives (minimised) and constraints (kept at or below 0) of a point.
+        variables: variables by name.
+        evaluate: function that gives objectives (minimised) and constraints (kept at or below 0) of a point.
         reference: worst objective values that count; None for one objective.
     """
 
@@ -73,9 +70,9 @@ class Run:
     """What one contender evaluated with one seed, in order.
 
     Attributes:
-        objectives: minimised.
-        feasible: whether all constraints were kept.
-        seconds: the run took.
+        objectives: objective values of each evaluation, minimised.
+        feasible: whether each evaluation kept all constraints.
+        seconds: duration of the run.
     """
 
     objectives: list[list[float]] = field(default_factory=list)
@@ -246,9 +243,8 @@ def compare(problem: str, contenders: list[str], seeds: int, trials: int) -> dic
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for seed in range(seeds):
         for name in contenders:
-            start = time.perf_counter()
-            run = CONTENDERS[name](case, trials, seed)
-            run.seconds = time.perf_counter() - start
+            seconds, run = harness.seconds(CONTENDERS[name], case, trials, seed)
+            run.seconds = seconds
             runs[name].append(run)
     feasible = [run.found(trials) for each in runs.values() for run in each]
     everything = np.concatenate([points for points in feasible if len(points)])
@@ -269,12 +265,11 @@ def compare(problem: str, contenders: list[str], seeds: int, trials: int) -> dic
 
 def main() -> None:
     """Prints a table a problem."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=200, help="evaluations of each run (default: 200)")
-    parser.add_argument("--seeds", type=int, default=10, help="runs of each contender (default: 10)")
-    parser.add_argument("--problems", nargs="+", choices=CASES, default=list(CASES), help="which (default: all)")
-    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="who")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser = harness.options(__doc__, seeds=10, trials=200)
+    parser.add_argument("--problems", nargs="+", choices=CASES, default=list(CASES), help="problems (default: all)")
+    parser.add_argument(
+        "--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="searches (default: all)"
+    )
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -294,9 +289,8 @@ def main() -> None:
                 cells += f"{f'{np.mean(values):.4f} ({error:.4f})':>16}"
             p = "" if figures["p"] is None else f"{figures['p']:.3f}"
             print(f"{name:24}{cells}{p:>10}{figures['milliseconds']:8.1f}")
-    if arguments.json:
-        settings = {"seeds": arguments.seeds, "trials": arguments.trials}
-        arguments.json.write_text(json.dumps({**settings, "problems": results}, indent=2) + "\n", encoding="utf-8")
+    settings = {"seeds": arguments.seeds, "trials": arguments.trials}
+    harness.write_json(arguments.json, {**settings, "problems": results})
 
 
 if __name__ == "__main__":

@@ -11,14 +11,11 @@ training part; "difference" is the largest of all outputs for some other images,
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import platform
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +28,7 @@ from mnas_moo.objectives.host.latency import HostLatency, OnnxLatency, ProcessLa
 from mnas_moo.objectives.training.data import load_data
 from mnas_moo.objectives.training.train import NORM_MOMENTUM, Batches, TrainSettings, fit
 from mnas_moo.spaces import NetworkSpec, get, network
+from mnas_moo.studies.benchmarks import harness
 
 PUBLISHED = ("mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2")
 IMAGES = 4  # of the published networks' comparison
@@ -42,10 +40,10 @@ class Subject:
     """A network with weights.
 
     Attributes:
-        name: in the table.
-        module: in evaluation mode.
+        name: name in the table.
+        module: network in evaluation mode.
         calibration: (N, C, H, W) images that int8 ranges come from.
-        images: (N, C, H, W) others, that outputs are compared for.
+        images: (N, C, H, W) other images, for which outputs are compared.
     """
 
     name: str
@@ -158,10 +156,7 @@ def measure(subject: Subject, runtime: Runtime, row: dict[str, Any]) -> None:
 
 def markdown(rows: list[dict[str, Any]]) -> str:
     """The table."""
-    lines = [
-        "| network | runtime | latency ms | (turns) | to LiteRT float32 | file MB | difference | same decision |",
-        "|---|---|---:|---|---:|---:|---:|---:|",
-    ]
+    lines = []
     base = {row["network"]: statistics.median(row["latency_ms"]) for row in rows if row["runtime"] == "LiteRT float32"}
     for row in rows:
         times = row["latency_ms"]
@@ -177,15 +172,15 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             f"{difference:.1e}" if difference < 1e-3 else f"{100 * difference:.1f} %",
             f"{100 * row['same_decision']:.1f} %" if row["network"] == "digits" else "",
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    head = "network, runtime, latency ms, (turns), to LiteRT float32, file MB, difference, same decision"
+    return harness.markdown(head.split(", "), lines, numbers=(2, 4, 5, 6, 7))
 
 
 def main() -> None:
     """Prints the table and how it was measured."""
-    parser = argparse.ArgumentParser(description="The runtimes of this machine side by side.")
-    parser.add_argument("--turns", type=int, default=5, help="measurements of each network and runtime (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write all figures there")
+    parser = harness.options(__doc__)
+    parser.add_argument("--turns", type=int, default=5, help="turns of latency (default: %(default)s)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     subjects = [*map(published, PUBLISHED), digits()]
@@ -206,8 +201,7 @@ def main() -> None:
             else "timed by wall clock."
         )
     )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    harness.write_json(arguments.json, rows)
 
 
 if __name__ == "__main__":

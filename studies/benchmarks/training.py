@@ -11,14 +11,11 @@ time goes.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import functools
-import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,13 +37,15 @@ from mnas_moo.objectives.training.train import (
     fit,
 )
 from mnas_moo.spaces.spec import NetworkSpec
+from mnas_moo.studies.benchmarks import harness
 
 BATCH = 64
 CPU = torch.device("cpu")
 
 
-def plain_loop(model: nn.Module, data: ImageData) -> float:
-    """Seconds of one epoch, the last partial batch included."""
+def plain_loop(make: Callable[[], nn.Module], data: ImageData) -> float:
+    """Seconds of one epoch of a new module, the last partial batch included."""
+    model = make()
     images = ((data.images[data.train].float() - data.mean) / data.std).permute(0, 3, 1, 2).contiguous()
     labels = data.labels[data.train]
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=MOMENTUM, weight_decay=1e-2, nesterov=True)
@@ -119,11 +118,10 @@ def cases(data: ImageData) -> dict[str, tuple[NetworkSpec, Callable[[], nn.Modul
 
 def main() -> None:
     """Prints a table of images a second."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.options(__doc__)
     parser.add_argument("--data", help="a folder with one subfolder of images a class (default: digits)")
     parser.add_argument("--images", type=int, default=2000, help="training images at most (default: 2000)")
     parser.add_argument("--repeats", type=int, default=5, help="turns of each loop (default: 5)")
-    parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     source = arguments.data or "digits"
@@ -135,10 +133,9 @@ def main() -> None:
     print(f"{len(data.train)} images of {data.images.shape[1]} px, batch {BATCH}, 1 thread, {arguments.repeats} turns")
     print(f"{'network':20}{'ours, images/s':>16}{'plain':>10}{'ratio':>8}  where our time goes")
     for name, (spec, make_plain) in cases(data).items():
-        ours, plain = [], []
-        for _ in range(arguments.repeats):
-            ours.append(len(data.train) / our_loop(spec, data))
-            plain.append(len(data.train) / plain_loop(make_plain(), data))
+        contenders = functools.partial(our_loop, spec, data), functools.partial(plain_loop, make_plain, data)
+        turns = harness.in_turns(arguments.repeats, *contenders)
+        ours, plain = ([len(data.train) / seconds for seconds in each] for each in turns)
         ratio = statistics.median(a / b for a, b in zip(ours, plain, strict=True))
         shares = where_time_goes(spec, data)
         result[name] = {
@@ -149,8 +146,7 @@ def main() -> None:
         }
         figures = f"{statistics.median(ours):16.0f}{statistics.median(plain):10.0f}{ratio:8.2f}"
         print(f"{name:20}{figures}  " + ", ".join(f"{part} {share:.0%}" for part, share in shares.items()), flush=True)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    harness.write_json(arguments.json, result)
 
 
 if __name__ == "__main__":

@@ -9,35 +9,19 @@ study of 400 trials as ``source``, whose accuracy is shared. Earlier trials neve
 
 from __future__ import annotations
 
-import argparse
-import json
-import multiprocessing
-import os
-from pathlib import Path
-
 import numpy as np
 import optuna
 
 import mnas_moo
 from mnas_moo.objectives.front import pareto_mask
-from mnas_moo.objectives.tabular.problem import TabularProblem
 from mnas_moo.objectives.tabular.published import bench_table
+from mnas_moo.studies.benchmarks import harness
+from mnas_moo.studies.benchmarks.harness import search
 
 PHONES = {"anb-zcu102": "anb-a100", "nb201-cifar10-pixel3": "nb201-cifar10-raspi4"}
 """Tables, and the other phone of each."""
 STARTS = ("cold", "200 random trials", "10 networks queued", "another phone's study")
 MARKS = (25, 50, 100, 200)
-
-
-def search(problem: TabularProblem, study: optuna.Study, trials: int) -> list[list[float]]:
-    """Objective values of so many new trials."""
-    values = []
-    for _ in range(trials):
-        trial = study.ask()
-        found = problem.measure(problem.suggest(trial))
-        values.append([found[objective] for objective in problem.directions])
-        study.tell(trial, values[-1])
-    return values
 
 
 def run(task: tuple[str, str, int, int, str]) -> tuple[str, str, dict[int, float]]:
@@ -62,20 +46,12 @@ def run(task: tuple[str, str, int, int, str]) -> tuple[str, str, dict[int, float
         front = pareto_mask([trial.values for trial in earlier.trials], earlier.directions)
         for place in np.flatnonzero(front)[:10]:
             study.enqueue_trial(earlier.trials[place].params)
-    values = np.array(search(problem, study, trials))
-    return name, start, {mark: problem.regret(values[:mark]) for mark in MARKS if mark <= trials}
+    return name, start, harness.regrets(problem, search(problem, study, trials), MARKS)
 
 
 def main() -> None:
     """Runs all and prints a table for each phone."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", required=True, help="folder of the tables")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--json", type=Path, default=Path("warm_start.json"))
-    arguments = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
+    arguments = harness.options(__doc__, tables="needed", seeds=5, trials=100, jobs=2).parse_args()
     tasks = [
         (name, start, seed, arguments.trials, arguments.tables)
         for seed in range(arguments.seeds)
@@ -83,18 +59,17 @@ def main() -> None:
         for start in STARTS
     ]
     regrets: dict[str, dict[str, list[dict[int, float]]]] = {}
-    with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
-        for name, start, marks in pool.imap_unordered(run, tasks):
-            regrets.setdefault(name, {}).setdefault(start, []).append(marks)
-    arguments.json.write_text(json.dumps(regrets, indent=1))
+    for name, start, marks in harness.in_processes(run, tasks, arguments.jobs):
+        regrets.setdefault(name, {}).setdefault(start, []).append(marks)
+    harness.write_json(arguments.json, regrets)
     marks_shown = [mark for mark in MARKS if mark <= arguments.trials]
     print(f"mean regret after so many new trials, {arguments.seeds} seeds")
-    print("| table | start |" + "".join(f" {mark} |" for mark in marks_shown))
-    print("|---|---|" + "---|" * len(marks_shown))
+    lines = []
     for name in PHONES:
         for start in STARTS:
             means = [np.mean([marks[mark] for marks in regrets[name][start]]) for mark in marks_shown]
-            print(f"| {name} | {start} |" + "".join(f" {mean:.4f} |" for mean in means))
+            lines.append([name, start, *(f"{mean:.4f}" for mean in means)])
+    print(harness.markdown(["table", "start", *map(str, marks_shown)], lines))
 
 
 if __name__ == "__main__":
