@@ -14,7 +14,7 @@ EXTRAS_all := test,convert
 
 # Processes that share the tests, each computing on one thread. Tests of timing are written for two.
 WORKERS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 # Those without a program of their own: what the others share, and the page of one of them.
 BENCHMARKS := $(filter-out %/harness.py %_page.py,$(wildcard studies/benchmarks/*.py))
 
