@@ -1,9 +1,9 @@
-"""Genomes as rows of numbers, for the model and for mutations: the union of all parameters that a history knows.
+"""Genomes as rows of numbers, for the surrogate and for mutations, with a column for each parameter of a history.
 
-A column is a decision: a category's token, a number's place in [0, 1] on its own scale, or ``ABSENT`` where a
-conditional parameter does not exist. Which parameters exist is learnt from the history: a parameter that is sometimes
-absent is taken to depend on the values of one earlier parameter, as ``if``s around ``suggest_*`` make it. Where that
-is wrong, a trial leaves its plan and the policy goes on from there.
+A cell is the place of the parameter's value (``Decision.place``), or ``ABSENT`` where a conditional parameter does not
+exist. Which parameters exist is learnt from the history: a parameter that is sometimes absent is assumed to depend on
+the value of one earlier parameter, as an ``if`` around ``suggest_*`` makes it. Where that is wrong, the trial asks for
+other parameters than its row has, and the policy decides the rest.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 
 ABSENT = -1.0
+"""The cell of a parameter that does not exist."""
 
 KNOTS, WIDTH = 7, 0.2
-"""A number is seen through this many bells on [0, 1] of this width."""
+"""Number and standard deviation of the Gaussian basis functions on [0, 1] that turn a number into features."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,15 @@ class Presence:
     """When a parameter exists.
 
     Attributes:
-        parent: column of the parameter it depends on.
+        parent: column of the parameter that it depends on.
         seen: (K,) places of the parent that occurred, ascending.
-        exists: (K,) whether the parameter existed then.
+        exists: (K,) whether the parameter existed at each of them.
+
+    >>> from optuna.distributions import IntDistribution
+    >>> layers = Decision("layers", IntDistribution(1, 4))
+    >>> second_kernel = Presence(0, layers.spans[:, 0], np.array([False, True, True, True]))
+    >>> second_kernel(layers, np.array([layers.place(1), layers.place(3), ABSENT]))
+    array([False,  True, False])
     """
 
     parent: int
@@ -42,32 +49,55 @@ class Presence:
     exists: Booleans
 
     def __call__(self, decision: Decision, places: Floats) -> Booleans:
-        """Whether it exists for these places (N,) of the parent ``decision``."""
+        """(N,) whether the parameter exists, for places (N,) of its parent: as at the nearest place that occurred.
+
+        Args:
+            decision: decision of the parent.
+            places: places of the parent. Where it is absent, or a category that never occurred, the parameter is
+                taken not to exist.
+        """
         nearest = np.abs(places[:, None] - self.seen).argmin(axis=1)
         known = self.exists[nearest]
-        if not decision.ordered:  # of a category that never occurred nothing is known
+        if not decision.ordered:  # the token next to another one says nothing about it
             known = known & (self.seen[nearest] == places)
         return np.asarray(known & (places != ABSENT))
 
 
 class Encoding:
-    """The columns of a history.
+    """The columns of a history, and genomes as rows of them.
 
     Args:
-        records: whose decisions make the columns.
+        records: trials whose decisions become the columns.
+
+    Attributes:
+        decisions: decision of each column, D in all.
+        column: column of each decision by its name.
+        rows: (N, D) rows of the records.
+        optional: (D,) whether the parameter was absent in any record.
+        presence: when each optional parameter exists, by column; None where no single earlier parameter explains it.
+
+    >>> from optuna.distributions import CategoricalDistribution, IntDistribution
+    >>> kernel, layers = Decision("kernel", CategoricalDistribution([3, 5])), Decision("layers", IntDistribution(1, 4))
+    >>> genome = (kernel, 1), (layers, 1)
+    >>> record = Record(0, genome, (1.0, 0.375), (0.9, 12.0), (), failed=False, whole=True, note={})
+    >>> encoding = Encoding([record])
+    >>> encoding.rows
+    array([[1.   , 0.375]])
+    >>> encoding.params(encoding.rows[0])
+    {'kernel': 5, 'layers': 2}
+    >>> encoding.row({"layers": 4})
+    array([-1.   ,  0.875])
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.decisions = _columns(records)
         self.column = {decision.name: j for j, decision in enumerate(self.decisions)}
         self.rows = self.encode(records)
-        """(N, D) rows of the records."""
         self.optional = (self.rows == ABSENT).any(axis=0)
-        """(D,) whether the parameter was ever absent."""
         self.presence = {int(j): _presence(self.rows, int(j)) for j in np.flatnonzero(self.optional)}
 
     def encode(self, records: Sequence[Record]) -> Floats:
-        """(N, D) rows; decisions that are no columns are left out."""
+        """(N, D) rows of records; decisions without a column are left out."""
         rows = np.full((len(records), len(self.decisions)), ABSENT)
         indices: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}  # most records have the same decisions
         for row, record in zip(rows, records, strict=True):
@@ -80,7 +110,7 @@ class Encoding:
         return rows
 
     def params(self, row: Floats) -> dict[str, Any]:
-        """The parameters of a row (D,), in order."""
+        """The parameters of a row (D,), in the order of the columns, without the absent ones."""
         return {
             decision.name: decision.at(float(place))
             for decision, place in zip(self.decisions, row, strict=True)
@@ -88,7 +118,7 @@ class Encoding:
         }
 
     def row(self, params: Mapping[str, Any]) -> Floats:
-        """(D,) the row of parameters."""
+        """(D,) the row of some parameters; the others are absent."""
         return np.array(
             [
                 decision.place(params[decision.name]) if decision.name in params else ABSENT
@@ -97,7 +127,7 @@ class Encoding:
         )
 
     def mask(self, rows: Floats) -> Floats:
-        """Rows (N, D) without the parameters that do not exist in them."""
+        """(N, D) rows in which the parameters that do not exist, as far as known, are ``ABSENT``."""
         rows = rows.copy()
         for j, presence in self.presence.items():
             if presence is not None:
@@ -106,14 +136,14 @@ class Encoding:
         return rows
 
     def exists(self, rows: Floats, j: int) -> Booleans:
-        """(N,) whether column j exists in rows of which the columns before it are decided."""
+        """(N,) whether the parameter of column j exists in rows (N, D) whose earlier columns are set."""
         presence = self.presence.get(j)
         if presence is None:
             return np.ones(len(rows), dtype=bool)
         return presence(self.decisions[presence.parent], rows[:, presence.parent])
 
     def random(self, rng: np.random.Generator, n: int) -> Floats:
-        """(n, D) rows, uniform in every column, none absent."""
+        """(n, D) rows, uniform in every column, no parameter absent."""
         rows = np.empty((n, len(self.decisions)))
         for j, decision in enumerate(self.decisions):
             if decision.ordered:
@@ -123,16 +153,17 @@ class Encoding:
         return rows
 
     def features(self, rows: Floats) -> Floats:
-        """What the model sees: a vector of length 1 for each column.
+        """The features of rows for the surrogate: for each column a vector of length 1, all joined.
 
-        The scalar product of two such vectors is 1 where a parameter is the same and 0 where it is not; numbers in
-        between are similar. A whole number is half a category, as many index choices without an order.
+        The scalar product of two rows' vectors of a category is 1 for equal categories and 0 for others; of numbers
+        it is the larger the closer they are. Numbers with few values count half as categories, since many of them
+        index choices without an order.
 
         Args:
-            rows: (N, D).
+            rows: (N, D) rows, absent parameters marked.
 
         Returns:
-            (N, S).
+            (N, S) features.
         """
         parts = []
         for j, (decision, optional) in enumerate(zip(self.decisions, self.optional, strict=True)):
@@ -154,7 +185,7 @@ class Encoding:
 
 
 def _columns(records: Sequence[Record]) -> list[Decision]:
-    """All decisions by name, each behind the one it followed when it was first met."""
+    """All decisions, one for each name, each behind the one that it followed where it occurred first."""
     order: list[Decision] = []
     known: set[str] = set()
     last: object = None
@@ -175,7 +206,7 @@ def _columns(records: Sequence[Record]) -> list[Decision]:
 
 
 def _presence(rows: Floats, j: int) -> Presence | None:
-    """The rule that explains when column j exists; None if no single parameter before it does."""
+    """The rule when the parameter of column j exists; None if no single parameter before it explains that."""
     there = rows[:, j] != ABSENT
     best: Presence | None = None
     for parent in range(j - 1, -1, -1):
@@ -186,7 +217,7 @@ def _presence(rows: Floats, j: int) -> Presence | None:
         exists = np.isin(seen, places[there])
         if np.isin(seen[exists], places[~there]).any():
             continue
-        # Many different values explain anything: the parameter with the fewest is the likeliest, of equals the last.
+        # A parameter with many values explains anything: take the one with the fewest, and of equals the last.
         if best is None or len(seen) < len(best.seen):
             best = Presence(parent, seen, exists)
     return best

@@ -1,8 +1,8 @@
-"""The trial history as the search sees it: a list that only grows, read incrementally from a study.
+"""The history of a study as the search sees it: a list that only grows, read incrementally.
 
 Everything a sampler knows is a function of (seed, configuration, this list), so a new process that reads the same
-storage knows the same. Trials stand in the order in which they *finished*: a prefix of it never changes, however
-many workers there are and whichever of them dies, and what was learnt from a prefix stays valid.
+storage knows the same. Trials are listed in the order in which they *finished*: a prefix of the list never changes,
+however many workers there are and whichever of them dies, so what was learnt from a prefix stays valid.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from optuna.trial import FrozenTrial, TrialState
 from mnas_moo.genomes.tokens import Decision
 
 ATTRIBUTE = "mnas_moo"
-"""Key of the private trial attribute: what the sampler that proposed a trial says of it, with a format version."""
+"""Key of the system attribute of a trial in which the sampler that proposed it keeps its note and a format version."""
 
 Genome = tuple[tuple[Decision, int], ...]
+"""Decisions and their tokens, in the order in which they were made."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,20 @@ class Record:
     """One finished trial.
 
     Attributes:
-        number: its number in the study.
-        genome: its decisions in the order they were made, without parameters of a single value.
-        places: where the value of each decision stands (``Decision.place``).
+        number: number of the trial in the study.
+        genome: decisions in the order they were made, without parameters of a single value.
+        places: ``Decision.place`` of each decision's value.
         values: objective values in the study's units; None unless the trial completed with finite ones.
-        constraints: its constraint values, kept where <= 0; those of Optuna's one list or of its names, sorted.
-        failed: whether it failed, or had a value that is no number.
-        whole: whether the genome is all there is: the trial was not cut short in the middle of its decisions.
-        note: what the sampler that proposed it wrote down; empty for a foreign or enqueued trial.
+        constraints: constraint values, satisfied where <= 0, in the order of their sorted names.
+        failed: whether the trial failed, or completed with a value that is not finite.
+        whole: whether the genome is complete: the trial did not fail in the middle of its decisions.
+        note: note of the sampler that proposed the trial; empty if another sampler did or the trial was enqueued.
+
+    >>> from optuna.distributions import IntDistribution
+    >>> layers = Decision("layers", IntDistribution(1, 4))
+    >>> record = Record(0, ((layers, 1),), (0.375,), (0.9, 12.0), (-1.0, 0.5), failed=False, whole=True, note={})
+    >>> record.violation
+    0.5
     """
 
     number: int
@@ -53,19 +60,34 @@ class Record:
 
     @property
     def violation(self) -> float:
-        """Sum of its constraint values above 0; 0 where it is feasible."""
+        """Sum of the constraint values above 0; 0 for a feasible trial."""
         return sum(max(value, 0.0) for value in self.constraints)
 
 
 @dataclass
 class Branch:
-    """A node of the tree of finished genomes, for spaces that are only known as they are walked."""
+    """A node of the tree of finished genomes, for conditional spaces, which are only known as far as they were tried.
+
+    Attributes:
+        branches: node after each decision and token that was tried here.
+        exhausted: whether no untried genome is known that begins with the decisions up to this node.
+
+    >>> from optuna.distributions import CategoricalDistribution
+    >>> kernel = Decision("kernel", CategoricalDistribution([3, 5]))
+    >>> tree = Branch()
+    >>> tree.add(((kernel, 0),))
+    >>> tree.exhausted, tree.follow(((kernel, 0),)).exhausted
+    (False, True)
+    >>> tree.add(((kernel, 1),))
+    >>> tree.exhausted
+    True
+    """
 
     branches: dict[tuple[Decision, int], Branch] = field(default_factory=dict)
     exhausted: bool = False
 
     def add(self, genome: Genome) -> None:
-        """Marks a genome as tried, and every decision of it after which nothing untried is known."""
+        """Marks a genome as tried, and each of its nodes as exhausted after which no untried genome is known."""
         if not genome:
             self.exhausted = True
             return
@@ -76,7 +98,7 @@ class Branch:
         self.exhausted = decision.exact and all(branch is not None and branch.exhausted for branch in tokens)
 
     def follow(self, genome: Genome) -> Branch:
-        """The node after these decisions."""
+        """The node after these decisions; an empty one where they were never tried."""
         branch = self
         for step in genome:
             branch = branch.branches.get(step, _NOTHING)
@@ -90,11 +112,23 @@ class History:
     """Finished trials of one study in the order they finished.
 
     Attributes:
-        finished: all of them, whatever became of them.
-        space: the parameters of the first completed trial (single-valued ones left out), in its order; the search
-            space as long as ``static`` holds.
+        finished: all finished trials, completed, pruned or failed.
+        space: parameters of the first completed trial in its order, without those of a single value; the search space
+            as long as ``static`` is true.
         static: whether every completed trial had exactly these parameters.
         running: trials that have not finished, by number.
+
+    >>> import optuna
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> study = optuna.create_study()
+    >>> study.optimize(lambda trial: trial.suggest_int("x", 1, 3), n_trials=2)
+    >>> history = History()
+    >>> [trial.number for trial in history.read(study.trials)]
+    [0, 1]
+    >>> len(history.finished), list(history.space), history.static
+    (2, ['x'], True)
+    >>> history.read(study.trials)
+    []
     """
 
     def __init__(self) -> None:
@@ -109,10 +143,10 @@ class History:
         self._decisions: dict[str, Decision] = {}
 
     def read(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Takes up what is new.
+        """Adds the trials that finished since the last call.
 
         Args:
-            trials: all trials of the study by number, as its storage has them now.
+            trials: all trials of the study in the order of their numbers, as its storage has them now.
 
         Returns:
             The trials that finished since the last call, in the order they finished.
@@ -129,7 +163,7 @@ class History:
 
     @property
     def tree(self) -> Branch:
-        """The tree of all whole genomes; grown when asked for, as only conditional spaces need it."""
+        """The tree of all complete genomes; built when asked for, as only conditional spaces need it."""
         for record in self.finished[self._in_tree :]:
             if record.genome and record.whole:
                 self._tree.add(record.genome)
@@ -145,9 +179,9 @@ class History:
         )
 
     def decision(self, name: str, distribution: BaseDistribution) -> Decision:
-        """The decision of a parameter: the same object as last time where nothing changed."""
+        """The decision of a parameter: the same object as in the last call if its distribution is the same."""
         known = self._decisions.get(name)
-        # Not `!=`, which Optuna makes slow for choices: it would cost more than all else that is done here.
+        # Not `!=`: Optuna's comparison of choices is slower than everything else that is done here.
         if known is None or vars(known.distribution) != vars(distribution):
             known = self._decisions[name] = Decision(name, distribution)
         return known
@@ -173,16 +207,26 @@ class History:
 
 
 def key_of(params: Mapping[str, Any]) -> str:
-    """A short name of a genome, the same in every process: 32 hexadecimal digits of a hash of its parameters."""
+    """32 hexadecimal digits that identify the parameters of a trial, the same in every process and in any order.
+
+    >>> key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1})
+    True
+    """
     text = json.dumps({name: params[name] for name in sorted(params)}, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def generator(seed: int, ordinal: int, purpose: str) -> np.random.Generator:
-    """The randomness of one trial for one purpose."""
+    """A random generator for one trial and one purpose.
+
+    Args:
+        seed: seed of the sampler.
+        ordinal: ``ordinal_of`` the trial.
+        purpose: name of what the numbers are for; other purposes get other numbers.
+    """
     return np.random.default_rng([seed, ordinal, zlib.crc32(purpose.encode())])
 
 
 def ordinal_of(trial: FrozenTrial) -> int:
-    """A trial's place in the sequence of random numbers: its number, or that of the trial it tries again."""
+    """The number by which a trial's random generators are seeded: its own, or that of the failed trial it repeats."""
     return int(trial.system_attrs.get("failed_trial", trial.number))

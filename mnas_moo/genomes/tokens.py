@@ -1,8 +1,11 @@
 """Tokens: every parameter of a search is one decision among a few tokens.
 
-A categorical parameter, or a number with few values, has one token a value. A number with many values (or a
-continuous one) is cut into ``BINS`` intervals, equal on its own scale (logarithmic where it is): the policy chooses
-the interval, and the place within it is uniform. The papers search categorical choices only; numbers are ours.
+A categorical parameter, or a number with few values, has one token for each value. The range of a number with many
+values, or of a continuous one, is cut into ``BINS`` intervals of equal width on the parameter's scale, linear or
+logarithmic: the policy chooses the interval, and the value is drawn uniformly within it. The papers (Zoph et al. 2018,
+Tan et al. 2019) search categorical choices only; numbers are ours.
+
+A *place* is the value of a parameter as a float: a category's token, or a number's position in [0, 1] on its scale.
 """
 
 from __future__ import annotations
@@ -18,15 +21,26 @@ import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 BINS = 32
+"""Most tokens of a number."""
 
 
 @dataclass(frozen=True, eq=False)
 class Decision:
     """One parameter as a decision; equal decisions share what the policy has learnt of them.
 
-    >>> decision = Decision("kernel", CategoricalDistribution([3, 5]))
-    >>> decision.size, decision.token(5), decision.value(0, 0.5)
-    (2, 1, 3)
+    Attributes:
+        name: name of the parameter.
+        distribution: Optuna's distribution of the parameter.
+
+    >>> kernel = Decision("kernel", CategoricalDistribution([3, 5]))
+    >>> kernel.size, kernel.token(5), kernel.value(0, 0.5), kernel.place(5)
+    (2, 1, 3, 1.0)
+    >>> layers = Decision("layers", IntDistribution(1, 4))
+    >>> layers.size, layers.token(2), layers.place(2), layers.at(0.9)
+    (4, 1, 0.375, 4)
+    >>> rate = Decision("rate", FloatDistribution(1e-4, 1.0, log=True))
+    >>> rate.size, rate.token(1e-2), round(rate.value(16, 0.0), 9), rate.place(1e-2)
+    (32, 16, 0.01, 0.5)
     """
 
     name: str
@@ -68,11 +82,11 @@ class Decision:
         return min(max(bisect.bisect_right(self._edges, place) - 1, 0), self.size - 1)
 
     def value(self, token: int, u: float) -> Any:
-        """A value of the parameter.
+        """A value that a token stands for.
 
         Args:
-            token: one of ``size``.
-            u: in [0, 1): the place within the token's interval.
+            token: token in [0, ``size``).
+            u: position within the token's interval in [0, 1); without effect where the token stands for one value.
         """
         d = self.distribution
         if isinstance(d, CategoricalDistribution):
@@ -90,11 +104,11 @@ class Decision:
 
     @cached_property
     def ordered(self) -> bool:
-        """Whether it is a number: its values have an order."""
+        """Whether the parameter is a number, so that its values have an order."""
         return not isinstance(self.distribution, CategoricalDistribution)
 
     def place(self, value: Any) -> float:
-        """Where a value stands: of a number in [0, 1] on its own scale, of a category its token."""
+        """The place of a value: a number's position in [0, 1] on its scale, a category's token."""
         if not self.ordered:
             return float(self.token(value))
         if self._grid:
@@ -103,7 +117,7 @@ class Decision:
         return float(min(max((self._scale(value) - low) / (high - low), 0.0), 1.0))
 
     def at(self, place: float) -> Any:
-        """The value (nearest) to a place."""
+        """The value at a place, or the nearest one to it."""
         d = self.distribution
         if isinstance(d, CategoricalDistribution):
             return d.choices[int(place)]
@@ -119,13 +133,16 @@ class Decision:
         return float(min(max(math.exp(scaled) if d.log else scaled, d.low), d.high))
 
     def snap(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The nearest places (any shape) at which there is a value."""
+        """The nearest places at which there are values, in the shape of ``places``."""
         if not self.ordered or not self._grid:
             return places
         return self._place_of(self._nearest(places))
 
     def steps(self, place: float) -> npt.NDArray[np.float64]:
-        """Places one decision away: every other category, and of a number those next to it on either side."""
+        """(K,) places one step away: all other categories, or the next smaller and the next larger number.
+
+        A continuous number moves by 0.02 of its scale.
+        """
         if not self.ordered:
             return np.array([token for token in range(self.size) if token != int(place)], dtype=float)
         if not self._grid:
@@ -135,7 +152,7 @@ class Decision:
 
     @cached_property
     def spans(self) -> npt.NDArray[np.float64]:
-        """(size, 2): the places between which each token's values stand."""
+        """(size, 2) the smallest and the largest place of each token's values."""
         if not self.ordered:
             return np.repeat(np.arange(self.size, dtype=float)[:, None], 2, axis=1)
         if self._grid:
@@ -146,13 +163,13 @@ class Decision:
 
     @cached_property
     def _count(self) -> int:
-        """Values of a grid."""
+        """Number of values of a grid."""
         d = self.distribution
         assert isinstance(d, IntDistribution | FloatDistribution)
         return self._index(d.high) + 1
 
     def _place_of(self, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Places of a grid's values: the middles of their shares of the scale."""
+        """Places of a grid's values by index: the middle of each value's share of the scale."""
         d = self.distribution
         assert isinstance(d, IntDistribution | FloatDistribution)
         if not d.log:
@@ -161,7 +178,7 @@ class Decision:
         return np.asarray((np.log(d.low + np.asarray(index)) - low) / (high - low))
 
     def _nearest(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """Indices of the grid's values whose shares hold these places."""
+        """Indices of the grid's values whose shares of the scale hold these places."""
         d = self.distribution
         assert isinstance(d, IntDistribution | FloatDistribution)
         if d.log:
@@ -194,7 +211,7 @@ class Decision:
 
     @cached_property
     def _edges(self) -> list[float]:
-        """Edges of the tokens' intervals, ascending: of grid indices, or on the parameter's scale."""
+        """(size + 1) edges of the tokens' intervals, ascending: indices of a grid, or positions on the scale."""
         d = self.distribution
         assert isinstance(d, IntDistribution | FloatDistribution)
         if not self._grid:

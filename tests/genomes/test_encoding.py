@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnas_moo.genomes.encoding import ABSENT, Encoding
+from mnas_moo.genomes.encoding import ABSENT, Encoding, Presence
 from mnas_moo.genomes.history import History
 from mnas_moo.genomes.tokens import Decision
 
@@ -110,3 +110,80 @@ def test_an_absent_parameter_is_marked() -> None:
     assert (known.rows[:, known.column["b0_l2_op"]] == ABSENT).any()
     assert known.optional[known.column["b0_l2_op"]]
     assert not known.optional[known.column["b0_layers"]]
+
+
+def test_a_category_that_never_occurred_says_nothing() -> None:
+    operation = Decision("op", CategoricalDistribution(["conv", "mbconv", "skip"]))
+    ratio = Presence(0, np.array([0.0, 1.0]), np.array([False, True]))
+    assert ratio(operation, np.array([0.0, 1.0, 2.0])).tolist() == [False, True, False]
+
+
+def test_a_number_that_never_occurred_is_as_the_nearest_that_did() -> None:
+    layers = Decision("layers", IntDistribution(1, 8))
+    seen = np.array([layers.place(n) for n in (1, 5)])
+    third = Presence(0, seen, np.array([False, True]))
+    places = np.array([layers.place(n) for n in (2, 4, 8)])
+    assert third(layers, places).tolist() == [False, True, True]
+
+
+def test_what_depends_on_an_absent_parameter_is_absent() -> None:
+    operation = Decision("op", CategoricalDistribution(["conv", "mbconv"]))
+    ratio = Presence(0, np.array([0.0, 1.0]), np.array([True, True]))
+    assert ratio(operation, np.array([ABSENT])).tolist() == [False]
+
+
+def test_a_parameter_depends_on_the_one_with_the_fewest_values() -> None:
+    known = encoding(layered, 60)
+    presence = known.presence[known.column["b1_l0_ratio"]]
+    assert presence is not None
+    assert known.decisions[presence.parent].name == "b1_l0_op"
+    assert presence.exists.tolist() == [False, True]
+
+
+def test_a_parameter_that_no_single_one_explains_is_always_proposed() -> None:
+    def both(trial: optuna.Trial) -> float:
+        if trial.suggest_int("a", 0, 1) + trial.suggest_int("b", 0, 1) == 1:
+            trial.suggest_int("c", 0, 1)
+        return 0.0
+
+    known = encoding(both)
+    j = known.column["c"]
+    assert known.optional[j]
+    assert known.presence[j] is None
+    assert known.exists(known.rows, j).all()
+    assert (known.mask(np.full((1, 3), 0.25)) != ABSENT).all()
+
+
+def test_existence_is_asked_column_by_column_as_rows_are_filled() -> None:
+    known = encoding(layered, 60)
+    rows = known.mask(known.random(np.random.default_rng(1), 100))
+    for j in range(len(known.decisions)):
+        assert known.exists(rows, j).tolist() == (rows[:, j] != ABSENT).tolist()
+
+
+def test_masking_leaves_its_argument_as_it_was() -> None:
+    known = encoding(layered)
+    rows = known.random(np.random.default_rng(0), 5)
+    before = rows.copy()
+    known.mask(rows)
+    assert np.array_equal(rows, before)
+
+
+def test_random_rows_hold_places_of_values() -> None:
+    known = encoding(layered)
+    rows = known.random(np.random.default_rng(0), 200)
+    assert rows.shape == (200, len(known.decisions))
+    for j, decision in enumerate(known.decisions):
+        places = {decision.place(decision.at(float(place))) for place in rows[:, j]}
+        assert places == set(rows[:, j])
+        assert len(places) == decision.size
+
+
+def test_decisions_of_other_histories_are_left_out() -> None:
+    known = encoding(layered)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    study.optimize(lambda trial: trial.suggest_int("b0_layers", 1, 3) + trial.suggest_int("new", 0, 9), n_trials=1)
+    history = History()
+    history.read(study.trials)
+    (row,) = known.encode(history.finished)
+    assert known.params(row) == {"b0_layers": study.trials[0].params["b0_layers"]}

@@ -132,3 +132,55 @@ def test_reading_takes_up_each_trial_once() -> None:
         study.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=2)
         assert len(history.read(study.trials)) == 2
         assert len(history.finished) == 2 * (n + 1)
+
+
+def test_a_trial_that_failed_may_have_been_cut_short() -> None:
+    history = History()
+    states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
+    history.read([trial(i, {"x": "a"}, state=state) for i, state in enumerate(states)])
+    assert [record.whole for record in history.finished] == [True, True, False]
+    assert [record.failed for record in history.finished] == [False, False, True]
+
+
+def test_parameters_of_a_single_value_are_no_decisions() -> None:
+    history = History()
+    distributions = {"x": AB, "only": CategoricalDistribution(["one"])}
+    genome = history.genome({"only": "one", "x": "b"}, distributions)
+    assert genome == ((Decision("x", AB), 1),)
+
+
+def test_a_decision_is_kept_until_its_distribution_changes() -> None:
+    history = History()
+    first = history.decision("x", CategoricalDistribution(["a", "b"]))
+    assert history.decision("x", CategoricalDistribution(["a", "b"])) is first
+    assert history.decision("x", CategoricalDistribution(["a", "c"])) != first
+
+
+def test_the_tree_holds_whole_genomes_only_and_grows_with_the_history() -> None:
+    history = History()
+    trials = [trial(0, {"x": "a", "y": "a"}, state=TrialState.FAIL), trial(1, {"x": "b"})]
+    history.read(trials)
+    x = Decision("x", AB)
+    assert history.tree.follow(((x, 1),)).exhausted
+    assert not history.tree.follow(((x, 0),)).branches
+    history.read([*trials, trial(2, {"x": "a"})])
+    assert history.tree.exhausted
+
+
+def test_genomes_that_nobody_tried_lead_to_an_empty_node() -> None:
+    x, y = Decision("x", AB), Decision("y", AB)
+    node = Branch().follow(((x, 0), (y, 1)))
+    assert not node.exhausted
+    assert not node.branches
+
+
+def test_constraints_are_read_in_the_order_of_their_names() -> None:
+    study = optuna.create_study()
+    asked = study.ask()
+    asked.suggest_float("x", 0, 1)
+    asked.set_constraint("b", 2.0)
+    asked.set_constraint("a", -1.0)
+    study.tell(asked, 0.0)
+    history = History()
+    history.read(study.trials)
+    assert history.finished[0].constraints == (-1.0, 2.0)
