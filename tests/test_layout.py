@@ -21,38 +21,7 @@ REASON = "One file because"
 """Begins the sentence of a docstring that says why a module is longer than these lines."""
 
 TESTED_IN = {
-    "mnas_moo/compare/arenas.py": "tests/compare/test_comparison.py",
-    "mnas_moo/compare/contenders.py": "tests/compare/test_comparison.py",
-    "mnas_moo/compare/page.py": "tests/compare/test_report.py",
-    "mnas_moo/compare/record.py": "tests/compare/test_tabular_run.py",
-    "mnas_moo/compare/timed_sampler.py": "tests/compare/test_comparison.py",
-    "mnas_moo/policy/front_learner.py": "tests/policy/test_learner.py",
-    "mnas_moo/policy/paper.py": "tests/policy/test_learner.py",
-    "mnas_moo/policy/study_state.py": "tests/test_sampler.py",
-    "mnas_moo/reports/progress.py": "tests/reports/test_text.py",
-    "mnas_moo/running/latency_sources.py": "tests/running/test_run.py",
-    "mnas_moo/running/network_trials.py": "tests/running/test_run.py",
-    "mnas_moo/running/trials.py": "tests/running/test_run.py",
-    "mnas_moo/surrogate/pool.py": "tests/policy/test_learner.py",
-    "mnas_moo/surrogate/proposals.py": "tests/policy/test_learner.py",
-    "mnas_moo/surrogate/surrogate.py": "tests/policy/test_learner.py",
-    "objectives/extras.py": "tests/running/test_samplers.py",
-    "objectives/host/worker.py": "tests/objectives/host/test_latency.py",
-    "objectives/objective.py": "tests/objectives/host/test_latency.py",
-    "objectives/phone/session.py": "tests/objectives/phone/test_latency.py",
-    "objectives/phone/turn.py": "tests/objectives/phone/test_latency.py",
-    "objectives/virtual_phone/benchmark_client.py": "tests/objectives/virtual_phone/test_benchmark.py",
-    "objectives/virtual_phone/benchmark_service.py": "tests/objectives/virtual_phone/test_benchmark.py",
-    "objectives/virtual_phone/benchmark_worker.py": "tests/objectives/virtual_phone/test_benchmark.py",
-    "objectives/virtual_phone/connection.py": "tests/objectives/virtual_phone/test_shell.py",
     "objectives/virtual_phone/event.py": "tests/objectives/virtual_phone/test_phones.py",
-    "objectives/virtual_phone/image.py": "tests/objectives/virtual_phone/test_shell.py",
-    "objectives/virtual_phone/models.py": "tests/objectives/virtual_phone/test_phones.py",
-    "objectives/virtual_phone/phone.py": "tests/objectives/virtual_phone/test_phones.py",
-    "objectives/virtual_phone/protocol.py": "tests/objectives/virtual_phone/test_shell.py",
-    "objectives/virtual_phone/server.py": "tests/objectives/virtual_phone/test_phones.py",
-    "spaces/names.py": "tests/spaces/test_spaces.py",
-    "spaces/operations.py": "tests/spaces/test_spec.py",
 }
 """Modules that are tested through others, and the tests that do so: their work shows only where they meet those."""
 

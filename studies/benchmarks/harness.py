@@ -20,7 +20,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import numpy as np
 import optuna
 
-from mnas_moo.objectives.tabular.problem import TableProblem
+from mnas_moo.objectives.tabular.problem import TabularProblem
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -122,7 +122,7 @@ def in_processes(
         yield from pool.imap_unordered(function, tasks)
 
 
-def search(problem: TableProblem, study: optuna.Study, trials: int, workers: int = 1) -> list[list[float]]:
+def search(problem: TabularProblem, study: optuna.Study, trials: int, workers: int = 1) -> list[list[float]]:
     """(trials, M) objective values of new trials on a table, in the order of its directions.
 
     Args:
@@ -141,7 +141,7 @@ def search(problem: TableProblem, study: optuna.Study, trials: int, workers: int
     return values
 
 
-def regrets(problem: TableProblem, values: Sequence[Sequence[float]], marks: Iterable[int]) -> dict[int, float]:
+def regrets(problem: TabularProblem, values: Sequence[Sequence[float]], marks: Iterable[int]) -> dict[int, float]:
     """The regret after so many trials, for the marks that a run of (N, M) objective values reached."""
     return {mark: problem.regret(np.array(values[:mark])) for mark in marks if mark <= len(values)}
 

@@ -31,7 +31,8 @@ import optuna
 import mnas_moo
 from mnas_moo import spaces
 from mnas_moo.objectives.front import pareto_mask
-from mnas_moo.objectives.tabular.published import TableProblem, bench_table
+from mnas_moo.objectives.tabular.problem import TabularProblem
+from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.studies.benchmarks import harness, paper_comparison_page
 from mnas_moo.studies.benchmarks.paper_comparison_page import BINS, ENTROPY_TRIALS, FAST, PUBLISHED, SLOW
 
@@ -170,7 +171,7 @@ class Table:
     """
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.problem: TableProblem = bench_table(name, folder)
+        self.problem: TabularProblem = bench_table(name, folder)
         best = np.load(folder / "anb" / f"reference_front_{TABLES[name]}.npz")
         order = np.argsort(best["lat_ms"])
         self.front_accuracy: Floats = best["acc"][order] / 100
