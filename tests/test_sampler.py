@@ -162,7 +162,9 @@ def _work(storage: str, trials: int, make: Make) -> None:
 
 
 def _spawn(target: Callable[..., None], *arguments: Any) -> multiprocessing.Process:
-    process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mnas_moo.sampler"])  # torch is imported once for all processes
+    process = context.Process(target=target, args=arguments)
     process.start()
     return process
 
