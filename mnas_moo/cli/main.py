@@ -12,9 +12,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mnas_moo.cli import compare, dashboard, devices, front, lut, run, show
+from mnas_moo.cli import compare, dashboard, devices, front, learning, lut, run, show
 
-VERBS = (run, front, compare, show, devices, lut, dashboard)
+VERBS = (run, front, learning, compare, show, devices, lut, dashboard)
 """The modules of the verbs, in the order in which the help lists them."""
 
 

@@ -35,9 +35,10 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.extras import require
+from mnas_moo.reports.learning import charts_of, learning_of
 from mnas_moo.reports.note import explain
 from mnas_moo.reports.past import history
-from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure
+from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure, learning_figure
 from mnas_moo.running.identity import IDENTITY
 from mnas_moo.running.storage import open_study
 from mnas_moo.running.trials import NETWORK
@@ -215,6 +216,9 @@ class _View(_Forwarding):  # type: ignore[misc]
             if len(past.names) > 1:
                 volume = hypervolume_figure(past)
                 board.save_plotly_graph_object(pinning, volume, graph_object_id="hypervolume")
+            charts = charts_of(learning_of(trials, study.directions, names))
+            if charts:
+                board.save_plotly_graph_object(pinning, learning_figure(charts), graph_object_id="learning")
         return pinboard.pinned
 
     def attributes(self, study_id: int, stored: Mapping[str, Any]) -> dict[str, Any]:

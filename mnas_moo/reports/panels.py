@@ -19,6 +19,10 @@ from mnas_moo.reports.past import PERCENT, Booleans, History
 FRONT_COLOR = "#D55E00"
 GREY = "#808890"
 """Colour of text and axes, legible on white and on the dashboard's dark page."""
+COLORS = (FRONT_COLOR, "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", GREY)
+"""Colours of the lines of a chart, in order."""
+DASHES = ("solid", "dash", "dot", "dashdot")
+"""And their dashes, so that lines differ without colour."""
 
 
 @dataclass(frozen=True)

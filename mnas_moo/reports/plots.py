@@ -9,14 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnas_moo.reports.learning import charts_of, learning_of
 from mnas_moo.reports.past import history
-from mnas_moo.reports.plots_matplotlib import print_front
-from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure
+from mnas_moo.reports.plots_matplotlib import print_front, print_learning
+from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure, learning_figure
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["SUFFIXES", "front_figure", "history", "hypervolume_figure", "save_front"]
+__all__ = [
+    "SUFFIXES",
+    "front_figure",
+    "history",
+    "hypervolume_figure",
+    "learning_figure",
+    "save_front",
+    "save_learning",
+]
 
 SUFFIXES = (".html", ".pdf", ".png", ".svg")
 
@@ -40,9 +49,7 @@ def save_front(study: optuna.Study, path: str | Path) -> None:
         ValueError: the file has another ending, or no trial is finished.
         MissingExtraError: plotly (.html) or matplotlib (the others) is not installed.
     """
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise ValueError(f"{path}: its ending is {path.suffix!r}; a front is written as one of {', '.join(SUFFIXES)}")
+    path = _drawable(path, "a front")
     past = history(study.get_trials(deepcopy=False), study.directions, study.metric_names)
     if not past.numbers:
         raise ValueError(f"study {study.study_name!r} has no finished trial yet, so there is no front to draw")
@@ -50,3 +57,43 @@ def save_front(study: optuna.Study, path: str | Path) -> None:
         front_figure(past).write_html(path, include_plotlyjs=True)
     else:
         print_front(past, path)
+
+
+def save_learning(study: optuna.Study, path: str | Path) -> None:
+    """Draws into a file how the search of a study is learning.
+
+    >>> import optuna, tempfile
+    >>> from mnas_moo import MnasSampler
+    >>> study = optuna.create_study(sampler=MnasSampler(seed=0))
+    >>> study.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=22)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_learning(study, f"{folder}/learning.svg")
+    ...     print([path.name for path in Path(folder).iterdir()])
+    ['learning.svg']
+
+    Args:
+        study: study whose trials ``MnasSampler`` has proposed.
+        path: file to write, as in ``save_front``.
+
+    Raises:
+        ValueError: the file has another ending, or the trials tell nothing of the search.
+        MissingExtraError: plotly (.html) or matplotlib (the others) is not installed.
+    """
+    path = _drawable(path, "a plot")
+    charts = charts_of(learning_of(study.get_trials(deepcopy=False), study.directions, study.metric_names))
+    if not charts:
+        raise ValueError(
+            f"study {study.study_name!r} has nothing to draw: only the samplers mnas and mnas-paper keep how they "
+            "learn, from their second trial on"
+        )
+    if path.suffix == ".html":
+        learning_figure(charts).write_html(path, include_plotlyjs=True)
+    else:
+        print_learning(charts, path)
+
+
+def _drawable(path: str | Path, what: str) -> Path:
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path}: its ending is {path.suffix!r}; {what} is written as one of {', '.join(SUFFIXES)}")
+    return path

@@ -1,13 +1,15 @@
-"""The Pareto front of a study for print, drawn with matplotlib."""
+"""Pictures of a study for print, drawn with matplotlib: its Pareto front, and how its search is learning."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mnas_moo.objectives.extras import require
-from mnas_moo.reports.panels import FRONT_COLOR, Panel, groups_of, outside, panels_of, title_of
+from mnas_moo.reports.learning import Chart
+from mnas_moo.reports.panels import COLORS, DASHES, FRONT_COLOR, Panel, groups_of, outside, panels_of, title_of
 from mnas_moo.reports.past import PERCENT, History
 
 
@@ -54,6 +56,42 @@ def print_front(past: History, path: Path) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     hidden = outside(panels)
     figure.suptitle(title_of(past) + (f" ({hidden})" if hidden else ""), x=0.02, ha="left", fontsize=11)
+    figure.savefig(path, dpi=150)
+
+
+def print_learning(charts: Sequence[Chart], path: Path) -> None:
+    """Draws the charts of a search into a file, two in a row, without matplotlib's global state.
+
+    Args:
+        charts: at least one chart.
+        path: file to write; its ending (.png, .svg, .pdf) decides the format.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figures = require("matplotlib.figure", extra="plot")
+    ticker = require("matplotlib.ticker", extra="plot")
+    rows = -(-len(charts) // 2)
+    figure = figures.Figure(figsize=(9.0, 0.6 + 2.2 * rows), layout="constrained")
+    styles = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+    for i, chart in enumerate(charts):
+        axes = figure.add_subplot(rows, 2, i + 1)
+        axes.set_title(chart.title, fontsize=9, loc="left")
+        axes.grid(color="#e3e6e8", linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+        for n, line in enumerate(chart.lines):
+            look = {"color": COLORS[n % len(COLORS)], "linestyle": styles[DASHES[n % len(DASHES)]], "linewidth": 1.3}
+            marker = "o" if len(line.trials) < 2 else ""
+            axes.plot(line.trials, line.values, label=line.label, marker=marker, **look)
+        if len(chart.lines) > 1:
+            axes.legend(fontsize=7, frameon=False)
+        if chart.percent:
+            axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+            axes.set_ylim(-0.03, 1.03)
+        if i >= len(charts) - 2:
+            axes.set_xlabel("trial", fontsize=8)
+    figure.suptitle("How the search is learning", x=0.02, ha="left", fontsize=11)
     figure.savefig(path, dpi=150)
 
 

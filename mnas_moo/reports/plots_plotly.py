@@ -1,14 +1,27 @@
-"""Interactive figures of a study, drawn with plotly: its Pareto front, and the hypervolume over its trials."""
+"""Interactive figures of a study, drawn with plotly: its front, the hypervolume over its trials, how it learns."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mnas_moo.objectives.extras import require
-from mnas_moo.reports.panels import FRONT_COLOR, GREY, Group, described, groups_of, outside, panels_of, title_of
+from mnas_moo.reports.learning import Chart
+from mnas_moo.reports.panels import (
+    COLORS,
+    DASHES,
+    FRONT_COLOR,
+    GREY,
+    Group,
+    described,
+    groups_of,
+    outside,
+    panels_of,
+    title_of,
+)
 from mnas_moo.reports.past import PERCENT, History
 
 _NAMED_NETWORKS = 300  # with more trials only the front's networks are in the hover text, to keep the figure small
@@ -99,6 +112,52 @@ def hypervolume_figure(past: History) -> Any:
     reference = past.reference_point
     corner = "none yet" if reference is None else ", ".join(described(past, reference))
     return _dress(figure, f"Hypervolume under the front<br><sub>reference point: {corner}</sub>")
+
+
+def learning_figure(charts: Sequence[Chart]) -> Any:
+    """The charts of a search below each other, two in a row, over a common axis of trials.
+
+    >>> from mnas_moo.reports.learning import Chart, Series
+    >>> figure = learning_figure([Chart("entropy", [Series("entropy", [20, 40], [1.1, 1.0])])])
+    >>> figure.layout.annotations[0].text
+    'entropy'
+
+    Returns:
+        A ``plotly.graph_objects.Figure`` with a transparent background, for light and dark pages.
+
+    Raises:
+        MissingExtraError: plotly is not installed.
+    """
+    go = require("plotly.graph_objects", extra="plot")
+    subplots = require("plotly.subplots", extra="plot")
+    rows = -(-len(charts) // 2)
+    figure = subplots.make_subplots(
+        rows, 2, subplot_titles=[chart.title for chart in charts], vertical_spacing=0.3 / rows, horizontal_spacing=0.1
+    )
+    colors: dict[str, int] = {}  # a line's name has one colour in all charts
+    for i, chart in enumerate(charts):
+        place = {"row": i // 2 + 1, "col": i % 2 + 1}
+        for line in chart.lines:
+            known = line.label in colors
+            n = colors.setdefault(line.label, len(colors))
+            look = {"color": COLORS[n % len(COLORS)], "width": 1.5, "dash": DASHES[n % len(DASHES)]}
+            drawn = go.Scatter(
+                x=list(line.trials),
+                y=list(line.values),
+                mode="lines+markers" if len(line.trials) < 2 else "lines",
+                line=look,
+                name=line.label,
+                legendgroup=line.label,
+                showlegend=not known and len(chart.lines) > 1,
+                hovertemplate="trial %{x}: %{y:.4g}<extra>" + line.label + "</extra>",
+            )
+            figure.add_trace(drawn, **place)
+        figure.update_yaxes(tickformat=".0%" if chart.percent else None, **place)
+        figure.update_xaxes(title_text="trial" if i >= len(charts) - 2 else None, **place)
+    figure.update_annotations(font={"size": 13})
+    _dress(figure, "How the search is learning")
+    figure.update_layout(height=140 + 230 * rows)
+    return figure
 
 
 def _hover(past: History, group: Group) -> list[str]:

@@ -1,0 +1,283 @@
+"""How a search is learning: the diagnostics that ``MnasSampler`` keeps with its trials, as series over trials.
+
+Of the published search: its rewards, and what each PPO update says of itself (``mnas_moo.ppo.Diagnostics``). Of the
+default one: how well its model predicts (``mnas_moo.surrogate.surrogate.Quality``), where its proposals come from, and
+what was expected of them against what came. One ``Chart`` each, for any drawing library.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from mnas_moo.genomes.history import ATTRIBUTE
+from mnas_moo.objectives.front import Floats, direction_names, hypervolume, is_feasible, minimised, pareto_mask
+from mnas_moo.reports.past import label_of
+from mnas_moo.surrogate.scale import Scale
+
+WINDOW = 20
+"""Trials over which shares are taken."""
+POINTS = 300
+"""Points of a line that are drawn, at most."""
+SOURCES = {
+    "policy": "policy",
+    "mutation": "mutation",
+    "neighbour": "neighbour",
+    "random": "random",
+    "start": "first trials",
+    "walk": "walk through the space",
+    "again": "tried before",
+}
+"""Where a proposal comes from, as its trial's note says -> as a reader reads it."""
+
+UPDATES = {
+    "reward": "mean reward of the batch",
+    "approx_kl": "approximate KL (nats a decision)",
+    "clip_fraction": "clip fraction",
+    "entropy": "entropy (nats a decision)",
+    "gradient_norm": "gradient norm",
+    "explained_variance": "explained variance of the rewards",
+}
+"""Numbers of an update -> their labels."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one update said of itself.
+
+    Attributes:
+        trial: number of the trial that tells it, the first that follows the new version.
+        version: version of the policy that the update made.
+        numbers: its numbers, of ``UPDATES``; None where one is not defined.
+        model: M qualities of the model, by objective; empty for the published search.
+    """
+
+    trial: int
+    version: int
+    numbers: Mapping[str, float | None]
+    model: Sequence[Mapping[str, float | None]] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A proposal that a model expected something of, and what came of it.
+
+    Attributes:
+        trial: number of the trial.
+        expected: (M, 3) low, median and high; 95 % of results are expected between low and high.
+        came: (M,) results.
+        expected_gain: expected growth of the hypervolume, on the model's scales.
+        gain: growth of the hypervolume by the result, on the same scales.
+    """
+
+    trial: int
+    expected: Floats
+    came: Floats
+    expected_gain: float
+    gain: float
+
+    @property
+    def inside(self) -> list[bool]:
+        """Whether each of the M results lies where it was expected."""
+        inside: list[bool] = ((self.expected[:, 0] <= self.came) & (self.came <= self.expected[:, 2])).tolist()
+        return inside
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How a search has been learning.
+
+    Attributes:
+        names: M names of the objectives.
+        updates: updates of the policy, by version.
+        sources: source of every proposal that tells one, by trial number.
+        outcomes: proposals of the model that are finished, by trial number.
+    """
+
+    names: tuple[str, ...]
+    updates: Sequence[Update]
+    sources: Mapping[int, str]
+    outcomes: Sequence[Outcome]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart: values (K,) over trial numbers (K,)."""
+
+    label: str
+    trials: Sequence[int]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One pair of axes over trials.
+
+    Attributes:
+        title: what is drawn, and its unit.
+        lines: what is drawn, at least one.
+        percent: whether the values are shares, from 0 to 1.
+    """
+
+    title: str
+    lines: Sequence[Series] = field(default_factory=list)
+    percent: bool = False
+
+
+def learning_of(
+    trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], names: Sequence[str] | None
+) -> Learning:
+    """Reads what the trials of a study tell of the search; empty where another sampler proposed them.
+
+    Args:
+        trials: all trials of the study.
+        directions: directions of the objectives.
+        names: their names (``study.metric_names``); None: they are numbered.
+    """
+    notes = {trial.number: trial.system_attrs.get(ATTRIBUTE, {}) for trial in trials}
+    updates: dict[int, Update] = {}
+    scales: dict[int, Mapping[str, Any]] = {}  # by the trial that tells them
+    for number, note in notes.items():
+        for told in note.get("learning", ()):
+            figures = {name: told.get(name) for name in UPDATES if name in told}
+            updates.setdefault(told["version"], Update(number, told["version"], figures, told.get("model", ())))
+            if "scales" in told:
+                scales[number] = told
+    return Learning(
+        names=tuple(names or (f"objective {i}" for i in range(len(directions)))),
+        updates=[updates[version] for version in sorted(updates)],
+        sources={number: note["source"] for number, note in notes.items() if "source" in note},
+        outcomes=_outcomes(trials, direction_names(directions), scales),
+    )
+
+
+def _outcomes(
+    trials: Sequence[FrozenTrial], directions: Sequence[str], scales: Mapping[int, Mapping[str, Any]]
+) -> list[Outcome]:
+    """The finished proposals of the model; their gains are measured on the scales of the version they followed."""
+    times = {
+        trial.number: (trial.datetime_start, trial.datetime_complete)
+        for trial in trials
+        if trial.datetime_start is not None and trial.datetime_complete is not None
+    }
+    finished = [
+        trial
+        for trial in trials
+        if trial.state == TrialState.COMPLETE and trial.number in times and np.isfinite(trial.values).all()
+    ]
+    by_end = sorted(finished, key=lambda trial: (times[trial.number][1], trial.number))
+    told = sorted(scales)
+    ended, front, found = 0, np.empty((0, len(directions))), []
+    for trial in sorted(finished, key=lambda trial: (times[trial.number][0], trial.number)):
+        # The front of what was known when the trial began.
+        while ended < len(by_end) and times[by_end[ended].number][1] <= times[trial.number][0]:
+            known = by_end[ended]
+            if is_feasible(known):
+                front = np.vstack([front, minimised([known.values], directions)])
+                front = front[pareto_mask(front)]
+            ended += 1
+        note = trial.system_attrs.get(ATTRIBUTE, {})
+        version = bisect.bisect_right(told, trial.number)  # the last one told
+        if note.get("expected") is None or note.get("gain") is None or not version:
+            continue
+        model = scales[told[version - 1]]
+        value = minimised([trial.values], directions)
+        gain = _gain(front, value, model) if is_feasible(trial) else 0.0
+        expected = np.array(note["expected"], dtype=float)
+        found.append(Outcome(trial.number, expected, np.array(trial.values), float(note["gain"]), gain))
+    return sorted(found, key=lambda outcome: outcome.trial)
+
+
+def _gain(front: Floats, value: Floats, model: Mapping[str, Any]) -> float:
+    """HV(front + value) - HV(front) on a model's scales, from its reference point; values are minimised."""
+    scales = [Scale(**scale) for scale in model["scales"]]
+    both = np.vstack([front, value])
+    scaled = np.stack([scale(both[:, m]) for m, scale in enumerate(scales)], axis=1)
+    reference = np.array(model["reference"])
+    return hypervolume(scaled, reference) - hypervolume(scaled[:-1], reference)
+
+
+def charts_of(learning: Learning) -> list[Chart]:
+    """The charts of a search, those of which there is anything to draw."""
+    charts = [
+        _of_model("leave-one-out R² of the model", "r2", learning),
+        _of_model("rank correlation of the model", "tau", learning),
+        _of_sources(learning),
+        _inside(learning),
+        _gains(learning),
+        *(
+            Chart(label, [_series(label, [(each.trial, each.numbers.get(name)) for each in learning.updates])])
+            for name, label in UPDATES.items()
+        ),
+    ]
+    drawn = [replace(chart, lines=[_thin(line) for line in chart.lines if line.trials]) for chart in charts]
+    return [chart for chart in drawn if chart.lines]
+
+
+def _thin(line: Series) -> Series:
+    """At most ``POINTS`` points of a line, the last among them: figures of long studies stay small."""
+    n = len(line.trials)
+    if n <= POINTS:
+        return line
+    kept = np.linspace(0, n - 1, POINTS).round().astype(int)
+    return Series(line.label, [line.trials[i] for i in kept], [line.values[i] for i in kept])
+
+
+def _series(label: str, points: Sequence[tuple[int, float | None]]) -> Series:
+    known = [(trial, value) for trial, value in points if value is not None]
+    return Series(label, [trial for trial, _ in known], [value for _, value in known])
+
+
+def _of_model(title: str, name: str, learning: Learning) -> Chart:
+    modelled = [update for update in learning.updates if update.model]
+    return Chart(
+        title,
+        [
+            _series(label_of(objective), [(each.trial, each.model[m].get(name)) for each in modelled])
+            for m, objective in enumerate(learning.names)
+        ],
+    )
+
+
+def _of_sources(learning: Learning) -> Chart:
+    """Shares of the sources among the last ``WINDOW`` proposals."""
+    numbers = sorted(learning.sources)
+    windows = [numbers[max(0, i + 1 - WINDOW) : i + 1] for i in range(len(numbers))]
+    counts = [Counter(learning.sources[number] for number in window) for window in windows]
+    lines = [
+        Series(label, numbers, [count[source] / count.total() for count in counts])
+        for source, label in SOURCES.items()
+        if any(count[source] for count in counts)
+    ]
+    return Chart(f"share of proposals by source, last {WINDOW} trials", lines, percent=True)
+
+
+def _inside(learning: Learning) -> Chart:
+    """Share of the last results that lie where 95 % of them were expected."""
+    lines = []
+    for m, name in enumerate(learning.names):
+        inside = [outcome.inside[m] for outcome in learning.outcomes]
+        shares = [float(np.mean(inside[max(0, i + 1 - WINDOW) : i + 1])) for i in range(len(inside))]
+        lines.append(Series(label_of(name), [outcome.trial for outcome in learning.outcomes], shares))
+    return Chart(f"results within their 95 % interval, last {WINDOW} trials", lines, percent=True)
+
+
+def _gains(learning: Learning) -> Chart:
+    """Expected and realised growth of the hypervolume, summed up over trials."""
+    numbers = [outcome.trial for outcome in learning.outcomes]
+    sums = {
+        "expected": itertools.accumulate(outcome.expected_gain for outcome in learning.outcomes),
+        "came": itertools.accumulate(outcome.gain for outcome in learning.outcomes),
+    }
+    return Chart(
+        "gain in hypervolume so far, on the model's scales",
+        [Series(label, numbers, list(values)) for label, values in sums.items()],
+    )
