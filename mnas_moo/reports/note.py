@@ -53,6 +53,11 @@ def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str 
         ]
     else:
         lines.append("- *Best so far*: every mark is a trial; the orange steps are the best value up to each trial.")
+    if sampler in ("mnas", "mnas-paper"):
+        lines.append(
+            "- *How the search is learning*: how well its model predicts, where its proposals come from, and how its "
+            "policy moves. `mnas-moo learning STUDY` prints the same, and says if something is wrong."
+        )
     if identity["constraints"]:
         lines.append(
             "- Trials that violate a constraint are drawn as crosses and are never on the front. The dashboard's own "

@@ -9,16 +9,12 @@ falls on all alike, and the whole is repeated; the medians of the repeats are re
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import optuna
 
 import mnas_moo
+from mnas_moo.studies.benchmarks import harness
 
 PARAMETERS = 40
 CHOICES = [0, 1, 2]
@@ -64,19 +60,15 @@ def run(trials: int, cases: list[str]) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {case: [] for case in cases}
     for _ in range(trials // TURN):
         for case, study in studies.items():
-            start = time.perf_counter()
-            study.optimize(CASES[case][1], n_trials=TURN)
-            seconds[case].append(time.perf_counter() - start)
+            seconds[case].append(harness.seconds(study.optimize, CASES[case][1], n_trials=TURN)[0])
     return seconds
 
 
 def main() -> None:
     """Prints a table of milliseconds a trial."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=8000, help="trials of each study (default: 8000)")
-    parser.add_argument("--repeats", type=int, default=3, help="times the whole is repeated (default: 3)")
+    parser = harness.options(__doc__, trials=8000)
+    parser.add_argument("--repeats", type=int, default=3, help="times the whole is repeated (default: %(default)s)")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="which (default: all)")
-    parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -85,18 +77,16 @@ def main() -> None:
     ]
     runs = [run(arguments.trials, arguments.cases) for _ in range(arguments.repeats)]
     result = {
-        case: {
-            f"{a}-{b}": statistics.median(1e3 * sum(r[case][a // TURN : b // TURN]) / (b - a) for r in runs)
-            for a, b in windows
-        }
+        case: harness.medians(
+            [{f"{a}-{b}": 1e3 * sum(r[case][a // TURN : b // TURN]) / (b - a) for a, b in windows} for r in runs]
+        )
         for case in arguments.cases
     }
     print(f"ms per trial, {PARAMETERS} parameters, median of {arguments.repeats}")
     print(f"{'trials':30}" + "".join(f"{f'{a}-{b}':>12}" for a, b in windows))
     for case, figures in result.items():
         print(f"{case:30}" + "".join(f"{figure:12.2f}" for figure in figures.values()))
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"ms_per_trial": result, "repeats": arguments.repeats}, indent=2) + "\n")
+    harness.write_json(arguments.json, {"ms_per_trial": result, "repeats": arguments.repeats})
 
 
 if __name__ == "__main__":

@@ -11,18 +11,13 @@ same tables, seeds and budgets.
 
 from __future__ import annotations
 
-import argparse
-import json
-import multiprocessing
-import os
-from pathlib import Path
-
 import numpy as np
 import optuna
 
 import mnas_moo
 from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.settings import SearchSettings
+from mnas_moo.studies.benchmarks import harness
 
 PROBLEMS = [
     "macro",
@@ -48,36 +43,23 @@ VARIANTS: dict[str, tuple[SearchSettings, int]] = {
 
 
 def run(task: tuple[str, str, int, int, str]) -> tuple[str, str, dict[int, float]]:
-    """One study: the regret at every mark up to its number of trials."""
+    """One study: the regret at every mark up to its number of trials, and there."""
     variant, name, seed, trials, folder = task
     settings, workers = VARIANTS[variant]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     problem = bench_table(name, folder)
     sampler = mnas_moo.MnasSampler(seed=seed, settings=settings)
     study = optuna.create_study(directions=list(problem.directions.values()), sampler=sampler)
-    values: list[list[float]] = []
-    while len(values) < trials:
-        asked = [study.ask() for _ in range(min(workers, trials - len(values)))]
-        found = [problem.measure(problem.suggest(trial)) for trial in asked]
-        for trial, measured in zip(asked, found, strict=True):
-            values.append([measured[objective] for objective in problem.directions])
-            study.tell(trial, values[-1])
-    marks = [*(mark for mark in MARKS if mark < trials), trials]
-    return variant, name, {mark: problem.regret(np.array(values[:mark])) for mark in marks}
+    values = harness.search(problem, study, trials, workers)
+    return variant, name, harness.regrets(problem, values, sorted({*MARKS, trials}))
 
 
 def main() -> None:
     """Runs all and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", required=True, help="folder of the tables")
+    parser = harness.options(__doc__, tables="needed", seeds=5, trials=200, jobs=2)
     parser.add_argument("--problems", nargs="+", default=PROBLEMS)
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--json", type=Path, default=Path("sampler_parts.json"))
     arguments = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
     tasks = [
         (variant, name, seed, arguments.trials, arguments.tables)
         for seed in range(arguments.seeds)
@@ -85,22 +67,19 @@ def main() -> None:
         for variant in arguments.variants
     ]
     regrets: dict[str, dict[str, list[dict[int, float]]]] = {}
-    with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
-        for variant, name, marks in pool.imap_unordered(run, tasks):
-            regrets.setdefault(variant, {}).setdefault(name, []).append(marks)
-            arguments.json.write_text(json.dumps(regrets, indent=1))
-    mark = arguments.trials
-    print(f"mean regret at {mark} trials over {arguments.seeds} seeds")
-    print("| variant |" + "".join(f" {name} |" for name in arguments.problems) + " relative |")
-    print("|---|" + "---|" * (len(arguments.problems) + 1))
-    whole = regrets.get("all parts", {})
+    for variant, name, marks in harness.in_processes(run, tasks, arguments.jobs):
+        regrets.setdefault(variant, {}).setdefault(name, []).append(marks)
+        harness.write_json(arguments.json, regrets)
+    means = {
+        variant: [float(np.mean([marks[arguments.trials] for marks in found[name]])) for name in arguments.problems]
+        for variant, found in regrets.items()
+    }
+    print(f"mean regret at {arguments.trials} trials over {arguments.seeds} seeds")
+    rows = []
     for variant in arguments.variants:
-        means = [np.mean([marks[mark] for marks in regrets[variant][name]]) for name in arguments.problems]
-        relative = ""
-        if whole:
-            base = [np.mean([marks[mark] for marks in whole[name]]) for name in arguments.problems]
-            relative = f"{np.mean(means) / np.mean(base):.2f}"
-        print(f"| {variant} |" + "".join(f" {mean:.4f} |" for mean in means) + f" {relative} |")
+        relative = f"{np.mean(means[variant]) / np.mean(means['all parts']):.2f}" if "all parts" in means else ""
+        rows.append([variant, *(f"{mean:.4f}" for mean in means[variant]), relative])
+    print(harness.markdown(["variant", *arguments.problems, "relative"], rows))
 
 
 if __name__ == "__main__":
