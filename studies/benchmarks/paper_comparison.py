@@ -167,7 +167,7 @@ class Table:
 
     Args:
         name: one of ``TABLES``.
-        folder: of the tables.
+        folder: folder of the tables.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
