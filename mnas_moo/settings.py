@@ -56,7 +56,7 @@ class SearchSettings:
 
     # Practice on the model
     practice_rounds: int = 1
-    """PPO updates a version. Larger: the policy believes the model more; 0: no practice."""
+    """PPO updates a version. Larger: the policy follows the model more; 0: no practice."""
     practice_networks: int = 64
     """Networks of a PPO update. Larger: a steadier gradient, and more time."""
     practice_epochs: int = 2
@@ -123,7 +123,7 @@ class SearchSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            least = _LEAST.get(field.name, 0)
+            least = LEAST.get(field.name, 0)
             if isinstance(value, int | float) and not value >= least:
                 raise ValueError(f"{field.name} is {value}; it must be at least {least}")
             if field.name in _SHARES and not value <= 1:
@@ -132,7 +132,7 @@ class SearchSettings:
             raise ValueError(f"acquisition is {self.acquisition!r}; it must be 'gain', 'mean' or 'random'")
 
 
-_LEAST = {
+LEAST = {
     "initial_trials": 2,
     "batch_trials": 1,
     "fresh_ratio": 1.01,

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mnas_moo.reward import AbsoluteReward, MnasReward
+from mnas_moo.settings import DEFAULTS, LEAST
 from mnas_moo.study_file.parts import OneOf, Part, Positive, Seed
 
 _AtMost0 = Annotated[float, Field(le=0)]
@@ -50,7 +51,7 @@ class Mnas(Seeded):
     reference_point: dict[str, float] | None = None
     source: str | None = None
     shared: list[str] | None = None
-    model_trials: Annotated[int, Field(ge=50)] = 1000
+    model_trials: Annotated[int, Field(ge=LEAST["model_trials"])] = DEFAULTS.model_trials
 
 
 class Paper(Seeded):

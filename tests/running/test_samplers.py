@@ -135,7 +135,7 @@ def test_the_default_samplers_settings_reach_it(past_table: None) -> None:
     study = run_study("past.yaml", trials=3)
     state = study.sampler._state(study)  # type: ignore[attr-defined]
     assert state.settings.reference_point == (None, 3)
-    assert state.settings.model_trials == 60
+    assert state.settings.search.model_trials == 60
 
 
 def test_a_study_learns_from_another_ones_storage(past_table: None) -> None:
