@@ -35,7 +35,7 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.extras import require
-from mnas_moo.reports.learning import charts_of, learning_of
+from mnas_moo.reports.learning import GROUPS, charts_of, learning_of
 from mnas_moo.reports.note import explain
 from mnas_moo.reports.past import history
 from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure, learning_figure
@@ -217,8 +217,11 @@ class _View(_Forwarding):  # type: ignore[misc]
                 volume = hypervolume_figure(past)
                 board.save_plotly_graph_object(pinning, volume, graph_object_id="hypervolume")
             charts = charts_of(learning_of(trials, study.directions, names))
-            if charts:
-                board.save_plotly_graph_object(pinning, learning_figure(charts), graph_object_id="learning")
+            for group, title in GROUPS.items():  # the dashboard's frames are too small for all in one
+                drawn = [chart for chart in charts if chart.group == group]
+                if drawn:
+                    figure = learning_figure(drawn, title)
+                    board.save_plotly_graph_object(pinning, figure, graph_object_id=f"learning-{group}")
         return pinboard.pinned
 
     def attributes(self, study_id: int, stored: Mapping[str, Any]) -> dict[str, Any]:

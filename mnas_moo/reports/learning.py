@@ -38,6 +38,13 @@ SOURCES = {
 }
 """Where a proposal comes from, as its trial's note says -> as a reader reads it."""
 
+GROUPS = {
+    "model": "How the search is learning: its model",
+    "proposals": "How the search is learning: its proposals",
+    "policy": "How the search is learning: its policy",
+}
+"""Groups of charts -> their titles."""
+
 UPDATES = {
     "reward": "mean reward of the batch",
     "approx_kl": "approximate KL (nats a decision)",
@@ -122,11 +129,13 @@ class Chart:
     """One pair of axes over trials.
 
     Attributes:
+        group: what it belongs to, a key of ``GROUPS``.
         title: what is drawn, and its unit.
         lines: what is drawn, at least one.
         percent: whether the values are shares, from 0 to 1.
     """
 
+    group: str
     title: str
     lines: Sequence[Series] = field(default_factory=list)
     percent: bool = False
@@ -208,13 +217,15 @@ def _gain(front: Floats, value: Floats, model: Mapping[str, Any]) -> float:
 def charts_of(learning: Learning) -> list[Chart]:
     """The charts of a search, those of which there is anything to draw."""
     charts = [
-        _of_model("leave-one-out R² of the model", "r2", learning),
-        _of_model("rank correlation of the model", "tau", learning),
-        _of_sources(learning),
+        _of_model("leave-one-out R²", "r2", learning),
+        _of_model("rank correlation", "tau", learning),
         _inside(learning),
         _gains(learning),
+        _of_sources(learning),
         *(
-            Chart(label, [_series(label, [(each.trial, each.numbers.get(name)) for each in learning.updates])])
+            Chart(
+                "policy", label, [_series(label, [(each.trial, each.numbers.get(name)) for each in learning.updates])]
+            )
             for name, label in UPDATES.items()
         ),
     ]
@@ -239,6 +250,7 @@ def _series(label: str, points: Sequence[tuple[int, float | None]]) -> Series:
 def _of_model(title: str, name: str, learning: Learning) -> Chart:
     modelled = [update for update in learning.updates if update.model]
     return Chart(
+        "model",
         title,
         [
             _series(label_of(objective), [(each.trial, each.model[m].get(name)) for each in modelled])
@@ -257,7 +269,7 @@ def _of_sources(learning: Learning) -> Chart:
         for source, label in SOURCES.items()
         if any(count[source] for count in counts)
     ]
-    return Chart(f"share of proposals by source, last {WINDOW} trials", lines, percent=True)
+    return Chart("proposals", f"share of proposals by source, last {WINDOW}", lines, percent=True)
 
 
 def _inside(learning: Learning) -> Chart:
@@ -267,7 +279,7 @@ def _inside(learning: Learning) -> Chart:
         inside = [outcome.inside[m] for outcome in learning.outcomes]
         shares = [float(np.mean(inside[max(0, i + 1 - WINDOW) : i + 1])) for i in range(len(inside))]
         lines.append(Series(label_of(name), [outcome.trial for outcome in learning.outcomes], shares))
-    return Chart(f"results within their 95 % interval, last {WINDOW} trials", lines, percent=True)
+    return Chart("model", f"within their 95 % interval, last {WINDOW}", lines, percent=True)
 
 
 def _gains(learning: Learning) -> Chart:
@@ -278,6 +290,7 @@ def _gains(learning: Learning) -> Chart:
         "came": itertools.accumulate(outcome.gain for outcome in learning.outcomes),
     }
     return Chart(
-        "gain in hypervolume so far, on the model's scales",
+        "model",
+        "gain in hypervolume so far",
         [Series(label, numbers, list(values)) for label, values in sums.items()],
     )

@@ -87,7 +87,7 @@ def save_learning(study: optuna.Study, path: str | Path) -> None:
             "learn, from their second trial on"
         )
     if path.suffix == ".html":
-        learning_figure(charts).write_html(path, include_plotlyjs=True)
+        learning_figure(charts, tall=True).write_html(path, include_plotlyjs=True)
     else:
         print_learning(charts, path)
 

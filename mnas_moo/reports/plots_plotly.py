@@ -114,13 +114,18 @@ def hypervolume_figure(past: History) -> Any:
     return _dress(figure, f"Hypervolume under the front<br><sub>reference point: {corner}</sub>")
 
 
-def learning_figure(charts: Sequence[Chart]) -> Any:
-    """The charts of a search below each other, two in a row, over a common axis of trials.
+def learning_figure(charts: Sequence[Chart], title: str = "How the search is learning", *, tall: bool = False) -> Any:
+    """The charts of a search, two in a row.
 
     >>> from mnas_moo.reports.learning import Chart, Series
-    >>> figure = learning_figure([Chart("entropy", [Series("entropy", [20, 40], [1.1, 1.0])])])
+    >>> figure = learning_figure([Chart("policy", "entropy", [Series("entropy", [20, 40], [1.1, 1.0])])])
     >>> figure.layout.annotations[0].text
     'entropy'
+
+    Args:
+        charts: at least one chart.
+        title: title of the figure.
+        tall: whether it grows with its charts, for a page of its own; else it fits in a given frame.
 
     Returns:
         A ``plotly.graph_objects.Figure`` with a transparent background, for light and dark pages.
@@ -130,16 +135,18 @@ def learning_figure(charts: Sequence[Chart]) -> Any:
     """
     go = require("plotly.graph_objects", extra="plot")
     subplots = require("plotly.subplots", extra="plot")
-    rows = -(-len(charts) // 2)
+    columns = min(len(charts), 2)
+    rows = -(-len(charts) // columns)
+    titles = [chart.title for chart in charts]
     figure = subplots.make_subplots(
-        rows, 2, subplot_titles=[chart.title for chart in charts], vertical_spacing=0.3 / rows, horizontal_spacing=0.1
+        rows, columns, subplot_titles=titles, vertical_spacing=0.36 / rows, horizontal_spacing=0.12
     )
-    colors: dict[str, int] = {}  # a line's name has one colour in all charts
+    order: dict[str, int] = {}  # a line's name has one look in all charts
     for i, chart in enumerate(charts):
-        place = {"row": i // 2 + 1, "col": i % 2 + 1}
+        place = {"row": i // columns + 1, "col": i % columns + 1}
         for line in chart.lines:
-            known = line.label in colors
-            n = colors.setdefault(line.label, len(colors))
+            alone, known = len(chart.lines) == 1, line.label in order
+            n = 0 if alone else order.setdefault(line.label, len(order))
             look = {"color": COLORS[n % len(COLORS)], "width": 1.5, "dash": DASHES[n % len(DASHES)]}
             drawn = go.Scatter(
                 x=list(line.trials),
@@ -148,15 +155,17 @@ def learning_figure(charts: Sequence[Chart]) -> Any:
                 line=look,
                 name=line.label,
                 legendgroup=line.label,
-                showlegend=not known and len(chart.lines) > 1,
+                showlegend=not alone and not known,
                 hovertemplate="trial %{x}: %{y:.4g}<extra>" + line.label + "</extra>",
             )
             figure.add_trace(drawn, **place)
-        figure.update_yaxes(tickformat=".0%" if chart.percent else None, **place)
-        figure.update_xaxes(title_text="trial" if i >= len(charts) - 2 else None, **place)
-    figure.update_annotations(font={"size": 13})
-    _dress(figure, "How the search is learning")
-    figure.update_layout(height=140 + 230 * rows)
+        last = i >= len(charts) - columns
+        figure.update_yaxes(tickformat=".0%" if chart.percent else None, nticks=5, **place)
+        figure.update_xaxes(title_text="trial" if last else None, showticklabels=last or tall, **place)
+    _dress(figure, title)
+    figure.update_annotations(font={"size": 13 if tall else 11})
+    if tall:
+        figure.update_layout(height=140 + 230 * rows)
     return figure
 
 

@@ -127,12 +127,12 @@ def study_of(sampler: MnasSampler, trials: int) -> optuna.Study:
 def test_the_default_search_draws_its_model_its_proposals_and_its_updates() -> None:
     study = study_of(MnasSampler(seed=0), 45)
     charts = {chart.title: chart for chart in charts_of(learning_of(study.trials, study.directions, None))}
-    assert [line.trials for line in charts["leave-one-out R² of the model"].lines] == [[20, 30, 40]] * 2
-    shares = charts["share of proposals by source, last 20 trials"]
+    assert [line.trials for line in charts["leave-one-out R²"].lines] == [[20, 30, 40]] * 2
+    shares = charts["share of proposals by source, last 20"]
     assert shares.percent
     for i in range(len(shares.lines[0].trials)):
         assert sum(line.values[i] for line in shares.lines) == pytest.approx(1.0)
-    gains = charts["gain in hypervolume so far, on the model's scales"]
+    gains = charts["gain in hypervolume so far"]
     assert [line.label for line in gains.lines] == ["expected", "came"]
     for line in gains.lines:
         assert (np.diff(line.values) >= 0).all()
