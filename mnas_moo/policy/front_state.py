@@ -248,16 +248,14 @@ class FrontState(StudyState):
     def _name_of(self, trial: FrozenTrial) -> str | None:
         """The network a trial claims, has or will have; None while that is not known."""
         note = trial.system_attrs.get(ATTRIBUTE, {})
-        fixed = trial.system_attrs.get("fixed_params")
-        if "claim" in note and fixed is None and (self.history.static or not trial.state.is_finished()):
+        fixed = trial.system_attrs.get("fixed_params", {})
+        if "claim" in note and not fixed and (self.history.static or not trial.state.is_finished()):
             return str(note["claim"])
-        params = trial.params if fixed is None else fixed
+        # Parameters of a single value are left out, as in a claim.
         if trial.state.is_finished() and not self.history.static:
-            return (
-                self._name({name: params[name] for name in params if not trial.distributions[name].single()})
-                if params
-                else None
-            )
-        if self.history.space and self.history.space.keys() <= params.keys():
-            return self._name(params)
+            params = {name: value for name, value in trial.params.items() if not trial.distributions[name].single()}
+            return self._name(params) if params else None
+        params = {**fixed, **trial.params}  # an enqueued trial may fix only some
+        if self.history.space.keys() <= params.keys():
+            return self._name({name: params[name] for name in self.history.space})
         return None

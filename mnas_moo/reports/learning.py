@@ -163,9 +163,18 @@ def learning_of(
     return Learning(
         names=tuple(names or (f"objective {i}" for i in range(len(directions)))),
         updates=[updates[version] for version in sorted(updates)],
-        sources={number: note["source"] for number, note in notes.items() if "source" in note},
+        sources={
+            trial.number: notes[trial.number]["source"]
+            for trial in trials
+            if "source" in notes[trial.number] and not _is_enqueued(trial)
+        },
         outcomes=_outcomes(trials, direction_names(directions), scales),
     )
+
+
+def _is_enqueued(trial: FrozenTrial) -> bool:
+    """Whether a user fixed parameters of a trial: it did not try the network that its note proposes."""
+    return bool(trial.system_attrs.get("fixed_params"))
 
 
 def _outcomes(
@@ -195,7 +204,7 @@ def _outcomes(
             ended += 1
         note = trial.system_attrs.get(ATTRIBUTE, {})
         version = bisect.bisect_right(told, trial.number)  # the last one told
-        if note.get("expected") is None or note.get("gain") is None or not version:
+        if note.get("expected") is None or note.get("gain") is None or not version or _is_enqueued(trial):
             continue
         model = scales[told[version - 1]]
         value = minimised([trial.values], directions)

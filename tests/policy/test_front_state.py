@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from mnas_moo import MnasSampler
-from mnas_moo.genomes.history import ATTRIBUTE
+from mnas_moo.genomes.history import ATTRIBUTE, key_of
 from mnas_moo.settings import SearchSettings
 from mnas_moo.surrogate.proposals import SOURCES
 
@@ -75,7 +75,47 @@ def test_after_a_restart_nothing_is_told_twice_and_nothing_is_left_out(study: op
     assert notes[0] == notes[1]
 
 
-def test_where_nothing_new_is_left_a_network_is_tried_again_and_says_so() -> None:
+def two_parameters(trial: optuna.Trial) -> tuple[float, float]:
+    trial.suggest_categorical("constant", [7])
+    a, b = trial.suggest_categorical("a", [0, 1, 2]), trial.suggest_categorical("b", [0, 1, 2])
+    return float(a), float(a + b)
+
+
+def test_a_parameter_of_one_value_does_not_hide_that_another_sampler_tried_a_network() -> None:
+    grid = optuna.samplers.GridSampler({"constant": [7], "a": [0, 1, 2], "b": [0, 1]}, seed=0)
+    mixed = optuna.create_study(directions=["maximize", "minimize"], sampler=grid)
+    mixed.optimize(two_parameters, n_trials=6)
+    mixed.sampler = MnasSampler(seed=0)
+    mixed.optimize(two_parameters, n_trials=3)
+    assert len({tuple(trial.params.values()) for trial in mixed.trials}) == 9
+
+
+def test_a_network_of_which_the_user_fixed_a_part_counts_as_tried() -> None:
+    sampler = MnasSampler(seed=0)
+    partly = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    partly.optimize(two_parameters, n_trials=1)
+    partly.enqueue_trial({"a": 1})
+    partly.optimize(two_parameters, n_trials=1)
+    partly.ask()
+    tried = partly.trials[1].params
+    assert tried["a"] == 1
+    assert key_of({"a": 1, "b": tried["b"]}) in sampler._state(partly).tried  # type: ignore[attr-defined]
+
+
+def test_a_fixed_parameter_that_a_conditional_trial_never_asks_for_is_ignored() -> None:
+    def conditional(trial: optuna.Trial) -> tuple[float, float]:
+        kind = trial.suggest_categorical("kind", ["a", "b"])
+        value = trial.suggest_int(kind, 0, 3)
+        return float(value), 1.0 + value
+
+    enqueued = optuna.create_study(directions=["maximize", "minimize"], sampler=MnasSampler(seed=0))
+    enqueued.optimize(conditional, n_trials=6)
+    enqueued.enqueue_trial({"kind": "a", "a": 1, "b": 1})
+    enqueued.optimize(conditional, n_trials=2)
+    assert enqueued.trials[6].params == {"kind": "a", "a": 1}
+
+
+def test_where_nothing_new_is_left_a_network_is_tried_again_without_a_note() -> None:
     def small(trial: optuna.Trial) -> tuple[float, float]:
         a, b = trial.suggest_categorical("a", [0, 1, 2]), trial.suggest_categorical("b", [0, 1, 2])
         return float(a), float(a + b)

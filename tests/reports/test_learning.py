@@ -113,6 +113,15 @@ def test_failed_running_and_endless_trials_are_left_out() -> None:
     assert [outcome.trial for outcome in learning(trials).outcomes] == [0]
 
 
+def test_an_enqueued_trial_is_no_outcome_of_a_proposal() -> None:
+    enqueued = trial(1, (0.0, 1.5), proposal(-1, 2, 0.7, learning=told(1)))
+    enqueued.system_attrs["fixed_params"] = {"p0": 2}  # another network than the one that its note is about
+    found = learning([trial(0, (1.0, 1.0)), enqueued, trial(2, (0.5, 0.5), proposal(0.4, 0.6, 0.9))])
+    assert [outcome.trial for outcome in found.outcomes] == [2]
+    assert list(found.sources) == [2]
+    assert [update.trial for update in found.updates] == [1]  # its note still holds the update's diagnostics
+
+
 def objective(trial: optuna.Trial) -> tuple[float, float]:
     values = [trial.suggest_categorical(f"p{i}", [0, 1, 2]) for i in range(6)]
     return (1 + sum(values)) / 13, 1.0 + sum(value**2 for value in values)
