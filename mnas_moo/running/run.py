@@ -51,7 +51,26 @@ def run_study(
     observer: Observer | None = None,
     sampler: Callable[[Subject, int], optuna.samplers.BaseSampler] | None = None,
 ) -> optuna.Study:
-    """Runs a study until it has the trials it wants, or goes on with it.
+    r"""Runs a study until it has the trials it wants, or goes on with it.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from mnas_moo import run_study
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> rows = [f"{width},{1 - 1 / width},{width**2}" for width in range(1, 9)]
+    >>> _ = (folder / "past.csv").write_text("\n".join(["width,accuracy,latency_ms", *rows]))
+    >>> _ = (folder / "past.yaml").write_text(f'''
+    ... name: past
+    ... storage: sqlite:///{folder}/past.db
+    ... table:
+    ...   file: {folder}/past.csv
+    ...   parameters: [width]
+    ...   objectives: {{accuracy: maximize, latency_ms: minimize}}
+    ... sampler: {{mnas: {{seed: 0}}}}
+    ... trials: 5
+    ... ''')
+    >>> len(run_study(folder / "past.yaml").trials), len(run_study(folder / "past.yaml", trials=8).trials)
+    (5, 8)
 
     Any number of processes may run the same study; each stops when the study is finished, so that all together may
     finish one trial more for each other process. An interrupted trial (Ctrl-C) fails and does not count, and the next

@@ -44,6 +44,11 @@ def load_study_file(
 ) -> StudyFile:
     """Reads and checks a study file; data, tables and storage are not touched.
 
+    >>> from mnas_moo import load_study_file
+    >>> study = load_study_file("digits", trials=20)
+    >>> study.objective_names, study.directions, study.trials
+    (('accuracy', 'latency_ms'), ('maximize', 'minimize'), 20)
+
     Args:
         name_or_path: path of a file, or name of a bundled study; where both exist, the file is read.
         storage: URL of the storage, instead of the file's.
