@@ -1,4 +1,4 @@
-"""The RNN controller: a policy over sequences of decisions, and the one roll-out by which it is sampled.
+"""The RNN controller: a policy over sequences of decisions, and the roll-out by which it is sampled.
 
 One LSTM reads the decisions made so far, one token's embedding a step, and a head for each decision gives the
 distribution of its tokens (Zoph et al. 2018, appendix A.2-A.6; MnasNet uses the same). The published parts: 100
@@ -28,12 +28,12 @@ State = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Genomes:
-    """B sequences of at most T decisions; where ``size`` is 0 there is none.
+    """B sequences of at most T decisions; those that are shorter end with ``size`` 0.
 
     Attributes:
         offset: (B, T) index of each decision's first token in the controller's tables.
-        size: (B, T) its number of tokens.
-        token: (B, T) the token chosen, below ``size``.
+        size: (B, T) number of tokens of each decision.
+        token: (B, T) token chosen, below ``size``.
     """
 
     offset: Tensor
@@ -52,9 +52,9 @@ class Controller(nn.Module):
 
     Args:
         seed: seed of the initial weights.
-        hidden: LSTM units, H.
+        hidden: number of LSTM units, H.
         embedding: size of a token's embedding, E.
-        condition: numbers that every step reads beside the token, C; 0: none.
+        condition: number of inputs that every step reads beside the token, C; 0: none.
     """
 
     def __init__(self, seed: int, hidden: int = 100, embedding: int = 32, condition: int = 0) -> None:
@@ -72,7 +72,7 @@ class Controller(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1))  # (V,)
 
     def grow(self, decisions: Sequence[Decision], optimiser: torch.optim.Optimizer | None = None) -> None:
-        """Adds the tokens of decisions not met before, and their places in the optimiser's running moments."""
+        """Adds the tokens of decisions not met before, with running moments of 0 in the optimiser."""
         new = [decision for decision in dict.fromkeys(decisions) if decision not in self.offsets]
         if not new:
             return
@@ -101,8 +101,8 @@ class Controller(nn.Module):
         Args:
             last: (B,) indices of the tokens chosen before.
             state: state of the LSTM.
-            decision: what is to be decided.
-            condition: (B, C), or None where there is none.
+            decision: decision to be made.
+            condition: (B, C) inputs beside the token; None: C is 0.
 
         Returns:
             (B, K) log-probabilities in nats, and the next state.
@@ -121,8 +121,8 @@ class Controller(nn.Module):
 
         Args:
             decisions: T decisions that the controller has met.
-            uniforms: (B, T) random numbers in [0, 1), all the randomness there is.
-            condition: (B, C), or None.
+            uniforms: (B, T) random numbers in [0, 1), the only randomness.
+            condition: (B, C) inputs beside the tokens; None: C is 0.
 
         Returns:
             Tokens (B, T), and the log-probability of each when it was chosen (B, T), in nats.
@@ -147,14 +147,14 @@ class Controller(nn.Module):
 
         Args:
             genomes: B sequences of T decisions.
-            condition: (B, C), or None.
+            condition: (B, C) inputs beside the tokens; None: C is 0.
 
         Returns:
             (B, T) log-probability of the chosen tokens, and (B, T) entropy over all tokens of the decision, in nats;
             0 where a sequence has ended.
         """
-        present = genomes.size > 0
-        chosen = genomes.offset + genomes.token
+        present = genomes.size > 0  # (B, T)
+        chosen = genomes.offset + genomes.token  # (B, T)
         x = self.embedding[torch.cat([torch.zeros_like(chosen[:, :1]), chosen[:, :-1]], 1)]  # (B, T, E)
         if condition is not None:
             x = torch.cat([x, condition[:, None].expand(-1, x.shape[1], -1)], 2)  # (B, T, E + C)
@@ -162,9 +162,9 @@ class Controller(nn.Module):
         # Every step's logits for all V tokens in one product, then those of its own decision: a few hundred tokens
         # cost less than a product a decision.
         logits = torch.addmm(self.bias, hidden.reshape(-1, hidden.shape[2]), self.head.T).view(*chosen.shape, -1)
-        k = torch.arange(max(int(genomes.size.max()), 1))
+        k = torch.arange(max(int(genomes.size.max()), 1))  # (K,)
         inside = k < genomes.size[..., None]  # (B, T, K), K the most tokens of a decision
-        columns = torch.where(inside, genomes.offset[..., None] + k, 0)
+        columns = torch.where(inside, genomes.offset[..., None] + k, 0)  # (B, T, K)
         logits = torch.where(inside, logits.gather(2, columns), -torch.inf)  # (B, T, V) -> (B, T, K)
         logits = torch.where(present[..., None], logits, 0.0)
         log_probs = torch.log_softmax(logits, 2)  # (B, T, K)
@@ -174,18 +174,18 @@ class Controller(nn.Module):
         return torch.where(present, log_prob, 0.0), torch.where(present, entropy, 0.0)
 
     def _draw(self, purpose: str, *shape: int) -> Tensor:
-        """U(-0.1, 0.1), by (seed, purpose)."""
+        """Weights ~ U(-0.1, 0.1), drawn by (seed, purpose) (Zoph et al. 2018, app. A.2)."""
         rng = np.random.default_rng([self.seed, zlib.crc32(purpose.encode())])
         return torch.from_numpy(rng.uniform(-0.1, 0.1, shape).astype(np.float32))
 
 
 class RollOut:
-    """B genomes under way, and where the LSTM stands after the decisions made so far.
+    """B genomes under way, and the LSTM's state after the decisions made so far.
 
     Args:
         policy: controller that decides.
         genomes: number of genomes, B.
-        condition: (B, C) what the policy is conditioned on, or None.
+        condition: (B, C) inputs beside the tokens; None: C is 0.
     """
 
     def __init__(self, policy: Controller, genomes: int, condition: Tensor | None) -> None:
@@ -206,10 +206,10 @@ class RollOut:
         """Samples the next decision of every genome.
 
         Args:
-            decision: what is decided; the controller must have met it.
+            decision: decision to be made; the controller must have met it.
             uniform: (B,) random numbers in [0, 1).
             allowed: (B, K) whether each token may be chosen; None: all.
-            exists: (B,) whether the genome has this decision; what stands elsewhere is left as it is. None: all have.
+            exists: (B,) whether the genome has this decision; the state of the others stays as it is. None: all have.
 
         Returns:
             Tokens (B,), and the log-probability of each under the policy (B,), in nats; 0 where it does not exist.
@@ -236,5 +236,5 @@ class RollOut:
 def choose(log_prob: Tensor, u: Tensor) -> Tensor:
     """Tokens (B,) by inversion of the distribution: log_prob (B, K) in nats, u (B,) in [0, 1)."""
     # The first k with F(k) > u F(K), F the cumulative distribution.
-    cumulative = log_prob.double().exp().cumsum(1)
+    cumulative = log_prob.double().exp().cumsum(1)  # (B, K)
     return (cumulative <= u[:, None] * cumulative[:, -1:]).sum(1).clamp(max=log_prob.shape[1] - 1)

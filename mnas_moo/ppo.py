@@ -45,7 +45,7 @@ class Diagnostics:
     Attributes:
         approx_kl: how far the policy has moved from the one that sampled, in nats a decision. Healthy: below 0.05.
         clip_fraction: share of the decisions whose ratio is outside of the interval. Healthy: below 0.3.
-        entropy: mean entropy of a decision, in nats. Falls as the policy becomes certain; 0: it has only one answer.
+        entropy: mean entropy of a decision, in nats. Falls as the policy becomes certain; 0: it is deterministic.
         gradient_norm: Euclidean norm of the loss's gradient over all parameters.
         explained_variance: share of the rewards' variance that the baseline explains; 1: all, 0: none, below 0: the
             baseline is worse than a constant; None: all rewards are equal.
@@ -77,7 +77,7 @@ def clipped_surrogate(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor,
         raise ValueError(
             f"log_prob is {tuple(log_prob.shape)}, old_log_prob {tuple(old_log_prob.shape)}; must be equal"
         )
-    # r = pi(a|s) / pi_old(a|s)
+    # r = pi(a|s) / pi_old(a|s)  (sec. 3)
     ratio = (log_prob - old_log_prob).exp()
     # min(r A, clip(r, 1 - eps, 1 + eps) A)  (eq. 7)
     return torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
@@ -106,11 +106,15 @@ def update(
         advantage: (B,) reward minus baseline, on any scale.
         condition: (B, C) what the policy was conditioned on, or None.
         reward: (B,) rewards, for the diagnostics alone; None: the advantages.
-        baseline: (B,) their baselines, likewise; None: 0.
+        baseline: (B,) baselines of these rewards, for the diagnostics alone; None: 0.
+
+    Returns:
+        How the update went.
     """
     decisions = (genomes.size > 0).sum()  # D, over the whole batch
     for epoch in range(settings.epochs):
         log_prob, entropy = controller.evaluate(genomes, condition)  # (B, T), (B, T)
+        # sum_bt L^CLIP_bt; where there is no decision r is the constant 1, which has no gradient
         gain = clipped_surrogate(log_prob, old_log_prob, advantage[:, None], settings.clip).sum()
         # loss = -(1/D) sum_bt [ L^CLIP + c H ]  (Schulman et al. 2017, eq. 9, without its value term)
         loss = -(gain + settings.entropy * entropy.sum()) / decisions
@@ -137,7 +141,7 @@ def update(
 def _explained(reward: Tensor, baseline: Tensor | None) -> float | None:
     """1 - Var[R - b] / Var[R] over the batch, for rewards (B,) and baselines (B,); None where Var[R] is 0."""
     variance = float(reward.double().var(correction=0))
-    if not variance > 1e-12:
+    if not variance > 1e-12 * float(reward.double().square().mean()):  # rounding, in whatever unit
         return None
-    left = reward if baseline is None else reward - baseline
-    return 1.0 - float(left.double().var(correction=0)) / variance
+    residual = reward if baseline is None else reward - baseline  # (B,), R - b
+    return 1.0 - float(residual.double().var(correction=0)) / variance  # 1 - Var[R - b] / Var[R]

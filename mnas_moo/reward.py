@@ -25,7 +25,7 @@ class Reward(abc.ABC):
     Attributes:
         target: the latency T that is aimed at, in the study's unit, > 0.
         accuracy: which objective is the accuracy: its position, or its metric name.
-        latency: which objective is the cost, likewise.
+        latency: which objective is the cost: its position, or its metric name.
     """
 
     target: float
@@ -46,7 +46,8 @@ class Reward(abc.ABC):
         """The reward, larger is better.
 
         Args:
-            accuracy: fraction of 1, or percent where any of them is above 1; a number or an array (N,).
+            accuracy: fraction of 1, or percent where any of them is above 1; a number or an array (N,). A single
+                accuracy of at most 1 percent is therefore taken for a fraction.
             latency: in the unit of ``target``, > 0; a number or an array (N,).
 
         Returns:
@@ -65,20 +66,26 @@ class Reward(abc.ABC):
 
     @abc.abstractmethod
     def formula(self, accuracy: Floats, ratio: Floats) -> Floats:
-        """Reward of an accuracy (a fraction) and latency over target."""
+        """Rewards (N,), larger is better.
+
+        Args:
+            accuracy: (N,) ACC, as fractions of 1.
+            ratio: (N,) LAT / T, > 0.
+        """
 
     def bind(self, metric_names: Sequence[str] | None, directions: Sequence[Any]) -> tuple[int, int]:
         """Positions of the two objectives in a study.
 
         Args:
-            metric_names: the study's names of its objectives, if it has any.
-            directions: its directions, as names or Optuna's enum.
+            metric_names: names of the study's objectives; None: they have no names.
+            directions: directions of the study's objectives, as names or Optuna's enum.
 
         Returns:
             (position of the accuracy, position of the latency).
 
         Raises:
-            ValueError: the study has no such objectives, a third that is not named away, or other directions.
+            ValueError: the study has no such objectives, or other directions; or it has more than two objectives, and
+                the reward does not name its own.
         """
         names = direction_names(directions)
         if len(names) > 2 and (self.accuracy, self.latency) == (0, 1):
@@ -110,6 +117,10 @@ class MnasReward(Reward):
 
     Soft, the paper's default: alpha = beta = -0.07. Hard: alpha = 0, beta = -1.
 
+    Attributes:
+        alpha: exponent w of networks up to the target, <= 0.
+        beta: exponent w of networks above the target, <= 0.
+
     >>> round(MnasReward(target=75.0)(0.752, 78.0), 4)
     0.7499
     >>> round(MnasReward(target=75.0, alpha=0.0, beta=-1.0)(75.2, 78.0), 4)
@@ -126,13 +137,17 @@ class MnasReward(Reward):
                 raise ValueError(f"{name} is {getattr(self, name)}; above 0, slower networks would score better")
 
     def formula(self, accuracy: Floats, ratio: Floats) -> Floats:
-        """Tan et al. 2019, eq. 2."""
-        return accuracy * ratio ** np.where(ratio <= 1, self.alpha, self.beta)
+        """Tan et al. 2019, eq. 2 and 3."""
+        w = np.where(ratio <= 1, self.alpha, self.beta)  # w = alpha if LAT <= T else beta  (eq. 3)
+        return accuracy * ratio**w  # ACC x (LAT / T)^w  (eq. 2)
 
 
 @dataclass(frozen=True)
 class AbsoluteReward(Reward):
-    """ACC + beta x |LAT / T - 1| (TuNAS): pulls to the target from both sides, so that one search meets it.
+    """ACC + beta x |LAT / T - 1| (TuNAS): largest at the target, from both sides, so that one search meets it.
+
+    Attributes:
+        beta: weight of the distance from the target, <= 0.
 
     >>> round(AbsoluteReward(target=84.0)(0.75, 92.4), 4)
     0.74
@@ -146,5 +161,6 @@ class AbsoluteReward(Reward):
             raise ValueError(f"beta is {self.beta}; above 0, missing the target would score better")
 
     def formula(self, accuracy: Floats, ratio: Floats) -> Floats:
-        """Bender et al. 2020, the absolute value reward."""
+        """Bender et al. 2020, the absolute reward; tunas names it ``RL_REWARD_ABS``."""
+        # ACC + beta x |LAT / T - 1|
         return accuracy + self.beta * abs(ratio - 1)

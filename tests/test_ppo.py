@@ -57,7 +57,8 @@ def test_an_update_makes_the_better_genome_likelier() -> None:
 
 @pytest.mark.parametrize("wrong", [{"learning_rate": 0.0}, {"entropy": -1.0}, {"clip": 1.0}, {"epochs": 0}])
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"{name}={value}"):
         ppo.PPOSettings(**wrong)  # type: ignore[arg-type]
 
 
@@ -131,6 +132,8 @@ def test_a_baseline_that_knows_the_reward_explains_all_of_it_and_a_wrong_one_les
     assert explained(rewards + 5.0) == pytest.approx(1.0)
     assert explained(torch.tensor([1.5, 2.0, 2.5])) == pytest.approx(0.75)  # 1 - (1/2)^2
     assert explained(-rewards) == pytest.approx(-3.0)
+    rewards = 1e-7 * rewards  # seconds of a small network: the unit does not matter
+    assert explained(1e-7 * torch.tensor([1.5, 2.0, 2.5])) == pytest.approx(0.75)
 
 
 def test_divergence_and_clipping_of_a_hand_worked_ratio() -> None:
