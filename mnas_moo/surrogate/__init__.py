@@ -1,1 +1,1 @@
-"""The model that the default sampler chooses by: surrogate, acquisition and pool."""
+"""The model by which the default sampler chooses: surrogate, acquisition and pool."""

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def unit_vectors(rng: np.random.Generator, n: int, objectives: int) -> Floats:
-    """(n, M) random rays: uniform on the positive part of the unit sphere; of two objectives evenly spread."""
+    """(n, M) random rays, uniform on the positive part of the unit sphere; for two objectives evenly spaced."""
     if objectives == 2:
         angle = (np.arange(n) + rng.random(n)) / n * np.pi / 2  # (n,)
         u = np.stack([np.cos(angle), np.sin(angle)], axis=1)  # (n, 2)
@@ -37,65 +37,68 @@ def reach(values: Floats, reference: Floats, rays: Floats) -> Floats:
     Args:
         values: (..., M) objective values, minimised.
         reference: (M,) reference point.
-        rays: (D, M) unit vectors.
+        rays: (U, M) unit vectors u.
 
     Returns:
-        (..., D).
+        (..., U) distances from the reference point.
     """
-    # min_m (r_m - y_m) / u_m
-    distance = (reference[0] - values[..., 0, None]) / rays[:, 0]  # (..., D)
+    # min_m (r_m - y_m) / u_m  (Zhang & Golovin 2020, lemma 5)
+    distance = (reference[0] - values[..., 0, None]) / rays[:, 0]  # (..., U)
     for m in range(1, values.shape[-1]):
         np.minimum(distance, (reference[m] - values[..., m, None]) / rays[:, m], out=distance)
     return np.asarray(distance)
 
 
 def expected_gain(mean: Floats, deviation: Floats, front: Floats, reference: Floats, rays: Floats) -> Floats:
-    """What each of P points is expected to add to the hypervolume; times ``orthant_volume`` in its unit.
+    """What each of P points is expected to add to the hypervolume, divided by ``orthant_volume``.
 
     Along a ray u a point of independent normal objectives reaches beyond t with the probability that all of them are
     below r - u t, so with R(u) what the front reaches already
 
         gain = E_u int_R(u)^inf M t^(M-1) prod_m Phi((r_m - u_m t - mean_m) / deviation_m) dt,
 
-    by Gauss-Legendre.
+    by Gauss-Legendre quadrature with Q nodes.
 
     Args:
         mean: (P, M) expected values, minimised.
         deviation: (P, M) their standard deviations, > 0.
         front: (F, M) values reached; F may be 0.
         reference: (M,) reference point.
-        rays: (D, M) unit vectors.
+        rays: (U, M) unit vectors u.
 
     Returns:
-        (P,), >= 0. Points without a gain are told apart by a little: the nearer, the more.
+        (P,) gains, >= 0. To each at most 1e-9 is added, the more the nearer the point is to the front, so that points
+        without a gain have an order.
     """
     objectives = mean.shape[1]
-    reached = reach(front, reference, rays).max(axis=0, initial=0.0)  # (D,), R(u)
-    distance = reach(mean, reference, rays)  # (P, D)
-    end = np.maximum(reach(mean - WIDE * deviation, reference, rays).max(axis=0), reached + 1e-3)  # (D,)
-    t = reached + (end - reached) * _NODES[:, None]  # (Q, D)
-    weight = (end - reached) * _WEIGHTS[:, None] * objectives * t ** (objectives - 1)  # (Q, D), M t^(M-1) dt
-    limits = (reference - rays * t[..., None]).reshape(-1, objectives)  # (Q D, M), r - u t
-    probability = np.ones((len(mean), len(limits)))  # (P, Q D)
+    reached = reach(front, reference, rays).max(axis=0, initial=0.0)  # (U,), R(u)
+    distance = reach(mean, reference, rays)  # (P, U)
+    end = np.maximum(reach(mean - WIDE * deviation, reference, rays).max(axis=0), reached + 1e-3)  # (U,)
+    t = reached + (end - reached) * _NODES[:, None]  # (Q, U)
+    weight = (end - reached) * _WEIGHTS[:, None] * objectives * t ** (objectives - 1)  # (Q, U), M t^(M-1) dt
+    limits = (reference - rays * t[..., None]).reshape(-1, objectives)  # (Q U, M), r - u t
+    probability = np.ones((len(mean), len(limits)))  # (P, Q U)
     for m in range(objectives):
-        z = (limits[:, m] - mean[:, m, None]) / deviation[:, m, None]
-        probability *= normal_cdf(z)
+        z = (limits[:, m] - mean[:, m, None]) / deviation[:, m, None]  # (P, Q U)
+        probability *= normal_cdf(z)  # prod_m Phi(z_m)
+    # (1/U) sum_u sum_q weight_qu prod_m Phi(z_m)
     gain = probability @ weight.reshape(-1) / len(rays)  # (P,)
     nearness = (distance - reached).mean(axis=1)  # (P,)
     return np.asarray(gain + 1e-9 * np.exp(np.minimum(nearness, 0.0)))
 
 
 def orthant_volume(objectives: int) -> float:
-    """c_M: volume of the positive part of the unit ball, by which a mean power of the reach becomes a hypervolume."""
+    """Volume c_M of the positive part of the unit ball: the factor from a mean power of the reach to a hypervolume."""
+    # c_M = pi^(M/2) / (2^M Gamma(M/2 + 1))
     return float(math.pi ** (objectives / 2) / (2**objectives * math.gamma(objectives / 2 + 1)))
 
 
 def normal_cdf(z: Floats) -> Floats:
-    """The standard normal's distribution function, elementwise."""
+    """Distribution function Phi of the standard normal, elementwise; any shape."""
     return np.asarray(torch.special.ndtr(torch.from_numpy(z)).numpy())
 
 
 WIDE = 3.0
-"""Deviations below the mean up to which an objective is thought possible: where the integral ends."""
+"""Deviations below the mean at which the integral ends: better values are neglected."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
-_NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
+_NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2  # from [-1, 1] to [0, 1]; (Q,), (Q,)

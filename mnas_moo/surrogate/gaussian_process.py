@@ -27,7 +27,7 @@ from mnas_moo.settings import DEFAULTS, SearchSettings
 Floats = npt.NDArray[np.float64]
 
 JITTER = 1e-6
-"""Variance added to the noise: a covariance of equal genomes keeps its root."""
+"""Variance added to the noise, so that a covariance of equal genomes has a Cholesky root."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Kernel:
 
     @classmethod
     def prior(cls, features: int, decisions: int, interaction: float = DEFAULTS.interaction) -> Kernel:
-        """The medians of the priors.
+        """The medians of the priors, at which the fit begins.
 
         Args:
             features: number of features, S.
@@ -62,16 +62,16 @@ class Kernel:
             torch.tensor(math.log(0.01), dtype=torch.double),
         )
 
-    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        """(N, M) covariances of features a (N, S) and b (M, S)."""
+    def __call__(self, x: Tensor, other: Tensor) -> Tensor:
+        """(N, P) covariances of genomes with features x (N, S) and genomes with features other (P, S)."""
         w, s = self.product.exp(), self.scales.exp()  # (S,), (2,)
-        # -1/2 sum_i w_i (a_i - b_i)^2 = sum_i w_i a_i b_i - 1/2 sum_i w_i a_i^2 - 1/2 sum_i w_i b_i^2
-        likeness = (a * w) @ b.T - 0.5 * ((a**2) @ w)[:, None] - 0.5 * ((b**2) @ w)  # (N, M)
-        additive = a * (s[0] * self.additive.exp())  # (N, S), s1 a_i f_i
-        # k = s1 sum_i a_i f_i f_i' + s2 exp(likeness) + c, with c = 1
-        if likeness.requires_grad:
-            return additive @ b.T + s[1] * likeness.exp() + 1.0
-        return likeness.exp_().mul_(s[1]).addmm_(additive, b.T).add_(1.0)  # in place: these matrices are large
+        # -1/2 sum_i w_i (f_i - f_i')^2 = sum_i w_i f_i f_i' - 1/2 sum_i w_i f_i^2 - 1/2 sum_i w_i f_i'^2
+        exponent = (x * w) @ other.T - 0.5 * ((x**2) @ w)[:, None] - 0.5 * ((other**2) @ w)  # (N, P)
+        additive = x * (s[0] * self.additive.exp())  # (N, S), s1 a_i f_i
+        # k = s1 sum_i a_i f_i f_i' + s2 exp(exponent) + c, with c = 1
+        if exponent.requires_grad:
+            return additive @ other.T + s[1] * exponent.exp() + 1.0
+        return exponent.exp_().mul_(s[1]).addmm_(additive, other.T).add_(1.0)  # in place: these matrices are large
 
 
 class GaussianProcess:
@@ -86,9 +86,10 @@ class GaussianProcess:
     Attributes:
         noise: variance of the noise.
         left_out: (K,) errors of the last K targets, each predicted from all others.
-        r2: leave-one-out R², clipped to [0, 1]: share of the variance that those predictions explain.
-        calibration: in [1, limit]: root mean square of those errors in units of their expected deviations; the
-            posterior's deviations are widened by it.
+        r2: leave-one-out R², clipped to [0, 1]: 1 minus the mean square of those K errors over the variance of all N
+            targets.
+        calibration: root mean square of those errors in units of the deviations expected of them, clipped to [1,
+            ``calibration_limit``]; the posterior's deviations are multiplied by it.
         fitted: (N,) expected values at the targets themselves, without their noise.
     """
 
@@ -97,54 +98,57 @@ class GaussianProcess:
         self.noise = float(kernel.noise.exp()) + JITTER
         covariance = kernel(x, x) + self.noise * torch.eye(len(x), dtype=torch.double)
         self._root = _cholesky(covariance)  # (N, N), K + s2 I = L L'
-        # alpha = (K + s2 I)^-1 y
+        # alpha = (K + s2 I)^-1 y, with s2 the variance of the noise
         self._weights = torch.cholesky_solve(y[:, None], self._root)[:, 0]  # (N,)
-        # K alpha = y - s2 alpha
+        # K alpha = y - s2 alpha: the mean at the targets (eq. 2.23)
         self.fitted: Floats = (y - self.noise * self._weights).numpy()
         self._left_out_trials = settings.left_out_trials
         error, variance = self.leave_one_out()
         self.left_out = error
-        # R2 = 1 - mean e^2 / Var[y]
+        # R² = 1 - mean e^2 / Var[y]
         self.r2 = float(np.clip(1.0 - (error**2).mean() / max(float(y.var()), 1e-12), 0.0, 1.0))
-        # sqrt( mean e^2 / v )
+        # sqrt( mean_i e_i^2 / v_i )
         self.calibration = float(np.clip(np.sqrt((error**2 / variance).mean()), 1.0, settings.calibration_limit))
 
     def leave_one_out(self) -> tuple[Floats, Floats]:
         """(K,) errors of the last targets, each predicted from all others, and (K,) the variances expected of them.
 
-        In closed form (Rasmussen & Williams 2006, eq. 5.12), for the last targets only: more cost much, and where the
-        search has been last is where the model must be right.
+        In closed form (Rasmussen & Williams 2006, eq. 5.12), for the last targets only: all would cost much, and the
+        model must be right where the search has been last.
         """
         n = len(self._weights)
         last = slice(max(n - self._left_out_trials, 0), n)
         unit = torch.eye(n, dtype=torch.double)[:, last]  # (N, K)
-        # v_i = 1 / [(K + s2 I)^-1]_ii, and [L^-T L^-1]_ii is the squared length of column i of L^-1
+        # v_i = 1 / [(K + s2 I)^-1]_ii  (eq. 5.12), and [L^-T L^-1]_ii is the squared length of column i of L^-1
         variance = 1.0 / (torch.linalg.solve_triangular(self._root, unit, upper=False) ** 2).sum(0)  # (K,)
-        # e_i = alpha_i v_i  (eq. 5.12)
+        # e_i = y_i - mu_i = alpha_i v_i  (eq. 5.12)
         return (self._weights[last] * variance).numpy(), variance.numpy()
 
     def mean(self, x: Tensor) -> Floats:
         """(P,) expected values at features x (P, S)."""
-        return np.asarray((self.kernel(x, self.x) @ self._weights).numpy())  # K* alpha  (eq. 2.25)
+        return np.asarray((self.kernel(x, self.x) @ self._weights).numpy())  # K* alpha  (eq. 2.23)
 
     def posterior(self, x: Tensor) -> tuple[Floats, Floats]:
         """(P,) expected values and (P, P) covariances, without noise, at features x (P, S)."""
         cross = self.kernel(x, self.x)  # (P, N)
         white = torch.linalg.solve_triangular(self._root, cross.T, upper=False)  # (N, P)
-        # K** - K* (K + s2 I)^-1 K*'  (Rasmussen & Williams 2006, eq. 2.26)
+        # K** - K* (K + s2 I)^-1 K*'  (Rasmussen & Williams 2006, eq. 2.24)
         covariance = self.kernel(x, x) - white.T @ white  # (P, P)
         return (cross @ self._weights).numpy(), (covariance * self.calibration**2).numpy()
 
 
 def fit(x: Tensor, y: Tensor, decisions: int, steps: int, interaction: float = DEFAULTS.interaction) -> Kernel:
-    """Maximum a posteriori hyperparameters by Adam.
+    """Hyperparameters that maximise the posterior, by Adam.
 
     Args:
         x: (N, S) features.
         y: (N,) targets, on a scale of about a standard normal.
         decisions: number of decisions that the features describe.
-        steps: Adam's steps.
+        steps: number of Adam's steps.
         interaction: prior median of sum_i w_i.
+
+    Returns:
+        The hyperparameters after the last step, without gradient.
     """
     prior = Kernel.prior(x.shape[1], decisions, interaction)
     spread = Kernel(*(torch.tensor(variance) for variance in (1.0, 1.0, 2.0, 4.0)))
@@ -154,7 +158,7 @@ def fit(x: Tensor, y: Tensor, decisions: int, steps: int, interaction: float = D
     for _ in range(steps):
         kernel = Kernel(**p)
         covariance = kernel(x, x) + (kernel.noise.exp() + JITTER) * eye  # (N, N)
-        root = _cholesky(covariance)
+        root = _cholesky(covariance)  # (N, N)
         white = torch.linalg.solve_triangular(root, y[:, None], upper=False)  # (N, 1), L^-1 y
         # -log p(y) = 1/2 y' (K + s2 I)^-1 y + 1/2 log |K + s2 I| + const  (Rasmussen & Williams 2006, eq. 5.8)
         loss = 0.5 * (white**2).sum() + root.diagonal().log().sum()
@@ -173,15 +177,15 @@ def fit(x: Tensor, y: Tensor, decisions: int, steps: int, interaction: float = D
 def condition(
     mean: Floats, covariance: Floats, noise: float, indices: npt.NDArray[np.int64], values: Floats
 ) -> tuple[Floats, Floats]:
-    """A posterior over P points, given results at some of them (Rasmussen & Williams 2006, eq. 2.25 and 2.26).
+    """A posterior over P points, given results at some of them (Rasmussen & Williams 2006, eq. 2.38 and 2.24).
 
     Args:
         mean: (P,) expected values.
         covariance: (P, P) their covariance.
         noise: variance of a result.
         indices: (K,) points at which there is a result; K may be 0.
-        values: (K,) results; NaN where there is none yet: what will be known there is then counted as known, at the
-            value expected.
+        values: (K,) results; NaN where one is pending: it narrows the variance, which does not depend on its value,
+            and leaves the mean as it is.
 
     Returns:
         (P,) mean and (P,) variance.
@@ -190,21 +194,21 @@ def condition(
     variance = np.diagonal(covariance).copy()
     if known.any():
         gain = _gain(covariance, indices[known], noise)  # (P, K')
-        mean = mean + gain @ (values[known] - mean[indices[known]])  # m + G (y - m_k)
+        mean = mean + gain @ (values[known] - mean[indices[known]])  # m + G (y - m_k)  (eq. 2.38)
     if len(indices):
-        # diag(C - G C_k.)
+        # diag(C - G C_k.)  (eq. 2.24)
         variance -= np.einsum("pk,pk->p", _gain(covariance, indices, noise), covariance[:, indices])
     return mean, np.maximum(variance, 1e-12)
 
 
 def _gain(covariance: Floats, indices: npt.NDArray[np.int64], noise: float) -> Floats:
-    """(P, K) how results at the points (K,) move the mean: G = C_.k (C_kk + s2 I)^-1."""
+    """(P, K) by how much results at the points (K,) move the mean: G = C_.k (C_kk + s2 I)^-1."""
     inner = covariance[np.ix_(indices, indices)] + noise * np.eye(len(indices))  # (K, K)
     return np.asarray(np.linalg.solve(inner, covariance[:, indices].T).T)
 
 
 def _cholesky(covariance: Tensor) -> Tensor:
-    """The root of a covariance (N, N); with more noise where rounding has left it none."""
+    """Cholesky root of a covariance (N, N); of one with more noise where rounding has made it indefinite."""
     eye = torch.eye(len(covariance), dtype=torch.double)
     root: Tensor
     for share in (0.0, 1e-8, 1e-6, 1e-4, 1e-2, 1.0):

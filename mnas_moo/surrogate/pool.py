@@ -1,8 +1,8 @@
 """The pool: untried networks, what is expected of them, and which one a trial should try.
 
-It is made once a batch of completed trials. At every ask the gain of each network in it is judged anew, against the
-front as it is now and with what is running counted as known (at the value expected of it), so that ten workers that
-ask at once are given ten networks that differ.
+It is made once a batch of completed trials. Every trial computes the gain of each network in it anew, against the
+front as it is then and with running trials counted as finished with the values expected of them, so that ten workers
+that ask at once get ten networks that differ.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Ranking:
 
     Attributes:
         order: (P,) indices into the pool, the one to be tried first.
-        gain: (P,) expected gain in hypervolume, in the product of the model's scales; 0 where none is computed.
-        mean: (P, M) objectives expected on the model's scales, minimised.
+        gain: (P,) expected gain in hypervolume, on the model's scales; 0 for the other acquisitions.
+        mean: (P, M) expected objectives on the model's scales, minimised.
         deviation: (P, M) their standard deviations, with the noise of a result.
     """
 
@@ -49,13 +49,13 @@ class Pool:
         policy: (N, D) rows that the policy proposes.
         tried: rows that were tried, as bytes.
         region: (M,) reference point of the user in the study's units; NaN where there is none.
-        settings: sizes of the pool, and what it is ordered by.
+        settings: settings of the search; the pool reads its sizes and the acquisition.
         rng: random generator of the pool.
 
     Attributes:
-        rows: (P, D) the networks.
-        sources: (P,) where each comes from, an index of ``proposals.SOURCES``.
-        front: (F, M) the front on the model's scales.
+        rows: (P, D) the networks, as rows of the encoding.
+        sources: (P,) source of each, an index into ``proposals.SOURCES``.
+        front: (F, M) the front on the model's scales, minimised.
         reference: (M,) the reference point on the model's scales.
     """
 
@@ -71,6 +71,7 @@ class Pool:
         self.surrogate, self.encoding, self.settings = surrogate, surrogate.encoding, settings
         front = surrogate.front
         self.front: Floats = surrogate.fitted[front]  # (F, M)
+        # r_m = max over the front + margin, unless the user gave one
         worst = (self.front if len(self.front) else surrogate.values).max(axis=0) + settings.reference_margin
         self.reference: Floats = np.where(np.isnan(region), worst, surrogate.scaled(np.nan_to_num(region)))
         parents = surrogate.rows[front] if len(self.front) else surrogate.rows[self._nearest()]
@@ -99,22 +100,22 @@ class Pool:
 
         Args:
             results: trials that completed since the pool was made.
-            running: (D,) rows of those under way.
+            running: rows (D,) of the running trials.
             rng: random generator of the trial.
         """
         surrogate = self.surrogate
         m = len(surrogate.signs)
         if not len(self.rows):
             return Ranking(np.empty(0, dtype=np.int64), np.empty(0), np.empty((0, m)), np.empty((0, m)))
-        places = [self._index.get(row.tobytes()) for row in (*self.encoding.encode(results), *running)]
-        inside = np.array([place is not None for place in places], dtype=bool)
-        indices = np.array([place for place in places if place is not None], dtype=np.int64)  # (K,)
-        values = np.array([record.values for record in results], dtype=float).reshape(len(results), m)
+        found = [self._index.get(row.tobytes()) for row in (*self.encoding.encode(results), *running)]
+        inside = np.array([i is not None for i in found], dtype=bool)  # (R + running,), those K in the pool
+        indices = np.array([i for i in found if i is not None], dtype=np.int64)  # (K,)
+        values = np.array([record.values for record in results], dtype=float).reshape(len(results), m)  # (R, M)
         scaled = surrogate.scaled(values)  # (R, M)
         unknown = np.full(len(running), np.nan)
 
         means, variances = [], []
-        feasible: Floats = np.ones(len(self.rows))
+        feasible: Floats = np.ones(len(self.rows))  # (P,), probability that no constraint is broken
         for j, (quantity, (mean, covariance)) in enumerate(zip(surrogate.quantities, self._posterior, strict=True)):
             if quantity.limit is None:
                 known = scaled[:, j]
@@ -133,20 +134,21 @@ class Pool:
                 feasible = feasible * normal_cdf((quantity.limit - mean) / np.sqrt(variance))
         mean, variance = np.stack(means, axis=1), np.stack(variances, axis=1)  # (P, M)
         noise = np.array([quantity.process.noise for quantity in surrogate.quantities[:m]])  # (M,)
-        deviation = np.sqrt(variance + noise)
+        deviation = np.sqrt(variance + noise)  # (P, M), those of a result; the gain is that of the value without noise
 
         acquisition = self.settings.acquisition
         if acquisition == "random":
             return Ranking(rng.permutation(len(self.rows)), np.zeros(len(self.rows)), mean, deviation)
         if acquisition == "mean":
             ray = unit_vectors(rng, 1, m)
-            far = reach(surrogate.expected(self.rows), self.reference, ray)[:, 0]
+            far = reach(surrogate.expected(self.rows), self.reference, ray)[:, 0]  # (P,)
             return Ranking(np.argsort(-far, kind="stable"), np.zeros(len(self.rows)), mean, deviation)
         good = np.array([record.violation <= 0 for record in results], dtype=bool)
         pending = indices[len(indices) - int(inside[len(results) :].sum()) :]
-        front = np.concatenate([self.front, scaled[good], mean[pending]])
+        front = np.concatenate([self.front, scaled[good], mean[pending]])  # (F', M)
         rays = unit_vectors(rng, self.settings.gain_rays, m)
-        gain = expected_gain(mean, np.sqrt(variance), front, self.reference, rays) * feasible
+        # E[gain] x P(feasible)
+        gain = expected_gain(mean, np.sqrt(variance), front, self.reference, rays) * feasible  # (P,)
         return Ranking(np.argsort(-gain, kind="stable"), gain * orthant_volume(m), mean, deviation)
 
     def _nearest(self) -> Integers:

@@ -1,8 +1,8 @@
 """Candidates: children of the front, its neighbours, samples of the policy, and random networks.
 
 The acquisition chooses among them. Children come from the front's members by crossover and mutation; neighbours are
-all networks one decision away from it, which end the late stall on small spaces. The best candidates by the model have
-children in their turn, for a few rounds: an evolutionary search on the model, which costs no trial.
+all networks one decision away from it, without which the search stalls late on small spaces. The best candidates by
+the model have children in their turn, for a few rounds: an evolutionary search on the model, which costs no trial.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 SOURCES = ("random", "policy", "mutation", "neighbour")
-"""Where a candidate comes from; children of any kind are mutations."""
+"""Sources of candidates; all children, by crossover too, count as mutations."""
 MUTATION = SOURCES.index("mutation")
 
 
 def children(encoding: Encoding, parents: Floats, n: int, settings: SearchSettings, rng: np.random.Generator) -> Floats:
     """(n, D) crossovers and mutations of parents (N, D); a few decisions of each are drawn anew."""
     fresh = encoding.random(rng, n)  # (n, D)
-    first = parents[rng.integers(len(parents), size=n)]
-    second = parents[rng.integers(len(parents), size=n)]
+    first = parents[rng.integers(len(parents), size=n)]  # (n, D)
+    second = parents[rng.integers(len(parents), size=n)]  # (n, D)
     # Uniform crossover: each decision from either parent.
     crossed = (rng.random((n, 1)) < settings.crossover_share) & (rng.random(first.shape) < 0.5)  # (n, D)
     rows = np.where(crossed, second, first)
-    made = (rows != ABSENT).sum(axis=1, keepdims=True)  # (n, 1)
-    # Each decision is drawn anew with probability k / decisions, k one number a child.
-    rate = rng.choice(settings.mutated_decisions, size=(n, 1)) / np.maximum(made, 1)
-    mutated = rng.random(rows.shape) < rate
+    decisions = (rows != ABSENT).sum(axis=1, keepdims=True)  # (n, 1)
+    # Each decision is drawn anew with probability k / decisions, with one k for each child.
+    rate = rng.choice(settings.mutated_decisions, size=(n, 1)) / np.maximum(decisions, 1)  # (n, 1)
+    mutated = rng.random(rows.shape) < rate  # (n, D)
     near = rng.random(rows.shape) < 0.5
     width = rng.choice(settings.number_steps, size=rows.shape)
     step = rng.standard_normal(rows.shape)
     for j, decision in enumerate(encoding.decisions):
-        if decision.ordered:  # a number moves a little as often as it is drawn anew
+        if decision.ordered:  # half of the mutations of a number move it a little
             moved = decision.snap(np.clip(rows[:, j] + width[:, j] * step[:, j], 0.0, 1.0))
             fresh[:, j] = np.where(near[:, j] & (rows[:, j] != ABSENT), moved, fresh[:, j])
     # A parameter that its parent lacked needs a value in case it exists in the child.
@@ -86,14 +86,14 @@ def refine(
     """An evolutionary search on the model.
 
     Args:
-        encoding: meaning of the rows.
+        encoding: encoding of the rows.
         pool: (N, D) rows to begin with.
-        sources: (N,) where each comes from, an index of ``SOURCES``.
+        sources: (N,) source of each, an index into ``SOURCES``.
         parents: (F, D) rows of the front.
         tried: rows not to be proposed, as bytes.
         expected: gives the values (N, M) that the model expects of rows (N, D), minimised.
         reference: (M,) reference point.
-        settings: how wide and long the search is.
+        settings: settings of the search; read are the size of the pool, its rounds, rays and elite.
         rng: random generator of the pool.
 
     Returns:
@@ -110,6 +110,7 @@ def refine(
     for _ in range(settings.search_rounds):
         # The networks that reach farthest along each ray.
         nth = min(settings.search_elite, len(values) - 1)
+        # (N, rays) -> (elite, rays), indices
         best = np.argpartition(-reach(values, reference, rays), nth, axis=0)[: settings.search_elite]
         elite = pool[np.unique(best)]
         new = children(encoding, np.concatenate([elite, parents]), size // 2, settings, rng)

@@ -3,7 +3,7 @@
 Expected gains in hypervolume need a scale on which differences mean something. Raw values are stretched by a few
 broken networks (chance accuracy, no latency), ranks squeeze the ends where the front lies. Here the middle half of
 the history has the spread of a standard normal, and from two deviations on distances count by their logarithm: any
-unit, sign and tail ends up within a few deviations, still told from every other.
+unit, sign and tail ends up within a few deviations, and different values stay different.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 LINEAR = 2.0
 """Deviations from the median from which on the scale is logarithmic."""
 FARTHEST = 1e12
-"""Deviations beyond which values are no longer told apart: what is still a number stays one."""
+"""Deviations beyond which all values count as equal, so that none overflows."""
 NORMAL_QUARTILE = 0.6745
 """Upper quartile of the standard normal."""
 
@@ -44,7 +44,7 @@ class Scale:
         """The scale of a history: values (N,), N >= 1."""
         low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
         deviation = (high - low) / (2 * NORMAL_QUARTILE)
-        if not deviation > 0:  # more than half are ties: what spread there is
+        if not deviation > 0:  # more than half are ties: the standard deviation, or 1 where all are equal
             deviation = float(values.std()) or 1.0
         return cls(float(median), float(deviation))
 
@@ -53,12 +53,13 @@ class Scale:
         with np.errstate(over="ignore"):
             distance = np.clip((np.asarray(values, dtype=float) - self.median) / self.deviation, -FARTHEST, FARTHEST)
         far = np.maximum(np.abs(distance) - LINEAR, 0.0)
+        # d up to LINEAR, sign(d) (LINEAR + log(1 + |d| - LINEAR)) beyond
         return np.asarray(np.where(far > 0, np.sign(distance) * (LINEAR + np.log1p(far)), distance))
 
     def inverse(self, scaled: npt.ArrayLike) -> Floats:
-        """The values that lie at these places of the scale, of any shape."""
-        places = np.asarray(scaled, dtype=float)
-        far = np.maximum(np.abs(places) - LINEAR, 0.0)
+        """The values of which these are the scaled ones, of any shape."""
+        s = np.asarray(scaled, dtype=float)
+        far = np.maximum(np.abs(s) - LINEAR, 0.0)
         with np.errstate(over="ignore"):
-            distance = np.where(far > 0, np.sign(places) * (LINEAR + np.expm1(far)), places)
+            distance = np.where(far > 0, np.sign(s) * (LINEAR + np.expm1(far)), s)
         return np.asarray(self.median + self.deviation * np.clip(distance, -FARTHEST, FARTHEST))

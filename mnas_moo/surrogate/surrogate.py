@@ -32,7 +32,7 @@ class Transfer:
 
     Attributes:
         records: its completed trials.
-        objectives: shared objectives: position here -> position there.
+        objectives: shared objectives, position in this study -> position in the other.
     """
 
     records: Sequence[Record] = ()
@@ -46,8 +46,8 @@ class Quantity:
     Attributes:
         process: model of its values on the scale.
         scale: scale of its values.
-        limit: what it must not exceed, on that scale; None: it is an objective.
-        constraint: position among the constraints; None: it is none of them.
+        limit: largest allowed value on that scale; None: it is an objective.
+        constraint: position among the constraints; None: it is an objective, or failure.
     """
 
     process: GaussianProcess
@@ -62,9 +62,9 @@ class Quality:
 
     Attributes:
         r2: leave-one-out R²: share of the variance on the model's scale that is explained, at most 1.
-        error: median distance between prediction and result, in the objective's unit.
+        error: median absolute difference between prediction and result, in the objective's unit.
         tau: Kendall's rank correlation between predictions and results; None where all are equal.
-        calibration: factor by which the errors go beyond the deviations that the model expected.
+        calibration: root mean square of the errors in units of the deviations that the model expected, at least 1.
     """
 
     r2: float
@@ -77,19 +77,19 @@ class Surrogate:
     """The model of a study.
 
     Args:
-        records: trials of the study, at least two of them completed, failed ones among them.
+        records: finished trials of the study, also failed ones; at least two completed.
         signs: (M,) 1 where an objective is minimised, -1 where it is maximised.
-        fits: fitted hyperparameters by quantity; filled where missing.
+        fits: fitted hyperparameters by name of the quantity; those that are missing are fitted and added.
         transfer: trials of another study.
-        settings: size of the model, and how it is fitted.
+        settings: settings of the search; the model reads its size and how it is fitted.
         rng: random generator that chooses which trials are left out of a model of bounded size.
 
     Attributes:
-        numbers: numbers of the trials that it has seen.
+        numbers: numbers of the completed trials that it was given.
         rows: (N, D) the modelled trials, as rows of ``encoding``.
         values: (N, M) their objective values on the scales of the model, minimised.
         feasible: (N,) whether each broke no constraint.
-        fitted: (N, M) what is expected of them, without noise: a lucky result among poor ones is not taken at its word.
+        fitted: (N, M) values expected of them, without noise, so that a lucky result among poor ones counts for less.
         r2: mean leave-one-out R² of the objectives, in [0, 1].
     """
 
@@ -106,9 +106,9 @@ class Surrogate:
         done = [record for record in records if record.values is not None]
         self.numbers = frozenset(record.number for record in done)
         self.encoding = Encoding(done)
-        results = np.array([record.values for record in done])
-        values = results * signs
-        feasible = np.array([record.violation <= 0 for record in done])
+        results = np.array([record.values for record in done])  # (N, M)
+        values = results * signs  # (N, M), minimised
+        feasible = np.array([record.violation <= 0 for record in done])  # (N,)
         foreign = [record for record in transfer.records if record.values is not None][: settings.model_trials]
         columns = [
             np.array([record.values[transfer.objectives[m]] * sign for record in foreign if record.values])
@@ -116,12 +116,13 @@ class Surrogate:
             else np.empty(0)
             for m, sign in enumerate(signs)
         ]
+        # columns: M times (F,), minimised; F is 0 where an objective is not shared
         self.scales = [Scale.of(np.concatenate([values[:, m], columns[m]])) for m in range(len(signs))]
-        scaled = self.scaled(results)
+        scaled = self.scaled(results)  # (N, M)
         kept = _kept(scaled, feasible, settings, rng)
         self.rows, self.feasible, self.values = self.encoding.rows[kept], feasible[kept], scaled[kept]
         x = self._features(self.rows)  # (N, S)
-        outside = self._features(self.encoding.encode(foreign))
+        outside = self._features(self.encoding.encode(foreign))  # (F, S)
 
         self.quantities: list[Quantity] = []
         fitted = []
@@ -152,7 +153,7 @@ class Surrogate:
             tau = kendall_tau(predicted, results)
             found.append(
                 Quality(
-                    # 1 - mean e^2 / Var[y]
+                    # R² = 1 - mean e^2 / Var[y], over the same K
                     r2=1.0 - float(np.square(process.left_out).mean()) / max(spread, 1e-12),
                     error=float(np.median(np.abs(quantity.scale.inverse(predicted) - quantity.scale.inverse(results)))),
                     tau=None if np.isnan(tau) else tau,
@@ -174,11 +175,12 @@ class Surrogate:
         return np.stack([scale(minimised[..., m]) for m, scale in enumerate(self.scales)], axis=-1)
 
     def expected(self, rows: Floats) -> Floats:
-        """(N, M) objectives expected of rows (N, D), worse by how far a constraint is expected to be broken."""
+        """(N, M) objectives expected of rows (N, D), increased where a constraint is expected to be broken."""
         x = self._features(rows)  # (N, S)
-        objectives = [q.process.mean(x) for q in self.quantities if q.limit is None]
+        objectives = [q.process.mean(x) for q in self.quantities if q.limit is None]  # M times (N,)
+        # (N,), sum_c max(0, mean_c(x) - limit_c)
         broken = sum(np.maximum(q.process.mean(x) - q.limit, 0.0) for q in self.quantities if q.limit is not None)
-        # mean_m(x) + w sum_c max(0, mean_c(x) - limit_c)
+        # mean_m(x) + violation_weight sum_c max(0, mean_c(x) - limit_c)
         return np.stack(objectives, axis=1) + np.reshape(broken, (-1, 1)) * self.settings.violation_weight
 
     def posterior(self, rows: Floats) -> list[tuple[Floats, Floats]]:
@@ -205,18 +207,18 @@ class Surrogate:
         self, records: Sequence[Record], x: torch.Tensor, fits: dict[str, Kernel], rng: np.random.Generator
     ) -> None:
         count = max(len(record.constraints) for record in records)  # trials of another sampler may have none
-        have = [i for i, record in enumerate(records) if len(record.constraints) == count]
-        values = np.array([records[i].constraints for i in have])
+        complete = [i for i, record in enumerate(records) if len(record.constraints) == count]
+        values = np.array([records[i].constraints for i in complete])  # (N', C)
         for k in np.flatnonzero((values > 0).any(axis=0)):
             scale = Scale.of(values[:, k])
-            process = self._process(f"constraint {k}", x[have], scale(values[:, k]), fits, rng)
+            process = self._process(f"constraint {k}", x[complete], scale(values[:, k]), fits, rng)
             self.quantities.append(Quantity(process, scale, float(scale(0.0)), int(k)))
 
     def _add_failures(self, records: Sequence[Record], fits: dict[str, Kernel], rng: np.random.Generator) -> None:
         failed = [record for record in records if record.failed and record.whole]
         if failed:
             rows = np.concatenate([self.rows, self.encoding.encode(failed)])
-            y = np.repeat([-1.0, 1.0], [len(self.rows), len(failed)])
+            y = np.repeat([-1.0, 1.0], [len(self.rows), len(failed)])  # 1: failed; the limit 0 lies halfway
             process = self._process("failure", self._features(rows), y, fits, rng)
             self.quantities.append(Quantity(process, Scale(0.0, 1.0), 0.0))
 
@@ -224,14 +226,17 @@ class Surrogate:
 def _kept(
     values: Floats, feasible: Booleans, settings: SearchSettings, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Indices of the modelled trials, ascending: all, or the best by the sum of their ranks and some of the others."""
+    """Indices of the modelled trials, ascending: all if they are few, else the best and a random part of the others.
+
+    The best are those of the front, then other feasible ones, then infeasible ones, each by the sum of their ranks.
+    """
     limit = settings.model_trials
     if len(values) <= limit:
         return np.arange(len(values))
     ranks = np.argsort(np.argsort(values, axis=0, kind="stable"), axis=0, kind="stable")  # (N, M)
     front = feasible.copy()
     front[front] = pareto_mask(values[front])
-    order = np.lexsort((ranks.sum(axis=1), ~feasible, ~front))
+    order = np.lexsort((ranks.sum(axis=1), ~feasible, ~front))  # the last key comes first
     good = int(limit * settings.good_share)
     others = order[good:][rng.permutation(len(order) - good)[: limit - good]]
     return np.sort(np.concatenate([order[:good], others]))

@@ -71,7 +71,7 @@ def test_conditioning_a_posterior_equals_fitting_with_one_more_result() -> None:
     assert variance[3:] == pytest.approx(np.diagonal(exact), abs=1e-6)
 
 
-def test_what_is_running_narrows_the_belief_and_does_not_move_it() -> None:
+def test_a_pending_result_narrows_the_deviations_and_leaves_the_mean() -> None:
     mean, covariance = fitted(30).posterior(features(tokens(40, 9)))
     moved, variance = condition(mean, covariance, 1e-6, np.array([4]), np.array([np.nan]))
     assert np.array_equal(moved, mean)
@@ -79,7 +79,7 @@ def test_what_is_running_narrows_the_belief_and_does_not_move_it() -> None:
     assert (variance <= np.diagonal(covariance) + 1e-12).all()
 
 
-def test_nothing_is_trusted_where_nothing_is_to_be_learnt() -> None:
+def test_of_pure_noise_the_leave_one_out_r2_is_near_zero() -> None:
     t = tokens(80, 0)
     y = torch.from_numpy(np.random.default_rng(2).standard_normal(80))
     process = GaussianProcess(fit(features(t), y, 6, 40), features(t), y)

@@ -12,7 +12,7 @@ from mnas_moo.genomes.history import Record
 from mnas_moo.settings import DEFAULTS
 from mnas_moo.surrogate.gaussian_process import Kernel
 from mnas_moo.surrogate.surrogate import Surrogate, Transfer
-from tests.surrogate.conftest import DECISIONS, SIGNS, record, records, results
+from tests.surrogate.conftest import SIGNS, record, records, results
 
 ALL_TOKENS = np.array(np.meshgrid(*[range(3)] * 5)).reshape(5, -1).T.astype(float)
 
@@ -113,4 +113,3 @@ def test_hyperparameters_are_fitted_once_a_quantity() -> None:
     kept = dict(fits)
     Surrogate(records(40), SIGNS, fits, Transfer(), DEFAULTS, np.random.default_rng(0))
     assert all(fits[name] is kept[name] for name in kept)
-    assert len(DECISIONS) == 5
