@@ -2,18 +2,18 @@ r"""MnasSampler: MnasNet's RNN controller as an Optuna sampler.
 
 The life of a trial
 -------------------
-Optuna calls the sampler five times a trial. The sampler is a thin edge: it passes each call on to what it keeps of the
-study, the ``StudyState``, whose hooks stand in the same order (``policy/study_state.py``).
+Optuna calls five methods of the sampler for each trial. The sampler is a thin edge: it passes each call on to its
+state of the study, the ``StudyState``, whose hooks stand in the same order (``policy/study_state.py``).
 
-1. ``before_trial``. A study that the reward cannot mean is refused.
+1. ``before_trial``. A study without the objectives that the reward is computed from is refused.
 2. ``infer_relative_search_space``. All trials are *read* from the storage; those that are new become ``Record``s of the
    ``History``. If every completed trial had the same parameters the space is *static* and is returned, else it is
    *conditional* and nothing is returned.
 3. ``sample_relative``. When enough trials have finished since the last time, the ``Learner`` makes the next version of
-   the policy of them. In a static space the whole genome is sampled now, and the trial's note is *written*.
+   the policy from them. In a static space the whole genome is sampled now, and the trial's note is *written*.
 4. ``sample_independent``, once for each parameter that step 3 has not sampled: all parameters of a conditional space,
    one after the other as the trial asks, the LSTM following its decisions.
-5. ``after_trial``. What PPO needs of a trial that was sampled step by step is *written*.
+5. ``after_trial``. The log-probabilities of a trial that was sampled step by step, which PPO needs, are *written*.
 
 Where the two configurations differ
 -----------------------------------
@@ -21,20 +21,20 @@ Where the two configurations differ
 \                   ``MnasSampler()``                           ``MnasSampler.paper(reward=…)``
 ==================  ==========================================  =====================================================
 searches for        the complete Pareto front                   the largest reward, as published
-learns from         all trials, whoever proposed them           its own trials that have a reward
+learns from         all trials, of any sampler                  trials with log-probabilities and a reward
 learns by           imitation, and PPO on a model               PPO on the rewards
                     (``policy/front_learner.py``)               (``policy/paper.py``, then ``ppo.py``)
 a new version       every 10 completed trials, from 20 on       every 20 trials it can learn from
-proposes            the network of a pool that the model        the LSTM's own sample
-                    expects most of (``surrogate/pool.py``)
+proposes            the network of a pool with the largest      a sample of the LSTM
+                    expected gain (``surrogate/pool.py``)
 the same again      never, while others remain                  may happen, as published
-in its note         the claim on a network, its source, what    the log-probabilities, the version that sampled
-                    was expected of it
+in its note         the claim on a network, its source, the     the log-probabilities, the version of the policy
+                    results expected of it                      that sampled them
 ==================  ==========================================  =====================================================
 
-All that it knows is a function of (seed, configuration, trials in the storage), so any number of processes can sample
-one study, a killed one loses nothing, and 10 + 10 trials equal 20 in one go. Read on in ``controller.py``, the policy,
-and ``ppo.py``, how it is updated.
+The whole state of the search is a function of (seed, configuration, trials in the storage), so any number of processes
+can sample one study, a killed one loses nothing, and 10 + 10 trials equal 20 in one run. Read on in ``controller.py``,
+the policy, and ``ppo.py``, how it is updated.
 """
 
 from __future__ import annotations
@@ -83,16 +83,16 @@ class MnasSampler(BaseSampler):
 
     Args:
         seed: seed of the whole search; None draws one and stores it with the study.
-        canonical: maps the parameters of a genome to those of one representative of all that mean the same
-            network (``Space.canonical``), so that they count as one; None: all genomes differ. To be pickled with
-            the sampler it must be a picklable function.
-        reference_point: one value an objective, in the study's units: the worst that is of interest, None where there
-            is no such limit. Trials go where all objectives may be better.
+        canonical: maps the parameters of a genome to those of one representative of all genomes of the same network
+            (``Space.canonical``), so that they count as one; None: all genomes differ. A sampler can be pickled if
+            this function can.
+        reference_point: worst value of interest of each objective, in the study's units; None where there is no such
+            limit. Expected gains are measured from there, so trials go where all objectives may be better.
         source: another study on the same space whose trials are learnt from.
-        shared: objectives that are the same in both, such as the accuracy when only the phone is new: position here
-            -> position there.
-        model_trials: trials the model is fitted to at most, the best and a random part of the others. Time a trial
-            grows with its square. None: those of ``settings``, 1000 by default.
+        shared: objectives that are the same in both studies, such as the accuracy when only the phone is new: position
+            in this study -> position in the other.
+        model_trials: largest number of trials in the model: the best and a random part of the others. Time a trial
+            grows with its square. None: that of ``settings``, 1000 by default.
         settings: all other numbers of the search, for experiments (``mnas_moo.settings``).
 
     Raises:
@@ -150,13 +150,13 @@ class MnasSampler(BaseSampler):
         >>> sampler = MnasSampler.paper(reward=MnasReward(target=75.0), seed=0)  # 75 ms
 
         Args:
-            reward: makes one number of two objectives; for single-objective studies None, their value is the reward.
+            reward: makes one number of two objectives; None: the study has one objective, whose value is the reward.
             seed: seed of the whole search; None draws one and stores it with the study.
-            batch: trials an update. Published: 20.
+            batch: number of trials in an update. Published: 20.
             learning_rate: Adam's step size. Published: 3.5e-4.
             entropy: weight of the entropy bonus. Published: 1e-5.
             baseline_decay: weight of the past in the moving average of rewards. Published: 0.95.
-            hidden: LSTM units. Published: 100.
+            hidden: number of LSTM units. Published: 100.
             clip: half-width of the interval that PPO clips the ratio to. Never published; 0.2 is ours, the value of
                 PPO's own paper.
             epochs: PPO's passes over a batch. Never published; 3 is ours.
@@ -176,7 +176,7 @@ class MnasSampler(BaseSampler):
         return sampler
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Refuses a study that the reward cannot mean, before anything is spent on it."""
+        """Refuses a study without the objectives that the reward is computed from, before its first trial."""
         self._state(study).before_trial(study)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -188,7 +188,7 @@ class MnasSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """One whole genome."""
+        """Values of all parameters of a static space; empty in a conditional one."""
         state = self._state(study)
         decisions = [
             state.history.decision(name, distribution)
@@ -205,7 +205,7 @@ class MnasSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """The next decision of a trial, given those it has made."""
+        """The value of one parameter, given those that the trial has already."""
         state = self._state(study)
         with cpu_threads(1):
             if not trial.params:
@@ -213,7 +213,7 @@ class MnasSampler(BaseSampler):
             return state.sample_parameter(trial, state.history.decision(param_name, param_distribution))
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Writes down what PPO needs of a trial that was sampled step by step."""
+        """Writes the log-probabilities of a trial that was sampled step by step."""
         self._state(study).after_trial(study, trial)
 
     def reseed_rng(self) -> None:

@@ -1,1 +1,1 @@
-"""What MnasSampler keeps of a study: its policy, as published and as the default."""
+"""The two configurations of MnasSampler: how their policies learn, and their states of a study."""

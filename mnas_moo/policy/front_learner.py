@@ -5,7 +5,7 @@ in two ways. By imitation: shown a preference, it is trained towards the network
 it (pareto-conditioned networks, Reymond et al. 2022, with the cross-entropy method's elite instead of a return as the
 target); that uses every trial for every preference and needs no log-probabilities, so trials of any other sampler
 serve too. And by PPO on networks never tried, rewarded by a model of the objectives (DyNA-PPO, Angermueller et al.
-2020). The model also chooses what is tried, among the policy's proposals and others (``surrogate/pool.py``).
+2020). The model also chooses which network is tried, among samples of the policy and others (``surrogate/pool.py``).
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ Floats = npt.NDArray[np.float64]
 
 
 class FrontLearner(Learner):
-    """A model of the quantities, and a policy that imitates what did best under every preference and practises on it.
+    """A model of the objectives, and a policy that imitates the best trials under every preference and practises on it.
 
     Args:
         seed: seed of the initial weights, the minibatches and the pools.
         signs: M numbers, 1 where an objective is minimised, -1 where it is maximised.
         transfer: trials of another study.
-        region: (M,) reference point in the study's units, NaN where there is none.
-        settings: all numbers of the search.
+        region: (M,) reference point of the user in the study's units; NaN where there is none.
+        settings: settings of the search.
 
     Attributes:
-        pool: pool that follows the newest version; None until the first.
+        pool: pool of the newest version; None before the first.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class FrontLearner(Learner):
         return max(fresh for fresh in range(version) if _passes(fresh, ratio)) if version else 0
 
     def learn(self, records: Sequence[Record], version: int) -> None:
-        """The policy of a version, then the pool that follows it."""
+        """Makes the policy of a version, then its pool."""
         super().learn(records, version)
         past = self._past(records, version)
         if self._begun(version):
             rng = generator(self.seed, version, "pool")
             surrogate = self._surrogate_of(past, version)
-            weights = preferences(rng, self.settings.policy_networks, len(self.signs))
+            weights = preferences(rng, self.settings.policy_networks, len(self.signs))  # (B, M)
             rows = self._sample(surrogate.encoding, weights, rng)[0]
             others = surrogate.encoding.encode([record for record in past if record.whole and record.values is None])
             tried = {row.tobytes() for row in (*surrogate.encoding.rows, *others)}
@@ -85,7 +85,7 @@ class FrontLearner(Learner):
             }
 
     def update(self, records: Sequence[Record]) -> Mapping[str, Any]:
-        """Imitation of all trials up to the next version, then practice on what is expected of all others."""
+        """Imitation of the trials up to the next version, then practice on the model."""
         version = self.version + 1
         records = self._past(records, version)
         steps = self.settings.imitation_steps
@@ -99,6 +99,7 @@ class FrontLearner(Learner):
         return self._practise(self._surrogate_of(records, version))
 
     def _begun(self, version: int) -> bool:
+        """Whether the first trials are over at a version."""
         return version * self.batch >= self.settings.initial_trials
 
     def _past(self, records: Sequence[Record], version: int) -> Sequence[Record]:
@@ -124,7 +125,7 @@ class FrontLearner(Learner):
         if self._fits[0] != at:
             self._fits = (at, {})
             model(self._past(records, at), self._fits[1])
-        # A copy: what is new since then (a first failure) is fitted anew each time, as a replay would.
+        # A copy: a quantity that is new since then (a first failure) is fitted anew by each version, as by a replay.
         self._surrogate = version, model(records, dict(self._fits[1]))
         return self._surrogate[1]
 
@@ -139,20 +140,20 @@ class FrontLearner(Learner):
         minibatches = []
         for _ in range(steps):
             weights = preferences(rng, s.minibatch, len(self.signs))  # (B, M)
-            # rank ~ Exponential(mean c sqrt(N)): near the best, and the farther the longer the history
+            # rank ~ Exponential(mean c sqrt(N)), c = elite_rank: near the best, and the farther the longer the history
             rank = rng.exponential(s.elite_rank * math.sqrt(len(records)), s.minibatch).astype(int)  # (B,)
             rank = np.minimum(rank, len(records) - 1)
             merit = scalarise(scores, weights, s.augmentation)  # (B, N)
             best = np.argpartition(merit, rank.max(), axis=1)[:, : rank.max() + 1]  # a whole sort would cost more
             order = np.argsort(np.take_along_axis(merit, best, axis=1), axis=1, kind="stable")
-            each = np.arange(s.minibatch)
-            minibatches.append((weights, best[each, order[each, rank]]))
-        indices = np.unique([chosen for _, chosen in minibatches])  # of all records that are imitated
+            b = np.arange(s.minibatch)  # (B,)
+            minibatches.append((weights, best[b, order[b, rank]]))  # (B, M), (B,)
+        indices = np.unique([chosen for _, chosen in minibatches])  # (I,) indices of all records that are imitated
         genomes = self.controller.genomes([records[i].genome for i in indices.tolist()])
         for weights, chosen in minibatches:
             batch = genomes[torch.from_numpy(np.searchsorted(indices, chosen))]
             log_prob, entropy = self.controller.evaluate(batch, self._condition(weights))  # (B, T), (B, T)
-            # loss = -(1/D) sum_bt [ log pi(a_bt | s_bt, w_b) + c H_bt ]
+            # loss = -(1/D) sum_bt [ log pi(a_bt | s_bt, w_b) + c H_bt ], D decisions in all, c the entropy's weight
             loss = -(log_prob.sum() + s.entropy * entropy.sum()) / (batch.size > 0).sum()
             self.optimiser.zero_grad()
             torch.autograd.backward(loss)
@@ -172,11 +173,12 @@ class FrontLearner(Learner):
             weights = preferences(rng, s.practice_networks, len(self.signs))  # (B, M)
             rows, genomes, log_probs = self._sample(surrogate.encoding, weights, rng)
             expected = surrogate.expected(rows) - ideal  # (B, M)
-            # R = -chebyshev(E[y], w), and its baseline the mean of the history under the same preference
-            usual = chebyshev(history[None], weights[:, None], s.augmentation).mean(axis=1)  # (B, N) -> (B,)
+            # b_i = -(1/N) sum_n chebyshev(y_n - ideal, w_i): the history under the same preference
+            baseline = -chebyshev(history[None], weights[:, None], s.augmentation).mean(axis=1)  # (B, N) -> (B,)
+            # R_i = -chebyshev(E[y_i] - ideal, w_i)
             reward = -chebyshev(expected, weights, s.augmentation)  # (B,)
-            advantage = usual + reward
-            # A = R2 (A - mean A) / (std A + 1e-6)
+            advantage = reward - baseline  # (B,), A_i = R_i - b_i
+            # A_i <- R² (A_i - mean A) / (std A + 1e-6)
             advantage = surrogate.r2 * (advantage - advantage.mean()) / (advantage.std() + 1e-6)
             diagnostics = ppo.update(
                 self.controller,
@@ -187,7 +189,7 @@ class FrontLearner(Learner):
                 torch.from_numpy(advantage.astype(np.float32)),
                 self._condition(weights),
                 reward=torch.from_numpy(reward),
-                baseline=torch.from_numpy(-usual),
+                baseline=torch.from_numpy(baseline),
             )
             found = dataclasses.asdict(diagnostics)
         return found
@@ -195,7 +197,11 @@ class FrontLearner(Learner):
     def _sample(
         self, encoding: Encoding, weights: Floats, rng: np.random.Generator
     ) -> tuple[Floats, Genomes, torch.Tensor]:
-        """Samples of the policy: rows (B, D), the same as genomes, and (B, D) the log-probabilities of the tokens."""
+        """Samples of the policy, one for each preference (B, M).
+
+        Returns:
+            Rows (B, D), the same as genomes (B, D), and the log-probability of each of their tokens (B, D), in nats.
+        """
         n = len(weights)
         rows = np.full((n, len(encoding.decisions)), ABSENT)
         sizes, tokens = torch.zeros(rows.shape, dtype=torch.long), torch.zeros(rows.shape, dtype=torch.long)
@@ -203,25 +209,26 @@ class FrontLearner(Learner):
         roll = RollOut(self.controller, n, self._condition(weights))
         for j, decision in enumerate(encoding.decisions):
             exists = encoding.exists(rows, j)  # (B,)
-            uniform, within = rng.random(n), rng.random(n)
-            there = torch.from_numpy(exists)
-            token, log_probs[:, j] = roll.decide(decision, torch.from_numpy(uniform), exists=there)
+            uniform, within = rng.random(n), rng.random(n)  # (B,), (B,)
+            present = torch.from_numpy(exists)
+            token, log_probs[:, j] = roll.decide(decision, torch.from_numpy(uniform), exists=present)  # (B,), (B,)
             span = decision.spans[token.numpy()]  # (B, 2)
-            places = decision.snap(span[:, 0] + within * (span[:, 1] - span[:, 0]))
+            places = decision.snap(span[:, 0] + within * (span[:, 1] - span[:, 0]))  # (B,)
             rows[exists, j] = places[exists]
-            sizes[:, j], tokens[:, j] = there * decision.size, there * token
-        # A genome has no gaps: what does not exist goes to its end.
+            sizes[:, j], tokens[:, j] = present * decision.size, present * token
+        # A genome has no gaps: decisions that do not exist go to its end.
         order = torch.sort((sizes == 0).int(), dim=1, stable=True).indices  # (B, D)
         offsets = torch.tensor([self.controller.offsets[decision] for decision in encoding.decisions])
         genomes = Genomes(*(table.gather(1, order) for table in (offsets.expand(n, -1), sizes, tokens)))
         return rows, genomes, log_probs.gather(1, order)
 
     def _condition(self, weights: Floats) -> torch.Tensor | None:
+        """(B, M) preferences as the controller reads them; None where there is one objective."""
         return torch.from_numpy(weights.astype(np.float32)) if len(self.signs) > 1 else None
 
 
 def _passes(version: int, ratio: float) -> bool:
-    """Whether version + 1 passes a power of a ratio: geometrically spaced versions, 0 the first."""
+    """Whether a power of the ratio lies in (version, version + 1]: versions at geometric distances, 0 the first."""
     level = math.log(version + 1, ratio)
     return version == 0 or math.floor(level + 1e-9) > math.floor(math.log(version, ratio) + 1e-9)
 
@@ -232,11 +239,11 @@ def preferences(rng: np.random.Generator, n: int, objectives: int) -> Floats:
 
 
 def normal_scores(values: Floats, violation: Floats) -> Floats:
-    """Each objective's rank in the history on the scale of a standard normal; any infeasible ranks behind.
+    """Each objective's rank in the history as a quantile of the standard normal, infeasible trials last.
 
     Args:
         values: (N, M), minimised.
-        violation: (N,), 0 where feasible; infeasible trials rank by it, whatever their values.
+        violation: (N,) sum of the violations, 0 where feasible; infeasible trials rank by it, whatever their values.
 
     Returns:
         (N, M), smaller is better.
@@ -245,14 +252,17 @@ def normal_scores(values: Floats, violation: Floats) -> Floats:
     scores = np.empty_like(values)
     for m in range(values.shape[1]):
         keys = np.where(feasible, values[:, m], violation)
-        _, place, count = np.unique(np.stack([~feasible, keys], 1), axis=0, return_inverse=True, return_counts=True)
-        middle = (count.cumsum() - count / 2) / len(values)  # ties share the middle of their ranks
-        scores[:, m] = torch.special.ndtri(torch.from_numpy(middle)).numpy()[place.reshape(-1)]
+        # (N,) group of equal keys, (G,) its size
+        _, group, count = np.unique(np.stack([~feasible, keys], 1), axis=0, return_inverse=True, return_counts=True)
+        middle = (count.cumsum() - count / 2) / len(values)  # (G,), ties share the middle of their ranks
+        # Phi^-1(middle)
+        scores[:, m] = torch.special.ndtri(torch.from_numpy(middle)).numpy()[group.reshape(-1)]
     return scores
 
 
 def scalarise(scores: Floats, preferences: Floats, augmentation: float) -> Floats:
-    """Every score (N, M) under every preference (B, M), smaller is better: (B, N)."""
+    """(B, N) Chebyshev distances of every score (N, M) under every preference (B, M), smaller is better."""
+    # (1, N, M), (B, 1, M) -> (B, N)
     return chebyshev((scores - scores.min(axis=0))[None], preferences[:, None], augmentation)
 
 
@@ -260,12 +270,12 @@ def chebyshev(distance: Floats, preferences: Floats, augmentation: float) -> Flo
     """Augmented Chebyshev distance to the ideal point (Steuer & Choo 1983), smaller is better.
 
     Args:
-        distance: (..., M) distance of each objective to the ideal, minimised.
+        distance: (..., M) objectives minus the ideal point's, minimised.
         preferences: (..., M) weights, >= 0, of sum 1.
-        augmentation: weight of the sum beside the maximum.
+        augmentation: weight rho of the sum beside the maximum.
 
     Returns:
-        (...,) the shape that both broadcast to.
+        (...,) distances, of the shape that both broadcast to.
     """
     weighted = preferences * distance
     # max_m w_m d_m + rho sum_m w_m d_m

@@ -1,9 +1,9 @@
-"""The default configuration: the network that the model expects most of, and none tried twice while others remain.
+"""The default configuration: the network with the largest expected gain, and none twice while others remain.
 
 ``MnasSampler`` calls the hooks of ``StudyState``; those that differ are here, in the same order. A trial's note holds
 its claim, the name of the network that it is about to try. It is written first and then all claims are read, so of two
-workers that chose the same at once at least one sees the other and chooses again. Beside it stand where the proposal
-came from and what was expected of it (``Proposal``), for whoever wants to see how good the model is.
+workers that chose the same at once at least one sees the other's claim and chooses again. The note also holds the
+source of the proposal and the results expected of it (``Proposal``), from which reports show how good the model is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DEVIATIONS = 1.96
 
 @dataclass(frozen=True)
 class FrontSettings:
-    """Configuration of ``MnasSampler``; its arguments."""
+    """Configuration of ``MnasSampler``: its arguments, where they are explained."""
 
     canonical: Canonical | None = None
     reference_point: tuple[float | None, ...] | None = None
@@ -46,11 +46,11 @@ class Proposal:
     """A genome that may be tried.
 
     Attributes:
-        params: parameters and their values.
-        source: where it comes from: policy, mutation, neighbour or random as the pool says; start, of the first
-            trials; walk, where the whole space is walked through; again, where nothing untried is left.
-        expected: M (low, median, high): between low and high 95 % of results are expected, in the study's units;
-            None without a model.
+        params: values of the parameters by name.
+        source: name of its source: policy, mutation, neighbour or random in the pool; start for the first trials; walk
+            where all networks of the space are enumerated; again where nothing untried is left.
+        expected: M triples (low, median, high) in the study's units, with 95 % of results expected between low and
+            high; None without a model.
         gain: expected gain in hypervolume, on the model's scales; None without a model.
     """
 
@@ -61,12 +61,18 @@ class Proposal:
 
 
 class FrontState(StudyState):
-    """What ``MnasSampler`` keeps of a study whose whole Pareto front is searched.
+    """State of a study whose whole Pareto front is searched.
 
     Args:
-        study: the study.
+        study: study that is sampled.
         seed: seed of the search; None: the one that is stored with the study, or is drawn for it.
-        settings: configuration.
+        settings: configuration of the sampler.
+
+    Attributes:
+        tried: names of the networks of finished trials.
+        claims: names of the networks of running trials, by trial number.
+        proposed: parameters that running trials of this process were given, by trial number.
+        complete: whether all networks of the space were enumerated once, so that nothing untried is left.
     """
 
     def __init__(self, study: Study, seed: int | None, settings: FrontSettings) -> None:
@@ -94,7 +100,7 @@ class FrontState(StudyState):
         return self.front_learner
 
     def can_learn_from(self, record: Record) -> bool:
-        """Completed trials of any sampler, infeasible ones too, and failed ones; each as what it is."""
+        """Completed trials of any sampler, also infeasible ones, and failed ones."""
         return bool(record.genome) and (record.values is not None or record.failed)
 
     def on_trials_read(self, done: list[FrozenTrial]) -> None:
@@ -102,7 +108,7 @@ class FrontState(StudyState):
         self._unnamed += done
         for trial in done:
             self.proposed.pop(trial.number, None)
-        if self.history.space:  # before, nobody knows which parameters make a whole network
+        if self.history.space:  # before, it is unknown which parameters make a whole network
             self.tried.update(filter(None, map(self._name_of, self._unnamed)))
             self._unnamed = []
             names = {number: self._name_of(trial) for number, trial in self.history.running.items()}
@@ -113,7 +119,7 @@ class FrontState(StudyState):
         return sum(record.values is not None for record in self.learnable) // self.learner.batch
 
     def sample_at_once(self, study: Study, trial: FrozenTrial, decisions: list[Decision]) -> dict[str, Any]:
-        """A genome that nobody has tried or is trying; empty where a conditional space is to be walked instead."""
+        """Parameters of a network that no trial has tried or claims; empty where a conditional space has no plan."""
         with self.lock:
             params: dict[str, Any] = {}
             learning: list[dict[str, Any]] = []
@@ -122,7 +128,7 @@ class FrontState(StudyState):
                 name = self._name(params)
                 if self._is_taken(name, trial.number):
                     continue
-                learning += self.untold_diagnostics()
+                learning += self.take_diagnostics()
                 self._note(study, trial, name, proposal, learning)
                 self.read_trials(study)
                 if not self._is_taken(name, trial.number):
@@ -139,7 +145,7 @@ class FrontState(StudyState):
             self.sample_at_once(study, trial, [])
 
     def sample_parameter(self, trial: FrozenTrial, decision: Decision) -> Any:
-        """The plan's value, or the policy's where the plan has none or would end in a network that was tried."""
+        """The plan's value, or the policy's where the plan has none or leads to networks that were all tried."""
         with self.lock:
             plan = self.proposed.get(trial.number, {})
             if decision.name in plan:
@@ -151,7 +157,7 @@ class FrontState(StudyState):
             return super().sample_parameter(trial, decision)
 
     def allowed_tokens(self, walk: Walk, decision: Decision) -> torch.Tensor:
-        """(1, K) tokens after which something untried may remain; all of them if nothing does."""
+        """(1, K) whether an untried network may remain after each token; all true where none remains."""
         branch = self.history.tree.follow(tuple(walk.genome))
         open_ = [not branch.follow(((decision, token),)).exhausted for token in range(decision.size)]
         return torch.tensor([open_ if any(open_) else [True] * decision.size])
@@ -174,9 +180,9 @@ class FrontState(StudyState):
         study._storage.set_trial_system_attr(trial._trial_id, ATTRIBUTE, note)
 
     def _proposals(self, trial: FrozenTrial, decisions: list[Decision]) -> Iterator[Proposal]:
-        """Genomes in the order they should be tried: the pool's, then the policy's, then all there are.
+        """Genomes in the order they should be tried: the pool's, then the policy's, then all of the space.
 
-        Ends with one that was tried if there is nothing else. In a conditional space there are only the pool's.
+        Ends with one that was tried if there is nothing else. In a conditional space only the pool's are given.
         """
         ordinal, search = ordinal_of(trial), self.settings.search
         pool = self.front_learner.pool
@@ -221,9 +227,9 @@ class FrontState(StudyState):
         expected = []
         for m, scale in enumerate(pool.surrogate.scales):
             mean, deviation = ranking.mean[i, m], ranking.deviation[i, m]
-            # Quantiles go through a monotone scale: low, median and high in the study's units.
-            places = scale.inverse([mean - DEVIATIONS * deviation, mean, mean + DEVIATIONS * deviation])
-            expected.append(sorted((places * pool.surrogate.signs[m]).tolist()))
+            # The scale is monotone, so quantiles on it are quantiles in the study's units.
+            quantiles = scale.inverse([mean - DEVIATIONS * deviation, mean, mean + DEVIATIONS * deviation])  # (3,)
+            expected.append(sorted((quantiles * pool.surrogate.signs[m]).tolist()))
         gain = float(ranking.gain[i])
         return Proposal(pool.encoding.params(pool.rows[i]), SOURCES[pool.sources[i]], expected, gain)
 
@@ -231,8 +237,8 @@ class FrontState(StudyState):
         """A first genome: each decision takes all of its tokens in turn, in a random order (a Latin hypercube)."""
         tokens = []
         for j, decision in enumerate(decisions):
-            turn, place = divmod(ordinal, decision.size)
-            tokens.append(generator(self.seed, turn, f"order {j}").permutation(decision.size)[place])
+            turn, position = divmod(ordinal, decision.size)
+            tokens.append(generator(self.seed, turn, f"order {j}").permutation(decision.size)[position])
         return self.values(ordinal, decisions, np.array(tokens))
 
     def _is_taken(self, name: str, number: int) -> bool:
@@ -242,11 +248,11 @@ class FrontState(StudyState):
         return key_of(self.settings.canonical(params) if self.settings.canonical else params)
 
     def _params_of(self, trial: FrozenTrial) -> Mapping[str, Any]:
-        """The parameters a trial under way has or will have, as far as they are known."""
+        """The parameters that a running trial has or will have, as far as they are known."""
         return trial.system_attrs.get("fixed_params") or self.proposed.get(trial.number) or trial.params
 
     def _name_of(self, trial: FrozenTrial) -> str | None:
-        """The network a trial claims, has or will have; None while that is not known."""
+        """Name of the network that a trial claims, has or will have; None while that is unknown."""
         note = trial.system_attrs.get(ATTRIBUTE, {})
         fixed = trial.system_attrs.get("fixed_params", {})
         if "claim" in note and not fixed and (self.history.static or not trial.state.is_finished()):

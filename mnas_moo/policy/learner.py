@@ -23,14 +23,16 @@ class Learner(abc.ABC):
 
     Args:
         seed: seed of the initial weights.
-        batch: finished trials between two versions.
-        hidden: LSTM units.
+        batch: number of trials between two versions.
+        hidden: number of LSTM units.
         embedding: size of a token's embedding.
-        condition: numbers the policy is conditioned on.
+        condition: number of inputs that the policy is conditioned on.
         learning_rate: Adam's step size.
 
     Attributes:
-        diagnostics: what the update to each version said of itself; whoever stores an entry removes it.
+        version: number of updates that the controller has had.
+        controller: controller that is trained.
+        diagnostics: diagnostics of the update to each version; whoever stores an entry removes it.
     """
 
     KEPT = 3
@@ -57,15 +59,15 @@ class Learner(abc.ABC):
         return max(self._policies)
 
     def policy(self, version: int) -> Controller | None:
-        """The controller of a version, not to be trained; None if it is not (or no longer) there."""
+        """The controller of a version, not to be trained; None if that was not made or is no longer kept."""
         return self._policies.get(version)
 
     def learn(self, records: Sequence[Record], version: int) -> None:
-        """Makes the policy of a version; those there were stay usable meanwhile.
+        """Makes the policy of a version; the kept ones stay usable meanwhile.
 
         Args:
             records: trials to learn from, in the order they finished; at least ``version * batch``.
-            version: version wanted, newer than all there are.
+            version: version to be made, newer than all kept ones.
         """
         self.version = max(self.version, self.begin(version))
         while self.version < version:
@@ -79,7 +81,7 @@ class Learner(abc.ABC):
 
     @abc.abstractmethod
     def begin(self, version: int) -> int:
-        """The last version before ``version`` (at most it minus 1) whose next update starts afresh."""
+        """The last version before ``version`` whose next update starts with a fresh controller; 0 for version 0."""
 
     @abc.abstractmethod
     def update(self, records: Sequence[Record]) -> Mapping[str, Any]:

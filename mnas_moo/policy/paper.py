@@ -8,8 +8,9 @@ before it (``PaperState.sample_at_once``); when it is finished, ``PaperLearner.u
     A_i = R_i - b_i                                             the advantage that all decisions of trial i share
     old = log-probabilities that trial i was sampled with       read from its note
 
-and ``ppo.update`` moves the policy along them. Published: the weight of the past in the baseline (0.95), the batch of
-20, and what ``PPOSettings`` names so. Ours: the baseline begins at the mean of the first batch.
+and ``ppo.update`` makes decisions with a positive advantage likelier. Published: the weight of the past in the baseline
+(0.95), the batch of 20, and the values that ``PPOSettings`` marks as published. Ours: the baseline begins at the mean
+of the first batch.
 """
 
 from __future__ import annotations
@@ -56,11 +57,11 @@ class PaperLearner(Learner):
 
     Args:
         seed: seed of the initial weights.
-        reward: gives the scalar reward of a trial's objective values, larger is better.
+        reward: function from a trial's objective values to its scalar reward, larger is better.
         settings: PPO's settings.
         baseline_decay: weight of the past in the moving average of rewards.
-        batch: trials an update.
-        hidden: LSTM units.
+        batch: number of trials in an update, B.
+        hidden: number of LSTM units.
         embedding: size of a token's embedding.
     """
 
@@ -83,7 +84,7 @@ class PaperLearner(Learner):
         self.baseline: float | None = None
 
     def begin(self, version: int) -> int:
-        """Always 0: PPO's path is part of the method, so a replay starts at its beginning."""
+        """Always 0: the published search never starts afresh, so a replay makes all updates again."""
         return 0
 
     def update(self, records: Sequence[Record]) -> Mapping[str, Any]:
@@ -92,12 +93,12 @@ class PaperLearner(Learner):
         self.grow(batch)
         rewards = [self.reward(record.values) for record in batch if record.values is not None]  # R_i, B of them
         if self.baseline is None:
-            self.baseline = sum(rewards) / len(rewards)
+            self.baseline = sum(rewards) / len(rewards)  # b_0 = (1/B) sum_i R_i; ours
         baselines, advantages = [], []
         for reward in rewards:
             baselines.append(self.baseline)  # b_i
             advantages.append(reward - self.baseline)  # A_i = R_i - b_i
-            # b_(i+1) = decay b_i + (1 - decay) R_i
+            # b_(i+1) = decay b_i + (1 - decay) R_i  (Zoph et al. 2018, app. A.2)
             self.baseline += (1 - self.baseline_decay) * (reward - self.baseline)
         genomes = self.controller.genomes([record.genome for record in batch])
         old = torch.zeros(genomes.token.shape)  # (B, T), log pi_old(a_it | s_it)
@@ -110,9 +111,9 @@ class PaperLearner(Learner):
             self.settings,
             genomes,
             old,
-            torch.tensor(advantages),
-            reward=torch.tensor(rewards),
-            baseline=torch.tensor(baselines),
+            torch.tensor(advantages),  # (B,)
+            reward=torch.tensor(rewards),  # (B,)
+            baseline=torch.tensor(baselines),  # (B,)
         )
         return {"reward": sum(rewards) / len(rewards), **dataclasses.asdict(diagnostics)}
 
@@ -124,9 +125,9 @@ class PaperState(StudyState):
     configuration, so that another process (or a restart) goes on with the same policy in the same batch.
 
     Args:
-        study: the study.
+        study: study that is sampled.
         seed: seed of the search; None: the one that is stored with the study, or is drawn for it.
-        settings: configuration.
+        settings: configuration of the sampler.
     """
 
     ROLLOUTS = 4
@@ -135,7 +136,7 @@ class PaperState(StudyState):
     def __init__(self, study: Study, seed: int | None, settings: PaperSettings) -> None:
         self.settings = settings
         self.roles: tuple[int, int] | None = None
-        self.versions: dict[int, int] = {}  # of the policy, by batch
+        self.versions: dict[int, int] = {}  # version of the policy by batch
         self.rollouts: OrderedDict[tuple[Any, ...], tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
         self.rollouts = OrderedDict()
         super().__init__(study, seed)
@@ -165,7 +166,7 @@ class PaperState(StudyState):
             self.roles = self.settings.reward.bind(study.metric_names, study.directions)
 
     def can_learn_from(self, record: Record) -> bool:
-        """Trials this sampler proposed and whose reward exists; infeasible ones have none."""
+        """Feasible trials with a reward whose decisions were all made by a policy, with known log-probabilities."""
         log_probs = record.note.get("log_probs", {})
         if record.values is None or record.violation or not record.genome:
             return False
@@ -179,19 +180,19 @@ class PaperState(StudyState):
         return True
 
     def on_trials_read(self, done: list[FrozenTrial]) -> None:
-        """Notes which version other processes, or this one before a restart, follow in which batch."""
+        """Reads which version each batch follows in other processes, or followed in this one before a restart."""
         for trial in itertools.chain(done, self.history.running.values()):
             note = trial.system_attrs.get(ATTRIBUTE, {})
             if note.get("by") == self.digest:
                 self.versions.setdefault(ordinal_of(trial) // self.settings.batch, note["policy"])
 
     def version_for(self, ordinal: int) -> int:
-        """The version its batch began with, or the newest there can be."""
+        """The version that the trial's batch began with; in a new batch the newest that can be made."""
         newest = super().version_for(ordinal)
         return min(self.versions.get(ordinal // self.settings.batch, newest), newest)
 
     def policy_for(self, trial: FrozenTrial) -> tuple[int, Controller]:
-        """The policy of the trial's batch, or the newest where that is no longer there."""
+        """The policy of the trial's batch, or the newest where that one is not kept."""
         ordinal = ordinal_of(trial)
         version = self.versions.setdefault(ordinal // self.settings.batch, self.version_for(ordinal))
         policy = self.learner.policy(version)
@@ -201,24 +202,25 @@ class PaperState(StudyState):
         """The trial's genome in the roll-out of its batch."""
         with self.lock:
             walk, ordinal = self.walk_of(trial), ordinal_of(trial)
-            batch, place = divmod(ordinal, self.settings.batch)
+            batch, position = divmod(ordinal, self.settings.batch)
             key = (batch, walk.version, *decisions)
             if key not in self.rollouts:
                 ordinals = range(batch * self.settings.batch, (batch + 1) * self.settings.batch)
+                # (B, T)
                 uniforms = np.stack([generator(self.seed, o, "tokens").random(len(decisions)) for o in ordinals])
                 walk.roll.policy.grow(decisions)
-                # The whole batch even if one trial of it is needed: other batch sizes differ in the last bits.
+                # The whole batch even if one trial of it is needed: another batch size would change the last bits.
                 self.rollouts[key] = walk.roll.policy.rollout(decisions, uniforms)  # (B, T), (B, T)
                 if len(self.rollouts) > self.ROLLOUTS:
                     self.rollouts.popitem(last=False)
             tokens, log_probs = self.rollouts[key]
-            for decision, log_prob in zip(decisions, log_probs[place], strict=True):
+            for decision, log_prob in zip(decisions, log_probs[position], strict=True):
                 walk.log_probs[decision.name] = round(float(log_prob), 6)
             self._note(study, trial, walk)
-            return self.values(ordinal, decisions, tokens[place])
+            return self.values(ordinal, decisions, tokens[position])
 
     def after_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Writes down what was decided since the trial's note, in a conditional space all of it."""
+        """Writes the decisions made since the trial's note was written, in a conditional space all of them."""
         with self.lock:
             walk = self.walks.get(trial.number)
             if walk is not None and len(walk.log_probs) > walk.noted:
@@ -227,7 +229,7 @@ class PaperState(StudyState):
 
     def _note(self, study: Study, trial: FrozenTrial, walk: Walk) -> None:
         walk.noted = len(walk.log_probs)
-        walk.learning += self.untold_diagnostics()
+        walk.learning += self.take_diagnostics()
         note: dict[str, Any] = {"format": FORMAT, "by": self.digest, "policy": walk.version}
         note["log_probs"] = walk.log_probs
         if walk.learning:

@@ -1,11 +1,12 @@
-"""What the sampler keeps of one study: the hooks of both configurations, in the order in which a trial meets them.
+"""The sampler's state of one study: the hooks of both configurations, in the order in which a trial calls them.
 
 Between the pure parts (history, learner, controller) and Optuna: which policy a trial follows, what is proposed, and
-what is written to the storage for other processes to read. Storage calls cost tens of milliseconds on a database: a
-trial of a static space makes two readings and one writing here (the paper's: one and one), however long the history.
+what is written to the storage for other processes to read. Storage calls cost tens of milliseconds on a database: for a
+trial of a static space the storage is read twice (by the paper's configuration once) and written once, however long the
+history.
 
-A trial's note is one private attribute, written once: what the configuration needs of the trial later, and under
-``learning`` the diagnostics of the updates that were made for it, if no trial before has told them.
+A trial's note is one private attribute: what the configuration needs of the trial later, and under ``learning`` the
+diagnostics of the updates before it, if no earlier trial's note holds them.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from mnas_moo.genomes.tokens import Decision
 from mnas_moo.policy.learner import Learner
 
 FORMAT = 1
-"""Version of what is written to trials and studies."""
+"""Number of the format of what is written to trials and studies."""
 
 Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""Maps the parameters of a genome to those of one representative of all that mean the same network."""
+"""Maps the parameters of a genome to those of one representative of all genomes of the same network."""
 
 
 @dataclass
@@ -41,12 +42,12 @@ class Walk:
 
     Attributes:
         version: version of the policy.
-        rng: random generator of its decisions.
-        roll: roll-out of one genome, where its LSTM stands.
-        genome: its decisions so far.
-        log_probs: log-probabilities of the decisions that the policy made, by name.
-        learning: diagnostics that its note tells.
-        noted: how many of the log-probabilities are written down.
+        rng: random generator of the trial's decisions.
+        roll: roll-out of this one genome, with the LSTM's state after the decisions so far.
+        genome: decisions so far, with their tokens.
+        log_probs: log-probabilities of the decisions that the policy made, in nats, by name.
+        learning: diagnostics that the trial's note holds.
+        noted: number of log-probabilities that the note holds.
     """
 
     version: int
@@ -59,18 +60,18 @@ class Walk:
 
 
 class StudyState:
-    """What the sampler keeps of one study.
+    """The sampler's state of one study.
 
-    ``lock`` guards all of it but the learner, which ``learning`` guards: a thread that finds another one learning
-    goes on with the policy that is there.
+    ``lock`` guards all of it except the learner, which ``learning`` guards: a thread that finds another one learning
+    samples from the newest finished policy.
 
     Args:
-        study: the study.
+        study: study that is sampled.
         seed: seed of the search; None: the one that is stored with the study, or is drawn for it.
     """
 
     WALKS = 1000
-    """Trials under way that are remembered: one that is asked for and never told would otherwise be kept for ever."""
+    """Trials under way that are kept; the oldest are dropped, as some are asked for and never finished."""
 
     def __init__(self, study: Study, seed: int | None) -> None:
         self.seed = study_seed(study) if seed is None else seed
@@ -79,29 +80,29 @@ class StudyState:
         self.history = History()
         self.walks: OrderedDict[int, Walk] = OrderedDict()
         self.learnable: list[Record] = []
-        self.told = 0  # the newest version whose diagnostics a trial has told
+        self.stored_version = 0  # the newest version whose diagnostics are in a trial's note
         self.learner = self.make_learner(study)
 
     def make_learner(self, study: Study) -> Learner:
         """The learner of this configuration, made once."""
         raise NotImplementedError
 
-    # 1. before_trial: nothing of the trial is known yet.
+    # 1. before_trial: nothing is known of the trial yet.
 
     def before_trial(self, study: Study) -> None:
-        """Raises ValueError where the study is not one that the configuration can mean."""
+        """Raises ValueError where the study does not fit the configuration."""
 
-    # 2. infer_relative_search_space: the trials that are new are read.
+    # 2. infer_relative_search_space: new trials are read.
 
     def read_trials(self, study: Study) -> None:
-        """Takes up the trials that are new."""
+        """Reads the trials that are new, and what their notes hold."""
         with self.lock:
             before = len(self.history.finished)
             done = self.history.read(study._storage.get_all_trials(study._study_id, deepcopy=False))
             self.learnable += filter(self.can_learn_from, self.history.finished[before:])
             for trial in (*done, *self.history.running.values()):
-                told = trial.system_attrs.get(ATTRIBUTE, {}).get("learning", ())
-                self.told = max(self.told, *(each["version"] for each in told)) if told else self.told
+                stored = trial.system_attrs.get(ATTRIBUTE, {}).get("learning", ())
+                self.stored_version = max([self.stored_version, *(each["version"] for each in stored)])
             self.on_trials_read(done)
 
     def can_learn_from(self, record: Record) -> bool:
@@ -114,7 +115,7 @@ class StudyState:
     # 3. sample_relative, or the first sample_independent: the policy is brought up to date.
 
     def learn_before_sampling(self, ordinal: int) -> None:
-        """Brings the policy up to date, unless another thread is at it."""
+        """Brings the policy up to date, unless another thread is doing so."""
         if self.learning.acquire(blocking=False):
             try:
                 with self.lock:
@@ -125,7 +126,7 @@ class StudyState:
                 self.learning.release()
 
     def version_for(self, ordinal: int) -> int:
-        """The version of the policy that a trial should follow: how many batches are finished."""
+        """The version of the policy that a trial should follow: the number of finished batches."""
         return len(self.learnable) // self.learner.batch
 
     # 4a. sample_relative in a static space: all parameters at once.
@@ -134,13 +135,13 @@ class StudyState:
         """Values of all parameters of a static space."""
         raise NotImplementedError
 
-    # 4b. In a conditional space sample_relative may plan, and sample_independent gives one parameter after the other.
+    # 4b. In a conditional space sample_relative may plan, and sample_independent samples one parameter after the other.
 
     def before_first_parameter(self, study: Study, trial: FrozenTrial) -> None:
         """Called before the first parameter of a trial of a conditional space."""
 
     def sample_parameter(self, trial: FrozenTrial, decision: Decision) -> Any:
-        """A value for a trial's next parameter: the policy's, given what the trial has decided."""
+        """A value for a trial's next parameter, sampled by the policy given the trial's decisions so far."""
         with self.lock:
             walk = self.walk_of(trial)
             known = {made.name for made, _ in walk.genome}
@@ -150,7 +151,8 @@ class StudyState:
                     walk.roll.follow(made, token)
                     walk.genome.append((made, token))
             walk.roll.policy.grow([decision])
-            uniform = torch.tensor([walk.rng.random()])
+            uniform = torch.tensor([walk.rng.random()])  # (1,)
+            # (1,), (1,)
             tokens, log_prob = walk.roll.decide(decision, uniform, allowed=self.allowed_tokens(walk, decision))
             token = int(tokens)
             walk.genome.append((decision, token))
@@ -161,24 +163,24 @@ class StudyState:
         """(1, K) whether each token may be chosen; None: all may."""
         return None
 
-    # 5. after_trial: the trial is told.
+    # 5. after_trial: the trial is finished.
 
     def after_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Forgets a trial's walk."""
         with self.lock:
             self.walks.pop(trial.number, None)
 
-    # What several of the above use.
+    # Used by several of the above.
 
     def policy_for(self, trial: FrozenTrial) -> tuple[int, Controller]:
-        """The version of the policy that a trial follows from now on, and the policy."""
+        """The version of the policy that a trial follows to its end, and that policy."""
         version = self.learner.newest
         policy = self.learner.policy(version)
         assert policy is not None
         return version, policy
 
     def preference_for(self, ordinal: int) -> torch.Tensor | None:
-        """(1, C) what the policy is conditioned on in a trial, or None."""
+        """(1, C) condition of the policy in a trial; None where it has none."""
         return None
 
     def walk_of(self, trial: FrozenTrial) -> Walk:
@@ -193,30 +195,30 @@ class StudyState:
         return self.walks[trial.number]
 
     def values(self, ordinal: int, decisions: Sequence[Decision], tokens: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Values of the tokens chosen."""
-        places = generator(self.seed, ordinal, "places").random(len(decisions))
+        """Values of the tokens chosen (T,), by name; within the range of a token a value is drawn."""
+        within = generator(self.seed, ordinal, "places").random(len(decisions))  # (T,)
         return {
-            decision.name: decision.value(int(token), float(place))
-            for decision, token, place in zip(decisions, tokens, places, strict=True)
+            decision.name: decision.value(int(token), float(u))
+            for decision, token, u in zip(decisions, tokens, within, strict=True)
         }
 
-    def untold_diagnostics(self) -> list[dict[str, Any]]:
-        """Diagnostics of the updates that no trial has told yet, oldest first; whoever calls this tells them."""
-        if not self.learning.acquire(blocking=False):  # another thread is at the next one
+    def take_diagnostics(self) -> list[dict[str, Any]]:
+        """Diagnostics of the updates that no note holds yet, oldest first; the caller must write them to one."""
+        if not self.learning.acquire(blocking=False):  # another thread is learning
             return []
         try:
             found = self.learner.diagnostics
-            untold = [{"version": v, **rounded(found[v])} for v in sorted(found) if v > self.told and found[v]]
+            taken = [{"version": v, **rounded(found[v])} for v in sorted(found) if v > self.stored_version and found[v]]
             found.clear()
         finally:
             self.learning.release()
-        if untold:
-            self.told = untold[-1]["version"]
-        return untold
+        if taken:
+            self.stored_version = taken[-1]["version"]
+        return taken
 
 
 def rounded(value: Any) -> Any:
-    """Plain data with all its numbers to six digits, and None where one is not finite: what a note holds."""
+    """Plain data for a note: numbers to six digits, and None in place of those that are not finite."""
     if isinstance(value, float):
         return float(f"{value:.6g}") if np.isfinite(value) else None
     if isinstance(value, Mapping):
