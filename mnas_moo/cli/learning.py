@@ -1,4 +1,4 @@
-"""The verb `learning`: shows how a search is going, by the diagnostics that the sampler keeps with its trials."""
+"""The verb `learning`: shows how a search is learning, by the diagnostics that the sampler keeps with its trials."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add(verbs: Any) -> None:
     add_study(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON: updates, sources of proposals, and outcomes")
-    form.add_argument("--plot", metavar="FILE", help="draw it into a .png, .svg, .pdf or .html file")
+    form.add_argument("--plot", metavar="FILE", help="draw charts into a .png, .svg, .pdf or .html file")
 
 
 def _learning(arguments: argparse.Namespace) -> int:

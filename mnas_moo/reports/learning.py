@@ -1,8 +1,8 @@
 """How a search is learning: the diagnostics that ``MnasSampler`` keeps with its trials, as series over trials.
 
-Of the published search: its rewards, and what each PPO update says of itself (``mnas_moo.ppo.Diagnostics``). Of the
-default one: how well its model predicts (``mnas_moo.surrogate.surrogate.Quality``), where its proposals come from, and
-what was expected of them against what came. One ``Chart`` each, for any drawing library.
+Of the published search: its rewards, and the diagnostics of each PPO update (``mnas_moo.ppo.Diagnostics``). Of the
+default one: how well its model predicts (``mnas_moo.surrogate.surrogate.Quality``), the sources of its proposals, and
+the results expected of them beside those that came. One ``Chart`` each, for any drawing library.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from mnas_moo.reports.past import label_of
 from mnas_moo.surrogate.scale import Scale
 
 WINDOW = 20
-"""Trials over which shares are taken."""
+"""Number of trials over which shares are taken."""
 POINTS = 300
-"""Points of a line that are drawn, at most."""
+"""Largest number of points of a line that are drawn."""
 SOURCES = {
     "policy": "policy",
     "mutation": "mutation",
@@ -36,7 +36,7 @@ SOURCES = {
     "walk": "walk through the space",
     "again": "tried before",
 }
-"""Where a proposal comes from, as its trial's note says -> as a reader reads it."""
+"""Sources of proposals: name in a trial's note -> label."""
 
 GROUPS = {
     "model": "How the search is learning: its model",
@@ -53,17 +53,17 @@ UPDATES = {
     "gradient_norm": "gradient norm",
     "explained_variance": "explained variance of the rewards",
 }
-"""Numbers of an update -> their labels."""
+"""Numbers of an update: name in a trial's note -> label."""
 
 
 @dataclass(frozen=True)
 class Update:
-    """What one update said of itself.
+    """Diagnostics of one update.
 
     Attributes:
-        trial: number of the trial that tells it, the first that follows the new version.
+        trial: number of the trial whose note holds them, the first that follows the new version.
         version: version of the policy that the update made.
-        numbers: its numbers, of ``UPDATES``; None where one is not defined.
+        numbers: numbers of the update, by their names in ``UPDATES``; None where one is not defined.
         model: M qualities of the model, by objective; empty for the published search.
     """
 
@@ -75,12 +75,12 @@ class Update:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A proposal that a model expected something of, and what came of it.
+    """A proposal of the model: expected and actual results.
 
     Attributes:
         trial: number of the trial.
-        expected: (M, 3) low, median and high; 95 % of results are expected between low and high.
-        came: (M,) results.
+        expected: (M, 3) low, median and high in the study's units; 95 % of results are expected between low and high.
+        came: (M,) actual results in the study's units.
         expected_gain: expected growth of the hypervolume, on the model's scales.
         gain: growth of the hypervolume by the result, on the same scales.
     """
@@ -103,10 +103,10 @@ class Learning:
     """How a search has been learning.
 
     Attributes:
-        names: M names of the objectives.
+        names: names of the M objectives.
         updates: updates of the policy, by version.
-        sources: source of every proposal that tells one, by trial number.
-        outcomes: proposals of the model that are finished, by trial number.
+        sources: source of every proposal whose note names one, by trial number.
+        outcomes: finished proposals of the model, by trial number.
     """
 
     names: tuple[str, ...]
@@ -129,9 +129,9 @@ class Chart:
     """One pair of axes over trials.
 
     Attributes:
-        group: what it belongs to, a key of ``GROUPS``.
-        title: what is drawn, and its unit.
-        lines: what is drawn, at least one.
+        group: group that it belongs to, a key of ``GROUPS``.
+        title: name of the quantity, and its unit.
+        lines: lines over trials, at least one.
         percent: whether the values are shares, from 0 to 1.
     """
 
@@ -144,22 +144,22 @@ class Chart:
 def learning_of(
     trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], names: Sequence[str] | None
 ) -> Learning:
-    """Reads what the trials of a study tell of the search; empty where another sampler proposed them.
+    """Reads the diagnostics that the notes of a study's trials hold; empty where another sampler proposed them.
 
     Args:
         trials: all trials of the study.
         directions: directions of the objectives.
-        names: their names (``study.metric_names``); None: they are numbered.
+        names: names of the objectives (``study.metric_names``); None: they are numbered.
     """
     notes = {trial.number: trial.system_attrs.get(ATTRIBUTE, {}) for trial in trials}
     updates: dict[int, Update] = {}
-    scales: dict[int, Mapping[str, Any]] = {}  # by the trial that tells them
+    models: dict[int, Mapping[str, Any]] = {}  # scales and reference point, by the trial whose note holds them
     for number, note in notes.items():
-        for told in note.get("learning", ()):
-            figures = {name: told.get(name) for name in UPDATES if name in told}
-            updates.setdefault(told["version"], Update(number, told["version"], figures, told.get("model", ())))
-            if "scales" in told:
-                scales[number] = told
+        for entry in note.get("learning", ()):
+            figures = {name: entry.get(name) for name in UPDATES if name in entry}
+            updates.setdefault(entry["version"], Update(number, entry["version"], figures, entry.get("model", ())))
+            if "scales" in entry:
+                models[number] = entry
     return Learning(
         names=tuple(names or (f"objective {i}" for i in range(len(directions)))),
         updates=[updates[version] for version in sorted(updates)],
@@ -168,7 +168,7 @@ def learning_of(
             for trial in trials
             if "source" in notes[trial.number] and not _is_enqueued(trial)
         },
-        outcomes=_outcomes(trials, direction_names(directions), scales),
+        outcomes=_outcomes(trials, direction_names(directions), models),
     )
 
 
@@ -178,9 +178,9 @@ def _is_enqueued(trial: FrozenTrial) -> bool:
 
 
 def _outcomes(
-    trials: Sequence[FrozenTrial], directions: Sequence[str], scales: Mapping[int, Mapping[str, Any]]
+    trials: Sequence[FrozenTrial], directions: Sequence[str], models: Mapping[int, Mapping[str, Any]]
 ) -> list[Outcome]:
-    """The finished proposals of the model; their gains are measured on the scales of the version they followed."""
+    """The finished proposals of the model; their gains are measured on the scales of the last model before them."""
     times = {
         trial.number: (trial.datetime_start, trial.datetime_complete)
         for trial in trials
@@ -192,7 +192,7 @@ def _outcomes(
         if trial.state == TrialState.COMPLETE and trial.number in times and np.isfinite(trial.values).all()
     ]
     by_end = sorted(finished, key=lambda trial: (times[trial.number][1], trial.number))
-    told = sorted(scales)
+    numbers = sorted(models)
     ended, front, found = 0, np.empty((0, len(directions))), []
     for trial in sorted(finished, key=lambda trial: (times[trial.number][0], trial.number)):
         # The front of what was known when the trial began.
@@ -203,10 +203,10 @@ def _outcomes(
                 front = front[pareto_mask(front)]
             ended += 1
         note = trial.system_attrs.get(ATTRIBUTE, {})
-        version = bisect.bisect_right(told, trial.number)  # the last one told
-        if note.get("expected") is None or note.get("gain") is None or not version or _is_enqueued(trial):
+        position = bisect.bisect_right(numbers, trial.number)  # behind the last model up to this trial
+        if note.get("expected") is None or note.get("gain") is None or not position or _is_enqueued(trial):
             continue
-        model = scales[told[version - 1]]
+        model = models[numbers[position - 1]]
         value = minimised([trial.values], directions)
         gain = _gain(front, value, model) if is_feasible(trial) else 0.0
         expected = np.array(note["expected"], dtype=float)
@@ -215,16 +215,22 @@ def _outcomes(
 
 
 def _gain(front: Floats, value: Floats, model: Mapping[str, Any]) -> float:
-    """HV(front + value) - HV(front) on a model's scales, from its reference point; values are minimised."""
+    """HV(front + value) - HV(front) on a model's scales, from its reference point.
+
+    Args:
+        front: (F, M) values, minimised.
+        value: (1, M) value that is added, minimised.
+        model: scales and reference point of the model, as a note holds them.
+    """
     scales = [Scale(**scale) for scale in model["scales"]]
-    both = np.vstack([front, value])
-    scaled = np.stack([scale(both[:, m]) for m, scale in enumerate(scales)], axis=1)
-    reference = np.array(model["reference"])
+    both = np.vstack([front, value])  # (F + 1, M)
+    scaled = np.stack([scale(both[:, m]) for m, scale in enumerate(scales)], axis=1)  # (F + 1, M)
+    reference = np.array(model["reference"])  # (M,)
     return hypervolume(scaled, reference) - hypervolume(scaled[:-1], reference)
 
 
 def charts_of(learning: Learning) -> list[Chart]:
-    """The charts of a search, those of which there is anything to draw."""
+    """The charts of a search that have anything to draw."""
     charts = [
         _of_model("leave-one-out R²", "r2", learning),
         _of_model("rank correlation", "tau", learning),
@@ -282,7 +288,7 @@ def _of_sources(learning: Learning) -> Chart:
 
 
 def _inside(learning: Learning) -> Chart:
-    """Share of the last results that lie where 95 % of them were expected."""
+    """Share of the last results within their 95 % intervals."""
     lines = []
     for m, name in enumerate(learning.names):
         inside = [outcome.inside[m] for outcome in learning.outcomes]
@@ -292,7 +298,7 @@ def _inside(learning: Learning) -> Chart:
 
 
 def _gains(learning: Learning) -> Chart:
-    """Expected and realised growth of the hypervolume, summed up over trials."""
+    """Expected and actual growth of the hypervolume, summed over trials."""
     numbers = [outcome.trial for outcome in learning.outcomes]
     sums = {
         "expected": itertools.accumulate(outcome.expected_gain for outcome in learning.outcomes),

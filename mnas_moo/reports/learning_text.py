@@ -1,4 +1,4 @@
-"""How a search is learning, in words: a few tables, what to make of them, and the same as plain data."""
+"""How a search is learning, as tables, as advice in sentences, and as plain data."""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ from typing import Any
 from mnas_moo.reports.learning import SOURCES, UPDATES, WINDOW, Learning, Update
 from mnas_moo.reports.text import figure
 
-KL, CLIPPED, STILL, CERTAIN, BLIND, INSIDE = 0.05, 0.3, 1e-4, 0.05, 0.2, 0.8
-"""From where on ``advice`` says something: nats a decision, share clipped, nats a decision twice, R², share inside."""
+# Limits beyond which ``advice`` says something.
+KL = 0.05
+"""Approximate KL above which an update moves the policy too far, in nats a decision."""
+CLIPPED = 0.3
+"""Clip fraction above which an update moves the policy too far."""
+STILL = 1e-4
+"""Approximate KL up to which a policy has hardly moved, in nats a decision."""
+CERTAIN = 0.05
+"""Entropy below which a policy is nearly certain, in nats a decision."""
+BLIND = 0.2
+"""Leave-one-out R² below which a model does not predict an objective."""
+INSIDE = 0.8
+"""Share of results within their 95 % intervals below which the intervals are too narrow."""
 PATIENCE = 5
 """Updates in a row after which a policy that has hardly moved is mentioned."""
 
 
 def learning_record(learning: Learning) -> dict[str, Any]:
-    """The same as plain data, for JSON."""
+    """Updates, sources and outcomes as plain data, for JSON."""
     return {
         "updates": [dataclasses.asdict(update) for update in learning.updates],
         "sources": dict(Counter(learning.sources.values())),
@@ -35,7 +46,7 @@ def learning_record(learning: Learning) -> dict[str, Any]:
 
 
 def learning_tables(learning: Learning) -> list[Any]:
-    """Rich tables: the model, the proposals, the last updates; those of which there is anything to say."""
+    """Rich tables of the model, the proposals, the gains and the last updates, where there are any."""
     from rich import box
     from rich.table import Table
 
@@ -55,7 +66,7 @@ def learning_tables(learning: Learning) -> list[Any]:
             model.add_row(
                 name,
                 _number(quality["r2"]),
-                figure(name, quality["error"] or 0.0),
+                "" if quality["error"] is None else figure(name, quality["error"]),
                 _number(quality["tau"]),
                 "" if inside is None else f"{inside:.0%}",
             )
@@ -86,7 +97,7 @@ def learning_tables(learning: Learning) -> list[Any]:
 
 
 def advice(learning: Learning) -> list[str]:
-    """What is out of the ordinary, and what it means, a sentence each; empty where nothing is."""
+    """One sentence for each diagnostic beyond its limit: what it means, and what helps; empty where none is."""
     found = []
     updates = [update for update in learning.updates if update.numbers]
     if updates:
@@ -127,7 +138,7 @@ def _last_model(learning: Learning) -> Update | None:
 
 
 def _inside(learning: Learning, m: int) -> float | None:
-    """Share of the last results of objective m that lie where they were expected."""
+    """Share of the last results of objective m within their 95 % intervals."""
     last = [outcome.inside[m] for outcome in learning.outcomes[-WINDOW:]]
     return sum(last) / len(last) if last else None
 

@@ -58,6 +58,11 @@ def test_the_tables_show_model_proposals_gains_and_updates() -> None:
     assert "clip fraction" in text
 
 
+def test_an_error_that_is_not_finite_is_left_blank() -> None:
+    (row,) = [line for line in printed(learning(quality={"error": None})).splitlines() if "accuracy" in line]
+    assert row.split() == ["accuracy", "0.9", "0.8", "100%"]
+
+
 def test_a_healthy_search_needs_no_advice() -> None:
     assert advice(learning()) == []
     assert advice(Learning(("a",), [], {}, [])) == []
