@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mnas_moo.reward import MnasReward as MnasReward
     from mnas_moo.running.run import run_study as run_study
     from mnas_moo.sampler import MnasSampler as MnasSampler
+    from mnas_moo.settings import SearchSettings as SearchSettings
     from mnas_moo.study_file.load import load_study_file as load_study_file
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -27,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "reward": ["AbsoluteReward", "MnasReward"],
         "running.run": ["run_study"],
         "sampler": ["MnasSampler"],
+        "settings": ["SearchSettings"],
         "study_file.load": ["load_study_file"],
     },
 )

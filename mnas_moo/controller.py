@@ -7,6 +7,8 @@ zero biases of the heads, and a condition (a preference among objectives) that i
 
 Decisions need not be known beforehand: a new one brings the embeddings and the head of its tokens, drawn by (seed,
 decision), so that a controller does not depend on the order in which decisions were met.
+
+How the weights are updated is in ``ppo.py``.
 """
 
 from __future__ import annotations

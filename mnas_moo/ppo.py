@@ -1,7 +1,9 @@
-"""Proximal policy optimisation of a controller (Schulman et al. 2017, eq. 7), for one-step episodes.
+"""Proximal policy optimisation of a controller (Schulman et al. 2017, eq. 7), for episodes with one reward.
 
-A genome is one episode and its reward comes at the end, so there is no value network: an advantage is the reward
-minus a baseline, and every decision of the genome shares it. The ratio is clipped decision by decision.
+An episode is a genome: T decisions, then one reward. So there is no value network, and all decisions of a genome share
+one advantage, the reward minus a baseline; the ratio is clipped decision by decision. Two learners call ``update``: the
+published one with the rewards of trials (``policy/paper.py``, to be read next), the default one with rewards that a
+model predicts (``policy/front_learner.py``).
 """
 
 from __future__ import annotations

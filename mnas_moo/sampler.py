@@ -2,15 +2,16 @@ r"""MnasSampler: MnasNet's RNN controller as an Optuna sampler.
 
 The life of a trial
 -------------------
-Optuna calls five methods of the sampler for each trial. The sampler is a thin edge: it passes each call on to its
-state of the study, the ``StudyState``, whose hooks stand in the same order (``policy/study_state.py``).
+Optuna calls five methods of the sampler for each trial. The sampler passes each call on to its state of the study, a
+``StudyState``, whose methods stand in the same order (``policy/study_state.py``).
 
 1. ``before_trial``. A study without the objectives that the reward is computed from is refused.
 2. ``infer_relative_search_space``. All trials are *read* from the storage; those that are new become ``Record``s of the
    ``History``. If every completed trial had the same parameters the space is *static* and is returned, else it is
    *conditional* and nothing is returned.
 3. ``sample_relative``. When enough trials have finished since the last time, the ``Learner`` makes the next version of
-   the policy from them. In a static space the whole genome is sampled now, and the trial's note is *written*.
+   the policy from them. In a static space the whole genome is sampled now, and the trial's note, one private attribute
+   in the storage, is *written*.
 4. ``sample_independent``, once for each parameter that step 3 has not sampled: all parameters of a conditional space,
    one after the other as the trial asks, the LSTM following its decisions.
 5. ``after_trial``. The log-probabilities of a trial that was sampled step by step, which PPO needs, are *written*.
@@ -27,14 +28,15 @@ learns by           imitation, and PPO on a model               PPO on the rewar
 a new version       every 10 completed trials, from 20 on       every 20 trials it can learn from
 proposes            the network of a pool with the largest      a sample of the LSTM
                     expected gain (``surrogate/pool.py``)
-the same again      never, while others remain                  may happen, as published
-in its note         the claim on a network, its source, the     the log-probabilities, the version of the policy
-                    results expected of it                      that sampled them
+repeated networks   none, while others remain                   possible, as published
+a trial's note      the name of its network, which no other     the log-probabilities of its decisions, the version
+                    trial may try, its source, the results      of the policy that sampled them
+                    expected of it
 ==================  ==========================================  =====================================================
 
 The whole state of the search is a function of (seed, configuration, trials in the storage), so any number of processes
-can sample one study, a killed one loses nothing, and 10 + 10 trials equal 20 in one run. Read on in ``controller.py``,
-the policy, and ``ppo.py``, how it is updated.
+can sample one study, a killed one loses nothing, and a study that is continued has the same trials as one that ran
+without a pause. Read on in ``controller.py``, the policy, and ``ppo.py``, how it is updated.
 """
 
 from __future__ import annotations
@@ -91,9 +93,9 @@ class MnasSampler(BaseSampler):
         source: another study on the same space whose trials are learnt from.
         shared: objectives that are the same in both studies, such as the accuracy when only the phone is new: position
             in this study -> position in the other.
-        model_trials: largest number of trials in the model: the best and a random part of the others. Time a trial
-            grows with its square. None: that of ``settings``, 1000 by default.
-        settings: all other numbers of the search, for experiments (``mnas_moo.settings``).
+        model_trials: largest number of trials in the model: the best and a random part of the others. The time for
+            each trial grows with its square. None: that of ``settings``, 1000 by default.
+        settings: all other numbers of the search, for experiments; None: ``mnas_moo.SearchSettings()``.
 
     Raises:
         ValueError: a value is out of its range.
@@ -108,7 +110,7 @@ class MnasSampler(BaseSampler):
         source: Study | None = None,
         shared: Mapping[int, int] | None = None,
         model_trials: int | None = None,
-        settings: SearchSettings = DEFAULTS,
+        settings: SearchSettings | None = None,
     ) -> None:
         if seed is not None and seed < 0:
             raise ValueError(f"seed is {seed}; it must be 0 or above, or None to draw one")
@@ -118,12 +120,13 @@ class MnasSampler(BaseSampler):
             )
         if source is not None and not set((shared or {}).values()) <= set(range(len(source.directions))):
             raise ValueError(f"shared is {shared}; the source has {len(source.directions)} objectives, from 0 on")
+        search = settings or DEFAULTS
         self._seed = seed
         self._settings: FrontSettings | PaperSettings = FrontSettings(
             canonical,
             None if reference_point is None else tuple(reference_point),
             Transfer() if source is None else Transfer(_results(source), dict(shared or {})),
-            settings if model_trials is None else replace(settings, model_trials=model_trials),
+            search if model_trials is None else replace(search, model_trials=model_trials),
         )
         self._reset()
 

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import itertools
+import inspect
+import re
 from dataclasses import FrozenInstanceError, fields, replace
-from pathlib import Path
 
 import optuna
 import pytest
 
-from mnas_moo import MnasSampler, settings
+from mnas_moo import MnasSampler
 from mnas_moo.settings import DEFAULTS, SearchSettings
 
 
 def test_every_number_is_explained_and_says_what_a_larger_one_does() -> None:
-    tree = ast.parse(Path(settings.__file__).read_text(encoding="utf-8"))
-    (body,) = (node.body for node in tree.body if isinstance(node, ast.ClassDef))
-    explained = {
-        field.target.id: text.value.value
-        for field, text in itertools.pairwise(body)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(text, ast.Expr)
-        and isinstance(text.value, ast.Constant)
-    }
+    documentation = inspect.getdoc(SearchSettings) or ""
+    section = documentation.partition("Attributes:\n")[2].partition("\n\n")[0]
+    explained = dict(re.findall(r"^    (\w+): ((?:.|\n      )+)", section, re.MULTILINE))
     assert explained.keys() == {field.name for field in fields(SearchSettings)}
     for name, text in explained.items():
         assert name == "acquisition" or "Larger:" in text or "0:" in text or "grows" in text, name
