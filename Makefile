@@ -12,9 +12,10 @@ EXTRAS_run := data,host,dashboard,plot
 EXTRAS_test := test
 EXTRAS_all := test,convert
 
-# Processes that share the tests, each computing on one thread. Tests of timing are written for two.
+# Processes that share the tests, each computing on one thread; a file's tests stay together, since some build on those
+# before them. Tests of timing are written for two.
 WORKERS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 # Those without a program of their own: what the others share, and the page of one of them.
 BENCHMARKS := $(filter-out %/harness.py %_page.py,$(wildcard studies/benchmarks/*.py))
 

@@ -102,16 +102,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what takes time where that is asked for, and keeps tests together that share a module's fixture."""
+    """Leaves out what takes time where that is asked for."""
     if config.getoption("--fast"):
         slow = {item for item in items if isinstance(item, pytest.Function) and takes_time(item)}
         config.hook.pytest_deselected(items=list(slow))
         items[:] = [item for item in items if item not in slow]
-    for item in items:
-        if isinstance(item, pytest.Function) and any(each.scope == "module" for each in fixtures_of(item)):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 def fixtures_of(item: pytest.Function) -> list[pytest.FixtureDef[Any]]:
