@@ -1,7 +1,8 @@
 """YAML read as plain data together with its lines, so that every message can say `file:line: key …`.
 
-PyYAML's safe tags only, nothing is evaluated. Two differences from PyYAML's own loading: a key given twice is an
-error, and `1e-3` is a number (YAML 1.2; YAML 1.1 wants `1.0e-3`).
+A file may come from a stranger. No tag is read, so that values are text, numbers, true, false, empty, dates, lists and
+mappings of them; and size, depth and the number of values, aliases expanded, are bounded. Two more differences from
+PyYAML's own loading: a key given twice is an error, and `1e-3` is a number (YAML 1.2; YAML 1.1 wants `1.0e-3`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,24 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+from unicodedata import category
 
 import yaml
 
 Key = tuple[str | int, ...]
 """Where a value stands: the keys that lead to it."""
+
+MAX_BYTES = 64 * 1024
+"""Size of a study file; longer ones are not read."""
+MAX_DEPTH = 30
+"""Number of lists and mappings within each other."""
+MAX_VALUES = 5000
+"""Number of values (keys, lists and mappings included), each counted as often as aliases repeat it."""
+MAX_TEXT = 4096
+"""Length of a text, as of a path."""
+MAX_SHORT = 100
+"""Length of a key, and of a number or date."""
 
 
 class StudyError(ValueError):
@@ -39,7 +52,31 @@ def refusals() -> Iterator[None]:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2's floats."""
+    """PyYAML's safe loader with YAML 1.2's floats, without tags, and with bounds on depth and number of nodes."""
+
+    def __init__(self, path: str, text: str) -> None:
+        super().__init__(text)
+        self.path, self.depth, self.nodes = path, 0, 0
+
+    def refused(self, mark: yaml.Mark, problem: str) -> StudyError:
+        """The error about what stands at a mark."""
+        return StudyError(one_line(f"{self.path}:{mark.line + 1}: {problem}"))
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A node, refused where it has a tag or is one too many; composing is recursive, as nodes are."""
+        event = self.peek_event()
+        if getattr(event, "tag", None) is not None:
+            raise self.refused(event.start_mark, f"not valid YAML: the tag {shown(event.tag)} means nothing here")
+        self.nodes += 1
+        if self.nodes > MAX_VALUES:
+            raise self.refused(event.start_mark, f"the file has more than {MAX_VALUES} values")
+        if self.depth > MAX_DEPTH:
+            raise self.refused(event.start_mark, f"nested too deeply; at most {MAX_DEPTH} levels are read")
+        self.depth += 1
+        try:
+            return cast("yaml.Node | None", super().compose_node(parent, index))
+        finally:
+            self.depth -= 1
 
 
 _Loader.add_implicit_resolver(
@@ -94,10 +131,13 @@ def read_document(path: str, text: str) -> Document:
         text: the file's content.
 
     Raises:
-        StudyError: it does not parse, a key is given twice or is not text, or it is no mapping.
+        StudyError: it does not parse, is larger or deeper than allowed, has a tag, a key given twice or one that is not
+            text, or is no mapping.
     """
+    if len(text) > MAX_BYTES:
+        raise StudyError(f"{path}: the file is longer than {MAX_BYTES} characters, too long for a study file")
     try:
-        loader = _Loader(text)
+        loader = _Loader(path, text)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise StudyError(f"{path}:{line}: not valid YAML: a control character, {chr(error.character)!r}") from error
@@ -105,17 +145,15 @@ def read_document(path: str, text: str) -> Document:
         root = loader.get_single_node()
         if root is None:
             raise StudyError(f"{path}:1: the file is empty; a study file is a mapping, beginning with `name: …`")
-        data = _construct(path, loader, root, {}, set())
+        data = _Values(loader).of(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else path
         raise StudyError(one_line(f"{where}: not valid YAML: {error.problem or error.context}")) from error
-    except RecursionError:
-        raise StudyError(f"{path}: nested too deeply") from None
-    except ValueError as error:  # a date such as 2020-99-99
+    except (ValueError, OverflowError) as error:  # an escape of no character, as "\UFFFFFFFF"
         if isinstance(error, StudyError):
             raise
-        raise StudyError(one_line(f"{path}: not valid YAML: {error}")) from error
+        raise StudyError(one_line(f"{path}:{loader.line + 1}: not valid YAML: {error}")) from error
     finally:
         loader.dispose()
     if not isinstance(data, dict):
@@ -123,34 +161,72 @@ def read_document(path: str, text: str) -> Document:
     return Document(path, data, root)
 
 
-def _construct(path: str, loader: _Loader, node: yaml.Node, done: dict[yaml.Node, Any], open_: set[yaml.Node]) -> Any:
-    """Plain data of a node; an aliased node is built once, and one that holds itself is an error."""
-    if node in done:
-        return done[node]
-    if node in open_:
-        raise StudyError(f"{path}:{node.start_mark.line + 1}: an alias holds itself")
-    open_.add(node)
-    plain = (yaml.MappingNode, loader.DEFAULT_MAPPING_TAG), (yaml.SequenceNode, loader.DEFAULT_SEQUENCE_TAG)
-    if any(isinstance(node, kind) and node.tag != tag for kind, tag in plain):
-        raise StudyError(f"{path}:{node.start_mark.line + 1}: not valid YAML: the tag {node.tag!r} means nothing here")
-    value: Any
-    if isinstance(node, yaml.MappingNode):
-        value = {}
-        for key_node, value_node in node.value:
-            key = loader.construct_object(key_node) if isinstance(key_node, yaml.ScalarNode) else None
-            where = f"{path}:{key_node.start_mark.line + 1}"
-            if not isinstance(key, str):
-                raise StudyError(f"{where}: the key {shown(key)} is not text; quote it if it is meant")
-            if key in value:
-                raise StudyError(f"{where}: {key} is given twice")
-            value[key] = _construct(path, loader, value_node, done, open_)
-    elif isinstance(node, yaml.SequenceNode):
-        value = [_construct(path, loader, item, done, open_) for item in node.value]
-    else:
-        value = loader.construct_object(node)
-    open_.discard(node)
-    done[node] = value
-    return value
+class _Values:
+    """Plain data of nodes; an aliased node is built once, and counted wherever it stands."""
+
+    def __init__(self, loader: _Loader) -> None:
+        self._loader = loader
+        self._done: dict[yaml.Node, tuple[Any, int]] = {}  # value, and the number of values in it
+        self._open: set[yaml.Node] = set()
+
+    def of(self, node: yaml.Node) -> Any:
+        """The value of a node.
+
+        Raises:
+            StudyError: the node holds itself or more than ``MAX_VALUES`` values, a key is not text or given twice, or a
+                scalar cannot be read.
+        """
+        return self._counted(node)[0]
+
+    def _counted(self, node: yaml.Node) -> tuple[Any, int]:
+        if node in self._done:
+            return self._done[node]
+        if node in self._open:
+            raise self._loader.refused(node.start_mark, "an alias holds itself")
+        self._open.add(node)
+        value: Any
+        count = 1
+        if isinstance(node, yaml.MappingNode):
+            value = {}
+            for key_node, value_node in node.value:
+                key = self._key(key_node)
+                if key in value:
+                    raise self._loader.refused(key_node.start_mark, f"{key} is given twice")
+                value[key], more = self._counted(value_node)
+                count += more + 1
+        elif isinstance(node, yaml.SequenceNode):
+            value = []
+            for item in node.value:
+                found, more = self._counted(item)
+                value.append(found)
+                count += more
+        else:
+            value = self._scalar(node)
+        if count > MAX_VALUES:
+            raise self._loader.refused(node.start_mark, f"aliases make it more than {MAX_VALUES} values")
+        self._open.discard(node)
+        self._done[node] = value, count
+        return value, count
+
+    def _key(self, node: yaml.Node) -> str:
+        key = self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
+        if not isinstance(key, str):
+            raise self._loader.refused(node.start_mark, f"the key {shown(key)} is not text; quote it if it is meant")
+        if len(key) > MAX_SHORT:
+            raise self._loader.refused(node.start_mark, f"a key has {len(key)} characters; at most {MAX_SHORT} are read")
+        return key
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        most = MAX_TEXT if node.tag == self._loader.DEFAULT_SCALAR_TAG else MAX_SHORT
+        if len(node.value) > most:
+            raise self._loader.refused(node.start_mark, f"a value has {len(node.value)} characters; at most {most} are read")
+        wrong = next((sign for sign in node.value if sign not in "\t\n" and category(sign) in ("Cc", "Cs")), None)
+        if wrong is not None:  # a terminal obeys the first kind, and the second cannot be printed
+            raise self._loader.refused(node.start_mark, f"not valid YAML: a control character, {wrong!r}")
+        try:
+            return self._loader.construct_object(node)
+        except (ValueError, OverflowError) as error:  # a date such as 2020-99-99
+            raise self._loader.refused(node.start_mark, f"not valid YAML: {error}") from error
 
 
 def shown(value: object) -> str:
