@@ -25,7 +25,7 @@ SPACES = tuple(_SPACES)
 
 
 def get(name: str, **settings: Any) -> Space:
-    """A space by name.
+    """A space of this package by name; ``mnas_moo.spaces.plugins`` finds those of others.
 
     >>> from mnas_moo.spaces import get
     >>> space = get("mnasnet", resolution=32, classes=10)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mnas_moo.cli.verb import add_verb
+from mnas_moo.cli.verb import add_plugins, add_verb
 
 
 def add(verbs: Any) -> None:
@@ -52,6 +52,7 @@ def add(verbs: Any) -> None:
     parser.add_argument("--tables", metavar="DIR", help="folder of the published tables (default: $MNAS_MOO_TABLES)")
     parser.add_argument("--data", metavar="PATH", help="folder of the images, instead of the file's")
     parser.add_argument("--output", metavar="DIR", help="folder for all results (default: NAME_comparison)")
+    add_plugins(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
 
@@ -62,6 +63,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from mnas_moo.compare.comparison import JOURNAL, PAGE, ComparisonError, Lines, Order, compare
     from mnas_moo.compare.report import tables
     from mnas_moo.study_file.document import StudyError
+    from mnas_moo.study_file.folder_name import folder_name
     from mnas_moo.study_file.load import load_study_file
 
     for name, least in (("seeds", 1), ("jobs", 1)):
@@ -71,9 +73,15 @@ def _compare(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, name)
         if value is not None and not value > 0:
             raise StudyError(f"--{name.replace('_', '-')} is {value:g}; it must be above 0")
-    study_file = load_study_file(arguments.study, data=arguments.data, trials=arguments.trials, tables=arguments.tables)
+    study_file = load_study_file(
+        arguments.study,
+        data=arguments.data,
+        trials=arguments.trials,
+        tables=arguments.tables,
+        plugins=arguments.plugin,
+    )
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    folder = Path(arguments.output or f"{study_file.name}_comparison")
+    folder = Path(arguments.output or f"{folder_name(study_file.name)}_comparison")
     if not arguments.samplers.replace(",", " ").split():
         raise StudyError("--samplers names none; an example: mnas,nsga2")
     order = Order(

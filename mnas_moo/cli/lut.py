@@ -10,12 +10,12 @@ import argparse
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo.cli.verb import add_verb, say
+from mnas_moo.cli.verb import add_plugins, add_verb, say
 
 if TYPE_CHECKING:
     from mnas_moo.objectives.objective import Latency
@@ -48,6 +48,7 @@ def add(verbs: Any) -> None:
         required=True,
         help='name of the space, with settings "mnasnet: {preset: digits}", or a study that has it',
     )
+    add_plugins(build)
     build.add_argument("--data", metavar="PATH", help="folder of the study's images, instead of the file's")
     build.add_argument("--device", **device)
     build.add_argument("-o", "--output", metavar="FILE", required=True, help="the table, as JSON")
@@ -60,6 +61,7 @@ def add(verbs: Any) -> None:
         "  mnas-moo lut check phone.json --device adb --networks 100 --plot check.png",
     )
     check.add_argument("table", metavar="FILE", help="the table; correction and figures are stored in it")
+    add_plugins(check)
     check.add_argument("--device", **device)
     check.add_argument(
         "--networks", type=int, default=100, metavar="N", help="number of networks (default: %(default)s)"
@@ -85,12 +87,13 @@ def add(verbs: Any) -> None:
     imports.add_argument("--json", action="store_true", help="print the check as JSON")
 
 
-def space_of(text: str, data: str | None) -> Space:
+def space_of(text: str, data: str | None, plugins: Sequence[str] = ()) -> Space:
     """The space that ``--space`` names.
 
     Args:
         text: value of ``--space``: a space, with settings or without, or a study.
         data: folder of images in place of the study's own, which decides classes and channels; None: the study's.
+        plugins: modules and Python files whose spaces may be named.
 
     Raises:
         StudyError: there is no such space or study, or a setting is refused.
@@ -102,7 +105,7 @@ def space_of(text: str, data: str | None) -> Space:
     from mnas_moo.study_file.space_choice import SpaceChoice, make_space
 
     if text in bundled() or Path(text).suffix in (".yaml", ".yml"):
-        study = load_study_file(text, data=data)
+        study = load_study_file(text, data=data, plugins=plugins)
         if not isinstance(study, NetworkStudy):
             raise StudyError(f"--space: {text} is a study of a table; one of networks is needed")
         return study.make_space(describe(study))
@@ -113,7 +116,7 @@ def space_of(text: str, data: str | None) -> Space:
     def error(key: Key, problem: str) -> StudyError:
         return StudyError(one_line(f"--{'.'.join(map(str, key))}{'' if problem.startswith(':') else ' '}{problem}"))
 
-    return make_space(read_option("--space", text, SpaceChoice), error)
+    return make_space(read_option("--space", text, SpaceChoice), error, named=plugins)
 
 
 def device_of(text: str) -> Latency:
@@ -142,7 +145,7 @@ def device_of(text: str) -> Latency:
 def _build(arguments: argparse.Namespace) -> int:
     from mnas_moo.objectives.lookup.build import build
 
-    space = space_of(arguments.space, arguments.data)
+    space = space_of(arguments.space, arguments.data, arguments.plugin)
     stopped = "all measured layers but the last few are saved, and the same command continues"
     with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("layers") as progress:
         table = build(space, latency, arguments.output, visits=_visits(latency), progress=progress)
@@ -164,7 +167,7 @@ def _check(arguments: argparse.Namespace) -> int:
         raise StudyError(f"--plot: {arguments.plot} cannot be drawn to; allowed are {', '.join(SUFFIXES)}")
     with refusals():
         table = LookupTable.load(arguments.table)
-        space = table.the_space()
+        space = table.the_space(arguments.plugin)
     stopped = "the table is unchanged"
     with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("networks") as progress:
         visits = _visits(latency)

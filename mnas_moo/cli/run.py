@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from mnas_moo.cli.front import print_front
-from mnas_moo.cli.verb import add_study, add_verb, command, study_file_of
+from mnas_moo.cli.verb import add_plugins, add_study, add_verb, command, study_file_of
 
 
 def add(verbs: Any) -> None:
@@ -32,6 +32,7 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--benchmark-model", metavar="PATH", help="LiteRT's program benchmark_model for the phones (docs/phones.md)"
     )
+    add_plugins(parser)
     parser.add_argument("--json", action="store_true", help="print the front as JSON at the end")
 
 

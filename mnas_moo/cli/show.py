@@ -102,7 +102,7 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, flo
     for name in ("width", "resolution", "classes"):
         if getattr(arguments, name) is not None:
             raise StudyError(f"--{name} is for published networks; the network of a trial cannot be changed")
-    study_file = load_study_file(arguments.network, storage=arguments.storage)
+    study_file = load_study_file(arguments.network, storage=arguments.storage, reading=True)
     if not isinstance(study_file, NetworkStudy):
         raise StudyError(
             f"{study_file.name} is a study of a table, whose trials are no networks that could be shown; "

@@ -41,11 +41,29 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--storage", metavar="URL", help="storage of the trials, instead of the file's")
 
 
+def add_plugins(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument --plugin."""
+    parser.add_argument(
+        "--plugin",
+        metavar="FILE_OR_MODULE",
+        action="append",
+        default=[],
+        help="module, or file that ends in .py, whose spaces the study may name; its code is executed; may be repeated "
+        "(besides: $MNAS_MOO_PLUGINS)",
+    )
+
+
 def study_file_of(arguments: argparse.Namespace, **changes: Any) -> StudyFile:
-    """The study that STUDY and --storage name; ``changes`` as in ``load_study_file``."""
+    """The study that STUDY and --storage name; ``changes`` as in ``load_study_file``.
+
+    A verb without the option --plugin only reads results.
+    """
     from mnas_moo.study_file.load import load_study_file
 
-    return load_study_file(arguments.study, storage=arguments.storage, **changes)
+    plugins = getattr(arguments, "plugin", None)
+    return load_study_file(
+        arguments.study, storage=arguments.storage, plugins=plugins or (), reading=plugins is None, **changes
+    )
 
 
 def command(verb: str, arguments: argparse.Namespace) -> str:
@@ -56,6 +74,8 @@ def command(verb: str, arguments: argparse.Namespace) -> str:
     """
     names = ("storage", "data", "tables", "benchmark_model") if verb == "run" else ("storage",)
     given = [(name.replace("_", "-"), getattr(arguments, name, None)) for name in names]
+    if verb == "run":
+        given += [("plugin", plugin) for plugin in getattr(arguments, "plugin", [])]
     words = [
         "mnas-moo",
         verb,

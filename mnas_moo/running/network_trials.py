@@ -243,7 +243,7 @@ def _predicted(study_file: NetworkStudy, settings: Model, observer: Observer) ->
     from mnas_moo.objectives.predictor.predictor import LatencyPredictor
 
     where = ("objectives", "latency_ms", "model")
-    files = [load_study_file(name) for name in settings.source]
+    files = [load_study_file(name, reading=True) for name in settings.source]
     specs: list[NetworkSpec] = []
     measured: list[float] = []
     devices: dict[str, str] = {}

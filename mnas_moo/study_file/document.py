@@ -12,7 +12,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from unicodedata import category
 
 import yaml
@@ -64,7 +64,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """A node, refused where it has a tag or is one too many; composing is recursive, as nodes are."""
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "tag", None) is not None:
             raise self.refused(event.start_mark, f"not valid YAML: the tag {shown(event.tag)} means nothing here")
         self.nodes += 1
@@ -74,7 +74,7 @@ class _Loader(yaml.SafeLoader):
             raise self.refused(event.start_mark, f"nested too deeply; at most {MAX_DEPTH} levels are read")
         self.depth += 1
         try:
-            return cast("yaml.Node | None", super().compose_node(parent, index))
+            return super().compose_node(parent, index)
         finally:
             self.depth -= 1
 
@@ -213,13 +213,15 @@ class _Values:
         if not isinstance(key, str):
             raise self._loader.refused(node.start_mark, f"the key {shown(key)} is not text; quote it if it is meant")
         if len(key) > MAX_SHORT:
-            raise self._loader.refused(node.start_mark, f"a key has {len(key)} characters; at most {MAX_SHORT} are read")
+            problem = f"a key has {len(key)} characters; at most {MAX_SHORT} are read"
+            raise self._loader.refused(node.start_mark, problem)
         return key
 
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
+    def _scalar(self, node: yaml.Node) -> Any:
         most = MAX_TEXT if node.tag == self._loader.DEFAULT_SCALAR_TAG else MAX_SHORT
         if len(node.value) > most:
-            raise self._loader.refused(node.start_mark, f"a value has {len(node.value)} characters; at most {most} are read")
+            problem = f"a value has {len(node.value)} characters; at most {most} are read"
+            raise self._loader.refused(node.start_mark, problem)
         wrong = next((sign for sign in node.value if sign not in "\t\n" and category(sign) in ("Cc", "Cs")), None)
         if wrong is not None:  # a terminal obeys the first kind, and the second cannot be printed
             raise self._loader.refused(node.start_mark, f"not valid YAML: a control character, {wrong!r}")

@@ -1,23 +1,23 @@
 """Reads a study file, or one part of it from the command line, and says in one line what is wrong with it.
 
-Nothing in a study file is evaluated, but a space may be named as a class, which is imported. The schema is pydantic's;
-what it cannot know (spaces and their settings, which objectives a reward joins) is checked by building it. Every
-message is one line, `file:line: dotted.key …`, about the first mistake in the file. Relative paths (of a storage, of
-data) start from the folder the program runs in.
+A study file is data: nothing in it is evaluated or imported; a space that is not of this package comes from a plugin,
+which the user names. The schema is pydantic's; what it cannot know (spaces and their settings, which objectives a
+reward joins) is checked by building it. Every message is one line, `file:line: dotted.key …`, about the first mistake
+in the file. Relative paths (of a storage, of data) start from the folder the program runs in.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mnas_moo.study_file.document import Document, Key, StudyError, nearest, one_line, read_document
+from mnas_moo.study_file.document import MAX_BYTES, Document, Key, StudyError, nearest, one_line, read_document
 from mnas_moo.study_file.measuring import Measured
 from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.study_file.parts import first_complaint
@@ -41,6 +41,8 @@ def load_study_file(
     trials: int | None = None,
     tables: str | None = None,
     benchmark_model: str | None = None,
+    plugins: Sequence[str] = (),
+    reading: bool = False,
 ) -> StudyFile:
     """Reads and checks a study file; data, tables and storage are not touched.
 
@@ -57,6 +59,9 @@ def load_study_file(
         tables: folder of the published tables, for a study of one of them; None: the folder that the environment
             variable MNAS_MOO_TABLES names.
         benchmark_model: path of the program that times networks on the study's phones, instead of the file's.
+        plugins: modules and Python files whose spaces the file may name, besides those of the environment variable
+            MNAS_MOO_PLUGINS; only what the file's space needs is imported.
+        reading: only results are read; no plugin is imported, and a space that is not of this package is not checked.
 
     Returns:
         The study: a ``NetworkStudy``, or where the file has a `table` a ``TabularStudy``.
@@ -84,7 +89,8 @@ def load_study_file(
         study = _with_program(document, study, benchmark_model)
     study._document = document
     study._tables = tables
-    study.check()
+    study._plugins = tuple(plugins)
+    study.check(reading=reading)
     return study
 
 
@@ -112,16 +118,24 @@ def _read(name: str) -> Document:
     path = Path(name)
     try:
         if path.is_file():
-            return read_document(name, path.read_text(encoding="utf-8"))
+            with path.open("rb") as stream:
+                content = stream.read(MAX_BYTES + 1)
+            if len(content) > MAX_BYTES:
+                raise StudyError(f"{name}: the file is longer than {MAX_BYTES} bytes, too long for a study file")
+            return read_document(name, content.decode("utf-8"))
         if path.is_dir():
             raise StudyError(f"{name}: this is a folder; a study file is a YAML file in it")
+        if path.exists():
+            raise StudyError(f"{name}: this is no regular file, but a device, pipe or socket")
         if name in bundled():
             entry = resources.files("mnas_moo.studies").joinpath(f"{name}.yaml")
             return read_document(f"{name}.yaml", entry.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise StudyError(f"{name}: not text in UTF-8 ({error.reason} at byte {error.start})") from error
-    except OSError as error:
-        raise StudyError(f"{name}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        if isinstance(error, StudyError):
+            raise
+        raise StudyError(one_line(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}")) from error
     guess = nearest(path.stem, bundled()).replace("allowed:", "bundled:")
     raise StudyError(one_line(f"{name}: there is no such file, and no bundled study of that name{guess}"))
 

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from mnas_moo.objectives.objective import Direction
 from mnas_moo.study_file.measuring import Constraints, Host, Latency, NoSettings, Objectives, Train
 from mnas_moo.study_file.parts import OneOf, Part
-from mnas_moo.study_file.space_choice import SpaceChoice, make_space
+from mnas_moo.study_file.space_choice import SpaceChoice, is_ours, make_space
 from mnas_moo.study_file.study import StudyFile
 
 if TYPE_CHECKING:
@@ -103,15 +103,19 @@ class NetworkStudy(StudyFile):
 
     def make_space(self, data: DataInfo | None = None) -> Space:
         """The space with the file's settings; see ``space_choice.make_space``."""
-        return make_space(self.space, self.error, data)
+        return make_space(self.space, self.error, data, self._plugins)
 
-    def check(self) -> None:
+    def check(self, *, reading: bool = False) -> None:
         """Checks what the schema cannot: space, settings and reward.
+
+        Args:
+            reading: only results are read, so that a plugin's space, which is code, is not made.
 
         Raises:
             StudyError: a setting is wrong; the first one found.
         """
-        self.make_space()
+        if is_ours(self.space) or not reading:
+            self.make_space()
         self.make_reward()
         for bound, limit in zip(("min", "max"), self.limits.get("accuracy", ()), strict=False):
             if limit is not None and limit > 1:

@@ -1,22 +1,21 @@
-"""The space of a study file: its name, or the class that makes it, and its settings.
+"""The space of a study file: its name and its settings.
 
-Settings of spaces are not in the schema; they are checked by making the space.
+A name is that of a space of this package or of a plugin (``mnas_moo.spaces.plugins``); a file's text alone imports
+nothing. Settings of spaces are not in the schema; they are checked by making the space.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import re
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
+from mnas_moo.spaces import SPACES, plugins
 from mnas_moo.study_file.document import Key, StudyError, nearest, shown
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SpaceChoice(BaseModel):
-    """A space by its name, or by the class (`package.module:Class`) that makes it, and its settings."""
+    """A space by its name, which for a plugin's may be `module:Class`, and its settings."""
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -44,7 +43,12 @@ class SpaceChoice(BaseModel):
         raise PydanticCustomError("part", "{problem}", {"problem": problem})
 
 
-def make_space(choice: SpaceChoice, error: Callable[[Key, str], StudyError], data: DataInfo | None = None) -> Space:
+def make_space(
+    choice: SpaceChoice,
+    error: Callable[[Key, str], StudyError],
+    data: DataInfo | None = None,
+    named: Sequence[str] = (),
+) -> Space:
     """The space that a study file, or an option, describes.
 
     Args:
@@ -52,12 +56,13 @@ def make_space(choice: SpaceChoice, error: Callable[[Key, str], StudyError], dat
         error: function that makes the error about a key, which begins with "space".
         data: data whose classes, channels and resolution are taken where the settings have none; None: the space's
             own defaults are taken.
+        named: plugins that the user has named, besides those of the environment variable MNAS_MOO_PLUGINS.
 
     Raises:
-        StudyError: the space, or one of its settings, is unknown or refused.
+        StudyError: the space, or one of its settings, is unknown or refused, or a plugin cannot be used.
     """
     where = ("space", choice.name) if choice.settings else ("space",)
-    make = _imported(choice.name, where, error) if ":" in choice.name else _known_space(choice, where, error)
+    make = _maker(choice, where, error, plugins.named(named))
     known = inspect.signature(make).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
     settings = dict(choice.settings)
@@ -69,17 +74,22 @@ def make_space(choice: SpaceChoice, error: Callable[[Key, str], StudyError], dat
             if key in known or takes_any:
                 settings.setdefault(key, value)
     try:
-        return cast("Space", make(**settings))
+        return make(**settings)
     except Exception as refusal:  # a user's class may raise anything
         found = {key: re.search(rf"\b{re.escape(key)}\b", str(refusal)) for key in choice.settings}
-        named = sorted((match.start(), key) for key, match in found.items() if match)
-        raise error((*where, *(key for _, key in named[:1])), f": {refusal}") from refusal
+        named_in = sorted((match.start(), key) for key, match in found.items() if match)
+        raise error((*where, *(key for _, key in named_in[:1])), f": {refusal}") from refusal
+
+
+def is_ours(choice: SpaceChoice) -> bool:
+    """Whether the space is one of this package, so that it can be made without a plugin."""
+    return choice.name in SPACES
 
 
 def _of_data(choice: SpaceChoice, data: DataInfo) -> dict[str, Any]:
     """Settings that follow from the data: a preset for about its resolution, or the resolution for a user's class."""
     settings: dict[str, Any] = {"classes": len(data.classes), "channels": data.channels}
-    if ":" in choice.name:
+    if not is_ours(choice):
         settings["resolution"] = data.resolution
     elif not {"preset", "resolution"} & set(choice.settings):
         from mnas_moo.spaces.skeleton_settings import nearest_preset
@@ -88,28 +98,22 @@ def _of_data(choice: SpaceChoice, data: DataInfo) -> dict[str, Any]:
     return settings
 
 
-def _known_space(choice: SpaceChoice, where: Key, error: Callable[[Key, str], StudyError]) -> Callable[..., Space]:
+def _maker(
+    choice: SpaceChoice, where: Key, error: Callable[[Key, str], StudyError], named: Sequence[str]
+) -> Callable[..., Space]:
     from mnas_moo import spaces
 
-    if choice.name not in spaces.SPACES:
-        unknown = f"unknown{nearest(choice.name, spaces.SPACES)}, or package.module:Class"
-        raise error(where, f"is {unknown}" if choice.settings else f"is {choice.name!r}, which is {unknown}")
-    return functools.partial(spaces.get, choice.name)
-
-
-def _imported(name: str, where: Key, error: Callable[[Key, str], StudyError]) -> Any:
-    """The object that `package.module:Class` names; modules in the working folder are found as well."""
-    module_name, _, attribute = name.partition(":")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
+    if is_ours(choice):
+        return functools.partial(spaces.get, choice.name)
     try:
-        module = importlib.import_module(module_name)
-    except Exception as refusal:
-        raise error(where, f"is {name!r}, but {module_name} cannot be imported: {refusal}") from refusal
-    found = getattr(module, attribute, None)
-    if not callable(found):
-        public = [
-            key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name
-        ]
-        raise error(where, f"is {name!r}, but {module_name} has no such class{nearest(attribute, public)}")
-    return found
+        found = plugins.find(choice.name, named)
+        if found is not None:
+            return found
+        known = [*SPACES, *plugins.known(named)]
+    except ValueError as refusal:
+        raise error(where, f": {refusal}" if choice.settings else f"is {choice.name!r}: {refusal}") from refusal
+    if ":" in choice.name:
+        problem = "of no plugin; a study file imports nothing: name its module or file with --plugin FILE_OR_MODULE"
+    else:
+        problem = f"unknown{nearest(choice.name, known)}, or one of a plugin: --plugin FILE_OR_MODULE"
+    raise error(where, f"is {problem}" if choice.settings else f"is {choice.name!r}, which is {problem}")

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic_core import PydanticCustomError
 
 from mnas_moo.objectives.objective import Direction
 from mnas_moo.reward import AbsoluteReward, MnasReward, Reward
 from mnas_moo.study_file.document import Document, Key, StudyError
+from mnas_moo.study_file.folder_name import folder_name
 from mnas_moo.study_file.parts import Count, Part
 from mnas_moo.study_file.sampling import Sampler
+
+# SQLAlchemy's own pattern of an address, as far as the port; a password may contain a slash, but no @.
+_SERVER = re.compile(r"[\w+]+://(?:[^:/]*(?::[^@]*)?@)?(?:\[[^/?]+\]|[^/:?]*)(?::(?P<port>[^/?]*))?")
+_PORT = (
+    "has a port that is no number from 1 to 65535; it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for @ "
+    "in a password"
+)
+
+
+def _address(url: str) -> str:
+    """Refuses an address whose port is none; the message shows nothing of it, which may be a part of a password."""
+    found = None if url.startswith(("sqlite", "journal")) else _SERVER.match(url)
+    port = found and found["port"]
+    if port and not (re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
+        raise PydanticCustomError("part", "{problem}", {"problem": _PORT})
+    return url
 
 
 class StudyFile(Part):
@@ -25,12 +44,13 @@ class StudyFile(Part):
     """
 
     name: Annotated[str, Field(min_length=1)]
-    storage: Annotated[str, Field(min_length=1)]
+    storage: Annotated[str, Field(min_length=1), AfterValidator(_address)]
     sampler: Sampler
     trials: Count
 
     _document: Document = PrivateAttr()
     _tables: str | None = PrivateAttr(default=None)
+    _plugins: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def objective_names(self) -> tuple[str, ...]:
@@ -51,9 +71,9 @@ class StudyFile(Part):
     def files(self) -> Path:
         """Folder of artifacts and decoded images: beside the storage's file, else in the working folder."""
         scheme, _, path = self.storage.partition(":///")
-        if scheme.split("+")[0] in ("sqlite", "journal") and path:
+        if scheme.split("+")[0] in ("sqlite", "journal") and Path(path).name:
             return Path(path).with_name(f"{Path(path).stem}_files")
-        return Path(f"{self.name}_files")
+        return Path(f"{folder_name(self.name)}_files")
 
     def error(self, key: Key, problem: str) -> StudyError:
         """The error about a key of this file: `file:line: dotted.key problem`."""
@@ -85,8 +105,11 @@ class StudyFile(Part):
             raise self.error((*where, formula), f": {error}") from error
         return reward
 
-    def check(self) -> None:
+    def check(self, *, reading: bool = False) -> None:
         """Checks what the schema cannot.
+
+        Args:
+            reading: only results are read; what is needed for new trials alone is not checked.
 
         Raises:
             StudyError: a setting is wrong; the first one found.

@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from mnas_moo import spaces
+from mnas_moo.objectives.lookup.plain_json import read_json
 from mnas_moo.objectives.objective import JSON, Measurement
 from mnas_moo.spaces.fragment import fragments
 from mnas_moo.spaces.names import unknown
+from mnas_moo.spaces.plugins import made, named
 from mnas_moo.spaces.space import Space
 from mnas_moo.spaces.spec import NetworkSpec
 
@@ -205,16 +207,21 @@ class LookupTable:
             total += place.ms[number]
         return self.correction(Sums({"": total}, len(self.places)))
 
-    def the_space(self) -> Space:
+    def the_space(self, plugins: Sequence[str] = ()) -> Space:
         """The space that the table was built for.
 
+        Args:
+            plugins: plugins that the user has named, whose spaces may be meant; a table alone imports nothing.
+
         Raises:
-            ValueError: it was built for no space with a name.
+            ValueError: it was built for no space with a name, or the space refuses its settings.
         """
         name, settings = self.space.get("name"), self.space.get("settings")
-        if not isinstance(name, str) or not isinstance(settings, Mapping) or name not in spaces.SPACES:
-            raise ValueError(f"the lookup table was built for {name or 'no space'}, which has no name to make it by")
-        return spaces.get(name, **settings)
+        if isinstance(name, str) and isinstance(settings, Mapping):
+            space = spaces.get(name, **settings) if name in spaces.SPACES else made(name, settings, named(plugins))
+            if space is not None:
+                return space
+        raise ValueError(f"the lookup table was built for {name or 'no space'}, which has no name to make it by")
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Writes the table in one step: a reader of the file sees the old table or the new one, never a part.
@@ -243,7 +250,7 @@ class LookupTable:
             ValueError: there is no such file, or it is no lookup table; the message begins with the file's name.
         """
         try:
-            data = json.loads(Path(file).read_text(encoding="utf-8"))
+            return _parse(read_json(file))
         except FileNotFoundError:
             raise ValueError(
                 f"{file}: there is no such file; make one with `mnas-moo lut build --space mnasnet --device host "
@@ -251,10 +258,6 @@ class LookupTable:
             ) from None
         except OSError as error:
             raise ValueError(f"{file}: {error.strerror or error}; name a lookup table") from error
-        except ValueError as error:
-            raise ValueError(f"{file}: is no JSON ({error}); name a lookup table") from error
-        try:
-            return _parse(data)
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from None
 

@@ -28,7 +28,7 @@ trials: 60
 DIGITS = DataInfo(tuple("0123456789"), channels=1, resolution=8, images=1797, flip=False)
 
 
-def load(folder: Path, *changes: str, **arguments: str) -> StudyFile:
+def load(folder: Path, *changes: str, **arguments: Any) -> StudyFile:
     """The study of ``TEXT`` with texts replaced: old, new, old, new, …; loaded with ``arguments``."""
     text = TEXT
     for old, new in zip(changes[::2], changes[1::2], strict=True):
@@ -36,7 +36,7 @@ def load(folder: Path, *changes: str, **arguments: str) -> StudyFile:
         text = text.replace(old, new)
     path = folder / "small.yaml"
     path.write_text(text, encoding="utf-8")
-    return load_study_file(path, **arguments)  # type: ignore[arg-type]
+    return load_study_file(path, **arguments)
 
 
 FOLDER = os.environ.get("MNAS_MOO_TABLES", "")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,8 +58,11 @@ BAD = {
     "reward for slow networks": (("{mnas: {seed: 0}}", "{mnas-paper: {reward: {mnas: {target: 5, beta: 1}}}}"), "9: sampler.mnas-paper.reward.mnas.beta is 1; it must be at most 0"),
     "unknown data": (("data: digits", "data: {cifr10: x}"), "4: data.cifr10 is unknown; did you mean 'cifar10'?"),
     "data of another type": (("data: digits", "data: [digits]"), "4: data is ['digits']; it must be a mapping of "),
-    "module that is not there": (("{mnasnet: {preset: digits, blocks: 3}}", "no_such.module:Space"), "3: space is 'no_such.module:Space', but no_such.module cannot be imported: "),
-    "class that is not there": (("{mnasnet: {preset: digits, blocks: 3}}", "collections:Ordereddict"), "3: space is 'collections:Ordereddict', but collections has no such class; did you mean 'OrderedDict'?"),
+    "module of no plugin": (("{mnasnet: {preset: digits, blocks: 3}}", "no_such.module:Space"), "3: space is 'no_such.module:Space', which is of no plugin; a study file imports nothing: name its module or file with --plugin FILE_OR_MODULE"),
+    "call of no plugin": (("{mnasnet: {preset: digits, blocks: 3}}", "{'os:system': {command: 'id > PWNED'}}"), "3: space.os:system is of no plugin; a study file imports nothing: name its module or file with --plugin FILE_OR_MODULE"),
+    "port that is no number": (("sqlite:///small.db", "postgresql://me:secret@host:port/db"), "2: storage has a port that is no number from 1 to 65535; "),
+    "port that is a part of a password": (("sqlite:///small.db", "postgresql://me:secr@et:pass@host/db"), "2: storage has a port that is no number from 1 to 65535; "),
+    "port out of range": (("sqlite:///small.db", "postgresql://host:65536/db"), "2: storage has a port that is no number from 1 to 65535; "),
     "YAML that does not parse": (("data: digits", "data: ["), "6: not valid YAML: "),
     "the first of two": (("threads", "treads", "trials: 60", "trials: 0"), "7: objectives.latency_ms.host.treads is unknown"),
 }  # fmt: skip  # fmt: skip
@@ -107,6 +111,41 @@ def test_a_missing_file_names_the_nearest_bundled_study(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"name: \xff")
     with pytest.raises(StudyError, match="not text in UTF-8"):
         load_study_file(tmp_path / "x.yaml")
+
+
+def test_no_message_about_a_port_shows_a_password(tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        load(tmp_path, "sqlite:///small.db", "postgresql://me:secret@host:port/db")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:p@h:5432/d", "postgresql+psycopg2://h/d?host=/run/pg", "mysql://u:p:q@[::1]:3306/d"]
+)
+def test_addresses_of_servers_are_accepted(url: str, tmp_path: Path) -> None:
+    assert load(tmp_path, "sqlite:///small.db", f"'{url}'").storage == url
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    """Reading a pipe would wait for a writer, and /dev/zero has no end."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in (tmp_path / "pipe.yaml", "/dev/zero"):
+        with pytest.raises(StudyError, match=f"^{path}: this is no regular file, but a device, pipe or socket$"):
+            load_study_file(path)
+
+
+def test_a_file_that_is_too_long_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "long.yaml").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(StudyError, match=r"long.yaml: the file is longer than 65536 bytes, too long for a study file$"):
+        load_study_file(tmp_path / "long.yaml")
+
+
+def test_whoever_only_reads_needs_no_plugin(tmp_path: Path) -> None:
+    study = load(tmp_path, "{mnasnet: {preset: digits, blocks: 3}}", "{'os:system': {command: x}}", reading=True)
+    assert study.name == "small"
+    with pytest.raises(StudyError, match=r"small.yaml:3: space.mnasnet.width: setting 'width' is -1"):
+        load(tmp_path, "blocks: 3", "width: -1", reading=True)
 
 
 @pytest.mark.parametrize(
