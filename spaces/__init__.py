@@ -24,7 +24,7 @@ SPACES = tuple(_SPACES)
 """The names that ``get`` knows."""
 
 
-def get(name: str, **settings: Any) -> Space:
+def get(name: str, /, **settings: Any) -> Space:
     """A space of this package by name; ``mnas_moo.spaces.plugins`` finds those of others.
 
     >>> from mnas_moo.spaces import get

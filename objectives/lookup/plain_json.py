@@ -19,8 +19,8 @@ def read_json(file: str | os.PathLike[str]) -> Any:
 
     Raises:
         OSError: it cannot be opened.
-        ValueError: it is no regular file, too large, no JSON, nested too deeply, or a text in it has a character that
-            controls terminals or that cannot be printed.
+        ValueError: it is no regular file, too large, no JSON, nested too deeply, or a text in it has a line break, a
+            character that controls terminals, or one that cannot be printed.
     """
     path = Path(file)
     if path.exists() and not path.is_file():
@@ -42,7 +42,7 @@ def read_json(file: str | os.PathLike[str]) -> Any:
 def _check(value: Any, depth: int) -> None:
     if isinstance(value, str):
         for sign in value:
-            if sign not in "\t\n" and category(sign) in ("Cc", "Cs"):
+            if category(sign) in ("Cc", "Cs", "Zl", "Zp"):
                 raise ValueError(f"has a control character, {sign!r}")
     elif isinstance(value, list | dict):
         if depth == 0:

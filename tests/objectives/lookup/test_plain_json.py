@@ -9,8 +9,8 @@ from mnas_moo.objectives.lookup.plain_json import MAX_BYTES, read_json
 
 
 def test_json_is_plain_data(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text('{"a": [1, 2.5, "x\\ty\\n", null, true]}')
-    assert read_json(tmp_path / "a.json") == {"a": [1, 2.5, "x\ty\n", None, True]}
+    (tmp_path / "a.json").write_text('{"a": [1, 2.5, "x y", null, true]}')
+    assert read_json(tmp_path / "a.json") == {"a": [1, 2.5, "x y", None, True]}
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,8 @@ def test_json_is_plain_data(tmp_path: Path) -> None:
         (b"1" * 5000, "is no JSON"),
         (rb'"\ud800"', "has a control character, '\\\\ud800'"),
         (rb'{"\u001b[2J": 1}', "has a control character, '\\\\x1b'"),
+        (rb'"a\nb"', "has a control character, '\\\\n'"),
+        ('"a\u2028b"'.encode(), "has a control character, '\\\\u2028'"),
         (rb'[{"a": "\u0000"}]', "has a control character, '\\\\x00'"),
     ],
 )
