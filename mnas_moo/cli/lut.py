@@ -153,6 +153,7 @@ def _build(arguments: argparse.Namespace) -> int:
         say(f"not measured: {name}: {why}")
     say(f"{arguments.output}: {len(table.entries) - len(table.failures)} layers of {table.device['model']}")
     words = ["mnas-moo", "lut", "check", arguments.output, "--device", arguments.device]
+    words += [word for plugin in arguments.plugin for word in ("--plugin", plugin)]
     say(f"To check its sums against whole networks: {shlex.join(words)}")
     return 0
 

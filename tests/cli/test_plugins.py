@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from argparse import Namespace
@@ -77,6 +78,16 @@ def test_a_plugin_is_loaded_to_run_and_not_to_read(folder: Path) -> None:
         done = program(folder, verb[0], "my.yaml", *verb[1:], MNAS_MOO_PLUGINS="my_space.py")
         assert done.returncode == 0, done.stderr
     assert (folder / "loaded").read_text() == "xx"
+
+
+def test_the_example_of_the_page_on_own_spaces_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "own-space.md").read_text(encoding="utf-8")
+    for _, name, text in re.findall(r"^```(python|yaml)\n# (\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    for line in commands.splitlines():
+        done = program(tmp_path, *line.split()[1:])
+        assert done.returncode == 0, done.stderr
 
 
 def test_samplers_are_compared_on_a_space_of_ones_own_in_processes_of_their_own(folder: Path) -> None:
