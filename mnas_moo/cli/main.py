@@ -29,19 +29,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     from mnas_moo.objectives.extras import MissingExtraError
+    from mnas_moo.objectives.memory import shortage_of
     from mnas_moo.objectives.objective import DeviceError
     from mnas_moo.study_file.document import StudyError
 
     try:
         return int(arguments.run(arguments))
-    except (StudyError, MissingExtraError, DeviceError) as error:
-        print(f"mnas-moo: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # as with `| head`; Python would complain again when it flushes standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        shortage = shortage_of(error)  # first: a package or a driver that finds no memory looks like a missing one
+        if shortage:
+            print(f"mnas-moo: {shortage}; free some, or raise the limit of this process", file=sys.stderr)
+        elif isinstance(error, StudyError | MissingExtraError | DeviceError):
+            print(f"mnas-moo: {error}", file=sys.stderr)
+        else:
+            raise
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.memory import shortage_of
 from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.objectives.predictor.latency import PredictedLatency
 from mnas_moo.running import latency_sources
@@ -139,13 +140,18 @@ def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str,
     Raises:
         ValueError: the measurement failed; the message begins with the objective's name.
     """
+    shortage = None
     try:
         measured = measure(spec, seed)
     except (MissingExtraError, DeviceError):
         raise
     except Exception as error:
-        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        raise ValueError(f"{name}: {kind}{error}") from error
+        shortage = shortage_of(error)
+        if shortage is None:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise ValueError(f"{name}: {kind}{error}") from error
+    if shortage is not None:  # raised here, where the error is gone: its frames hold what filled the memory
+        raise ValueError(f"{name}: {shortage}")
     value = float(measured.value)
     if not math.isfinite(value):
         raise ValueError(f"{name} is {value}")

@@ -18,6 +18,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.memory import shortage_of
 from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.running.identity import check_identity, identity_of
 from mnas_moo.running.interrupts import Interrupts
@@ -186,7 +187,7 @@ class _Trial:
             trial.set_user_attr(FAILURE, one_line(str(error)) or "interrupted")
             raise
         except Exception as error:
-            reason = one_line(str(error)) or type(error).__name__
+            reason = one_line(shortage_of(error) or str(error)) or type(error).__name__
             trial.set_user_attr(
                 FAILURE, reason if isinstance(error, ValueError) else f"{type(error).__name__}: {reason}"
             )

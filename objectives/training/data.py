@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.training.image_files import SUFFIXES, listed, opened, without_pillows_warnings
 from mnas_moo.objectives.training.settings import HOLDOUT
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ FORMAT_VERSION = 1
 """Version of the files in the cache folder; it must be raised when images are decoded in another way."""
 
 MIN_RESOLUTION = 8
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 OTHER_PARTS = {"test", "val", "valid", "validation"}
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STATISTICS_IMAGES = 10_000
@@ -235,10 +235,13 @@ class _Folder:
         if not path.is_dir():
             raise ValueError(f"data: there is no folder {path}; the training images are expected in it")
         classes = sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and entry.name[0] != ".")
+        for name in classes:
+            if path.resolve().is_relative_to((path / name).resolve()):
+                raise ValueError(f"data: class {path / name} is a link to a folder that it lies in; remove it")
         if len(classes) < 2:
             found = f"only one subfolder, {classes[0]!r}" if classes else "no subfolders"
             raise ValueError(f"data: {path} holds {found}; put the images of each of two or more classes in its own")
-        listings = [_images(path / name) for name in classes]
+        listings = [listed(path / name) for name in classes]
         for name, (files, _) in zip(classes, listings, strict=True):
             if len(files) < 2:
                 raise ValueError(
@@ -275,36 +278,21 @@ def _training_part(path: Path) -> Path:
     return path / "train" if "train" in folders and folders <= {"train"} | OTHER_PARTS else path
 
 
-def _images(folder: Path) -> tuple[list[Path], int]:
-    """Image files under a class's folder, sorted, and the number of other files there."""
-    files: list[Path] = []
-    ignored = 0
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "."]
-        images = [name for name in names if name[0] != "." and name.lower().endswith(SUFFIXES)]
-        files.extend(Path(parent, name) for name in images)
-        ignored += len(names) - len(images)
-    return sorted(files), ignored
-
-
 def _headers(files: Sequence[Path]) -> tuple[int, int]:
     """Channels (1 if all are gray) and median shorter side of some image files."""
-    image = require("PIL.Image", extra="data")
     gray, sides = True, []
-    for file in files:
-        try:
-            with image.open(file) as opened:
-                gray = gray and opened.mode in ("1", "L", "I", "I;16")
-                sides.append(min(opened.size))
-        except (OSError, SyntaxError, ValueError, image.DecompressionBombError) as error:
-            raise _unreadable(file, error) from error
+    with without_pillows_warnings():
+        for file in files:
+            with opened(file) as picture:
+                gray = gray and picture.mode in ("1", "L", "I", "I;16")
+                sides.append(min(picture.size))
     return 1 if gray else 3, round(float(np.median(sides)))
 
 
 def _decode(files: Sequence[Path], out: Pixels) -> None:
     """Fills ``out`` (N, R, R, C) with the files' images; threads, since decoders free the interpreter's lock."""
     chunk = 64
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with without_pillows_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [
             pool.submit(_decode_some, files[start : start + chunk], out[start : start + chunk])
             for start in range(0, len(files), chunk)
@@ -321,15 +309,12 @@ def _decode_some(files: Sequence[Path], out: Pixels) -> None:
     image, ops = require("PIL.Image", extra="data"), require("PIL.ImageOps", extra="data")
     resolution, channels = out.shape[2:]
     for file, place in zip(files, out, strict=True):
-        try:
-            with image.open(file) as opened:
-                # JPEGs decode at a half, quarter or eighth where that is still twice what is wanted
-                opened.draft(None, (2 * resolution, 2 * resolution))
-                picture = _eight_bits(ops.exif_transpose(opened), image).convert("L" if channels == 1 else "RGB")
-                picture = ops.fit(picture, (resolution, resolution), image.Resampling.BILINEAR)
-        except (OSError, SyntaxError, ValueError, image.DecompressionBombError) as error:
-            raise _unreadable(file, error) from error
-        place[:] = np.asarray(picture).reshape(place.shape)
+        with opened(file) as original:
+            # JPEGs decode at a half, quarter or eighth where that is still twice what is wanted
+            original.draft(None, (2 * resolution, 2 * resolution))
+            picture = _eight_bits(ops.exif_transpose(original), image).convert("L" if channels == 1 else "RGB")
+            picture = ops.fit(picture, (resolution, resolution), image.Resampling.BILINEAR)
+            place[:] = np.asarray(picture).reshape(place.shape)
 
 
 def _eight_bits(picture: Any, image: Any) -> Any:
@@ -337,10 +322,6 @@ def _eight_bits(picture: Any, image: Any) -> Any:
     if not picture.mode.startswith("I"):
         return picture
     return image.fromarray((np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8))
-
-
-def _unreadable(file: Path, error: Exception) -> ValueError:
-    return ValueError(f"data: {file} cannot be read as an image ({error}); replace or remove it")
 
 
 def _cached(path: Path, files: Sequence[Path], shape: tuple[int, ...]) -> Pixels:

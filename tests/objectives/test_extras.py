@@ -25,3 +25,26 @@ def test_a_package_whose_own_needs_are_missing_is_missing_too(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "json.decoder", None)
     with pytest.raises(MissingExtraError, match=r"json is not installed .*mnas-moo\[data\]"):
         require("json.decoder", extra="data")
+
+
+def test_a_library_that_cannot_be_loaded_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> None:
+        raise ImportError("libGL.so.1: cannot open shared object file:\n No such file")
+
+    monkeypatch.setattr("importlib.import_module", load)
+    with pytest.raises(MissingExtraError) as caught:
+        require("cv.part", extra="data")
+    reason = "libGL.so.1: cannot open shared object file: No such file"
+    assert str(caught.value) == f"cv is installed, but cannot be loaded ({reason})"
+
+
+def test_an_import_that_fails_for_want_of_memory_is_no_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> None:
+        try:
+            raise ImportError("_cython_blas.so: failed to map segment from shared object")
+        except ImportError as error:
+            raise ImportError("It seems that scikit-learn has not been built correctly.") from error
+
+    monkeypatch.setattr("importlib.import_module", load)
+    with pytest.raises(MemoryError, match=r"^not enough memory \(_cython_blas\.so: .*\): sklearn could not be loaded$"):
+        require("sklearn.datasets", extra="data")
