@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 
+from mnas_moo.running.quick_storage import QuickStorage
 from mnas_moo.study_file.document import nearest
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _opened(url: str) -> BaseStorage:
         return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.storages.RDBStorage(
+        return QuickStorage(
             url,
             # Several processes may write to one SQLite file: they wait for each other this long.
             engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
