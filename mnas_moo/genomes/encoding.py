@@ -101,7 +101,7 @@ class Encoding:
         rows = np.full((len(records), len(self.decisions)), ABSENT)
         indices: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}  # most records have the same decisions
         for row, record in zip(rows, records, strict=True):
-            names = tuple(decision.name for decision, _ in record.genome)
+            names = record.names
             if names not in indices:
                 known = [t for t, name in enumerate(names) if name in self.column]
                 indices[names] = known, [self.column[names[t]] for t in known]
@@ -190,10 +190,9 @@ def _columns(records: Sequence[Record]) -> list[Decision]:
     known: set[str] = set()
     last: object = None
     for record in records:
-        names = tuple(decision.name for decision, _ in record.genome)
-        if names == last:
+        if record.names == last:
             continue
-        last = names
+        last = record.names
         at = 0
         for decision, _ in record.genome:
             if decision.name in known:

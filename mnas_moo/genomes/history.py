@@ -13,6 +13,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,11 @@ class Record:
     failed: bool
     whole: bool
     note: Mapping[str, Any]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the decisions, in their order."""
+        return tuple(decision.name for decision, _ in self.genome)
 
     @property
     def violation(self) -> float:

@@ -8,6 +8,7 @@ a phone).
 from __future__ import annotations
 
 import math
+import threading
 import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -15,6 +16,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from optuna.trial import TrialState
 
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.memory import shortage_of
@@ -24,7 +26,7 @@ from mnas_moo.running import latency_sources
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
 from mnas_moo.running.storage import find_study
-from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Observer, completed_trials
+from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Observer
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.measuring import Model
@@ -32,6 +34,7 @@ from mnas_moo.study_file.network_study import NetworkStudy
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
     from mnas_moo.objectives.objective import Latency, Objective
     from mnas_moo.objectives.training.data import DataInfo
@@ -54,6 +57,7 @@ class NetworkTrials:
             "objectives": {name: study_file.identity_of(name) for name in study_file.objective_names},
         }
         self.objectives: dict[str, Objective] = {}
+        self.results = _Results()
 
     def prepare(self, stack: ExitStack, observer: Observer) -> None:
         """Opens data and devices; from then on ``identity`` has the model of the phone."""
@@ -81,11 +85,11 @@ class NetworkTrials:
         network = to_text(spec)
         observer.trial_started(trial.number, network)
         trial.set_user_attr(NETWORK, network)
-        for earlier in completed_trials(study):  # by any process
-            if earlier.user_attrs.get(NETWORK) == network and MEASUREMENTS in earlier.user_attrs:
-                trial.set_user_attr(SAME_AS, earlier.number)
-                found: Mapping[str, Mapping[str, Any]] = earlier.user_attrs[MEASUREMENTS]
-                return found
+        earlier = self.results.of(study, network)
+        if earlier is not None:
+            trial.set_user_attr(SAME_AS, earlier.number)
+            found: Mapping[str, Mapping[str, Any]] = earlier.user_attrs[MEASUREMENTS]
+            return found
         measurements = dict(trial.user_attrs.get(MEASUREMENTS, {}))  # those of an earlier try of this trial
         # The seed is a function of the network: another try of a trial, in any process, gives the same result.
         seed = zlib.crc32(network.encode())
@@ -132,6 +136,36 @@ class NetworkTrials:
             except KeyboardInterrupt:
                 self.close()  # ends what the other threads wait for
                 raise
+
+
+class _Results:
+    """The trials that have the results of each network; those that are new are added when one is asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._trials: dict[str, FrozenTrial] = {}
+        self._read = 0
+        self._under_way: list[int] = []
+
+    def of(self, study: optuna.Study, network: str) -> FrozenTrial | None:
+        """The first completed trial of a network, by number and by any process; None where there is none.
+
+        Args:
+            study: the study, the same in every call.
+            network: the network in block-string notation.
+        """
+        with self._lock:
+            trials = study.get_trials(deepcopy=False)
+            new = [*self._under_way, *range(self._read, len(trials))]
+            self._read = len(trials)
+            self._under_way = [number for number in new if not trials[number].state.is_finished()]
+            for number in new:
+                trial = trials[number]
+                if trial.state == TrialState.COMPLETE and {NETWORK, MEASUREMENTS} <= trial.user_attrs.keys():
+                    first = self._trials.setdefault(trial.user_attrs[NETWORK], trial)
+                    if number < first.number:  # it was under way when the other one was read
+                        self._trials[trial.user_attrs[NETWORK]] = trial
+            return self._trials.get(network)
 
 
 def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+import optuna
 import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from mnas_moo.running import latency_sources, network_trials
 from mnas_moo.running.run import run_study
-from mnas_moo.running.trials import MEASUREMENTS, SAME_AS, Observer
+from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Observer
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.study_file.document import StudyError
 from tests.running.conftest import Fake, values, write
@@ -91,3 +93,46 @@ def test_what_is_wrong_with_the_data_leaves_no_storage_behind(tmp_path: Path) ->
     with pytest.raises(StudyError, match=r"counts.yaml:4: data: nowhere is no folder"):
         run_study(write(tmp_path, "data: digits", "data: nowhere"))
     assert [path.name for path in tmp_path.iterdir()] == ["counts.yaml"]
+
+
+def trial_of(network: str | None, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
+    """A trial without parameters."""
+    attributes = {} if network is None else {NETWORK: network, MEASUREMENTS: {"accuracy": {"value": 0.5}}}
+    values = [0.5] if state == TrialState.COMPLETE else None
+    return create_trial(state=state, values=values, user_attrs=attributes)
+
+
+def test_results_are_those_of_the_first_completed_trial_of_a_network_whenever_it_completes() -> None:
+    study, results = optuna.create_study(), network_trials._Results()
+    assert results.of(study, "a") is None
+    slow = study.ask()
+    for trial in (trial_of(None), trial_of("a"), trial_of("b"), trial_of("a"), trial_of("c", TrialState.FAIL)):
+        study.add_trial(trial)
+    assert [getattr(results.of(study, name), "number", None) for name in "abc"] == [2, 3, None]
+    slow.set_user_attr(NETWORK, "a")
+    slow.set_user_attr(MEASUREMENTS, {})
+    assert getattr(results.of(study, "a"), "number", None) == 2
+    study.tell(slow, 0.5)
+    study.add_trial(trial_of("c"))
+    assert [getattr(results.of(study, name), "number", None) for name in "abc"] == [0, 3, 6]
+
+
+def test_each_trial_is_looked_at_once_after_it_has_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    study, results = optuna.create_study(), network_trials._Results()
+    study.add_trials([trial_of(str(i)) for i in range(50)])
+    results.of(study, "0")
+    looked: list[int] = []
+    trials = study.get_trials(deepcopy=False)
+
+    class Watched(list[FrozenTrial]):
+        def __getitem__(self, number: Any) -> Any:
+            looked.append(number)
+            return super().__getitem__(number)
+
+    study.add_trial(trial_of("new"))
+    trials.append(study.trials[-1])
+    monkeypatch.setattr(study, "get_trials", lambda deepcopy: Watched(trials))
+    found = results.of(study, "new")
+    assert found is not None
+    assert found.number == 50
+    assert set(looked) == {50}
