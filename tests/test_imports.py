@@ -92,6 +92,27 @@ def test_no_public_name_brings_in_a_package_of_an_extra() -> None:
     assert not imported & EXTRAS
 
 
+@pytest.mark.parametrize(
+    ("subject", "sampler", "needed"),
+    [
+        ("table: {file: past.csv, parameters: [p], objectives: {accuracy: maximize}}", "nsga2", set()),
+        ("table: {file: past.csv, parameters: [p], objectives: {accuracy: maximize}}", "mnas", {"torch"}),
+        ("space: {mnasnet: {blocks: 1}}\ndata: digits\nobjectives: {parameters_m: }", "tpe", set()),
+        ("space: {mnasnet: {blocks: 1}}\ndata: digits\nobjectives: {parameters_m: }", "mnas", {"torch"}),
+    ],
+)
+def test_a_run_brings_in_what_its_study_needs(tmp_path: Path, subject: str, sampler: str, needed: set[str]) -> None:
+    (tmp_path / "past.csv").write_text("p,accuracy\n1,0.5\n2,0.75\n", encoding="utf-8")
+    study = tmp_path / "s.yaml"
+    storage = f"journal:///{tmp_path}/s.log"
+    study.write_text(f"name: s\nstorage: {storage}\ntrials: 1\n{subject}\nsampler: {sampler}\n", encoding="utf-8")
+    (tmp_path / "s.log").touch()
+    imported = imported_by(
+        f"import os\nfrom mnas_moo import run_study\nos.chdir({str(tmp_path)!r})\nrun_study('s.yaml')"
+    )
+    assert imported & (EXTRAS | {"torch", "scipy", "rich", "alembic"}) == needed
+
+
 def test_nothing_imports_upwards_or_in_a_circle_and_every_part_has_its_layer() -> None:
     status, output = lint_imports(ROOT)
     assert status == 0, output
