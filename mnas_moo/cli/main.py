@@ -11,10 +11,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from mnas_moo.cli import compare, dashboard, devices, front, learning, lut, run, show
+from mnas_moo.cli import compare, dashboard, devices, front, learning, lut, repair, run, show
 
-VERBS = (run, front, learning, compare, show, devices, lut, dashboard)
+VERBS = (run, front, learning, compare, show, devices, lut, dashboard, repair)
 """The modules of the verbs, in the order in which the help lists them."""
 
 
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mnas_moo.objectives.extras import MissingExtraError
     from mnas_moo.objectives.memory import shortage_of
     from mnas_moo.objectives.objective import DeviceError
+    from mnas_moo.running.address import without_passwords
     from mnas_moo.study_file.document import StudyError
 
     try:
@@ -45,14 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         if shortage:
             print(f"mnas-moo: {shortage}; free some, or raise the limit of this process", file=sys.stderr)
         elif isinstance(error, StudyError | MissingExtraError | DeviceError):
-            print(f"mnas-moo: {error}", file=sys.stderr)
+            print(f"mnas-moo: {without_passwords(str(error))}", file=sys.stderr)
         else:
             raise
         return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that shows no passwords in what it does not understand."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with a message."""
+        from mnas_moo.running.address import without_passwords
+
+        super().error(without_passwords(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mnas-moo", description="Search for networks that are both accurate and fast on a given device."
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)

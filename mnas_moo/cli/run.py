@@ -43,7 +43,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from mnas_moo.objectives.objective import DeviceError
     from mnas_moo.reports.progress import LiveProgress, PlainProgress
+    from mnas_moo.running.address import without_passwords
     from mnas_moo.running.run import TrialFailuresError, run_study
+    from mnas_moo.running.trouble import StorageError
     from mnas_moo.study_file.network_study import NetworkStudy
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -64,9 +66,9 @@ def _run(arguments: argparse.Namespace) -> int:
             study = run_study(study_file, observer=progress)
         except TrialFailuresError as error:
             stack.close()
-            print(f"mnas-moo: {error}", file=sys.stderr)
+            print(f"mnas-moo: {without_passwords(str(error), study_file.storage)}", file=sys.stderr)
             return 1
-        except (KeyboardInterrupt, DeviceError):
+        except (KeyboardInterrupt, DeviceError, StorageError):
             stack.close()
             again = command("run", arguments)
             print(f"stopped; what is finished is saved. To go on: {again}", file=sys.stderr)

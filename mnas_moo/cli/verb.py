@@ -67,13 +67,16 @@ def study_file_of(arguments: argparse.Namespace, **changes: Any) -> StudyFile:
 
 
 def command(verb: str, arguments: argparse.Namespace) -> str:
-    """The command line that executes a verb on the same study, to be shown to the user.
+    """The command line that executes a verb on the same study, to be shown to the user without passwords.
 
     >>> command("front", argparse.Namespace(study="my study.yaml", storage=None))
     "mnas-moo front 'my study.yaml'"
     """
+    from mnas_moo.running.address import shown_address
+
     names = ("storage", "data", "tables", "benchmark_model") if verb == "run" else ("storage",)
     given = [(name.replace("_", "-"), getattr(arguments, name, None)) for name in names]
+    given = [(name, shown_address(value) if name == "storage" and value else value) for name, value in given]
     if verb == "run":
         given += [("plugin", plugin) for plugin in getattr(arguments, "plugin", [])]
     words = [

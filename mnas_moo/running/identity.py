@@ -9,6 +9,7 @@ from typing import Any
 
 import optuna
 
+from mnas_moo.running.address import shown_address
 from mnas_moo.running.trials import Subject
 from mnas_moo.study_file.document import shown
 from mnas_moo.study_file.study import StudyFile
@@ -39,7 +40,7 @@ def check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[st
         StudyError: the two differ; the message has what the file asks for and what the storage holds.
     """
     advice = "give the new study another name or storage"
-    where = f"study {study_file.name!r} in {study_file.storage}"
+    where = f"study {study_file.name!r} in {shown_address(study_file.storage)}"
     names = list(study_file.objective_names)
     held = study._storage.get_study_system_attrs(study._study_id).get(IDENTITY)
     if held is None:

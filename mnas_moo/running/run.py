@@ -27,6 +27,7 @@ from mnas_moo.running.samplers import sampler_of
 from mnas_moo.running.storage import create_storage, find_study
 from mnas_moo.running.tabular_trials import TabularTrials
 from mnas_moo.running.trials import FAILURE, MEASUREMENTS, Observer, Subject, completed_trials
+from mnas_moo.running.trouble import storage_errors
 from mnas_moo.study_file.document import one_line
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.network_study import NetworkStudy
@@ -91,6 +92,7 @@ def run_study(
         StudyError: the study cannot be run as it is written; no trial was made.
         MissingExtraError: it needs a package that is not installed.
         DeviceError: no device is left that could measure; the next run begins with the parameters of this trial.
+        StorageError: the storage cannot be used any longer; what it holds is whole.
         TrialFailuresError: ten trials in a row failed.
     """
     study_file = study_file if isinstance(study_file, StudyFile) else load_study_file(study_file)
@@ -100,19 +102,19 @@ def run_study(
     subject = subject_of(study_file)
     identity = identity_of(study_file, subject)
 
-    study = find_study(study_file)
+    study = find_study(study_file, observer.waiting)
     if study is not None:
         check_identity(study_file, study, identity)
         completed = completed_trials(study)
         if len(completed) >= wanted:
             observer.started(study, completed, wanted)
             return study
-    with Interrupts() as interrupts, ExitStack() as stack:
+    with Interrupts() as interrupts, ExitStack() as stack, storage_errors():
         make_sampler(subject, 0)  # an error about what it cannot do comes before anything is stored
         subject.prepare(stack, observer)
         identity = identity_of(study_file, subject)  # the device is known only now
         if study is None:
-            storage = create_storage(study_file)
+            storage = create_storage(study_file, observer.waiting)
             study = optuna.create_study(
                 study_name=study_file.name, storage=storage, directions=study_file.directions, load_if_exists=True
             )

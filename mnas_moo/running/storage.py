@@ -1,18 +1,19 @@
 """The storages of studies: Optuna's, by URL.
 
-Optuna creates an empty database wherever it opens one; here, functions that only read create nothing.
+Optuna creates an empty database wherever it opens one; here, functions that only read create nothing. Who writes says
+so by giving a function ``say``, which is told when the storage has to be waited for; who only reads does not wait.
 """
 
 from __future__ import annotations
 
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
 
-from mnas_moo.running.quick_storage import QuickStorage
+from mnas_moo.running.address import shown_address, without_passwords
+from mnas_moo.running.trouble import Patience, Say, StorageError, reason_of, trouble_of, warn
 from mnas_moo.study_file.document import nearest
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from mnas_moo.study_file.study import StudyFile
 
 JOURNAL = "journal:///"
-HEARTBEAT_SECONDS = 60
-STALE_SECONDS = 300
-"""A running trial without a heartbeat for so long was killed with its worker, and is tried again."""
-
 CREATION_ATTEMPTS = 6
 CREATION_PAUSE_SECONDS = 0.5
 
@@ -45,59 +42,64 @@ def open_study(study_file: StudyFile) -> optuna.Study:
         return study
     storage = existing_storage(study_file)
     if storage is None:
-        problem = f"is {study_file.storage}, which is not there; `mnas-moo run` creates it"
+        problem = f"is {shown_address(study_file.storage)}, which is not there; `mnas-moo run` creates it"
         raise study_file.error(("storage",), problem)
     names = optuna.get_all_study_names(storage)
     close = nearest(study_file.name, names).replace("allowed:", "it holds:") if names else "; it holds none"
-    raise study_file.error(("name",), f"is {study_file.name!r}, which {study_file.storage} does not hold{close}")
+    raise study_file.error(
+        ("name",), f"is {study_file.name!r}, which {shown_address(study_file.storage)} does not hold{close}"
+    )
 
 
-def find_study(study_file: StudyFile) -> optuna.Study | None:
+def find_study(study_file: StudyFile, say: Say | None = None) -> optuna.Study | None:
     """The study, or None where it has not been created yet.
+
+    Args:
+        study_file: the study's file.
+        say: function that is told why the program waits; None: the study is only read.
 
     Raises:
         StudyError: the storage cannot be reached.
     """
-    storage = existing_storage(study_file)
+    storage = existing_storage(study_file, say)
     if storage is None or study_file.name not in optuna.get_all_study_names(storage):
         return None
     return optuna.load_study(study_name=study_file.name, storage=storage)
 
 
-def existing_storage(study_file: StudyFile) -> BaseStorage | None:
+def existing_storage(study_file: StudyFile, say: Say | None = None) -> BaseStorage | None:
     """The storage, or None where there is none yet; nothing is created.
+
+    Args:
+        study_file: the study's file.
+        say: function that is told why the program waits; None: the storage is only read.
 
     Raises:
         StudyError: the URL names no storage, the storage cannot be reached, or its folder is missing.
     """
-    import sqlalchemy
-
     file = storage_file(study_file)
     if file is not None:
         if not file.parent.is_dir():
-            raise study_file.error(("storage",), f"is {study_file.storage}, but there is no folder {file.parent}")
+            problem = f"is {shown_address(study_file.storage)}, but there is no folder {file.parent}"
+            raise study_file.error(("storage",), problem)
         if not file.exists():
             return None
-    if study_file.storage.startswith(JOURNAL):
-        return _open(study_file)
-    try:
-        engine = sqlalchemy.create_engine(study_file.storage)
-        try:
-            found = sqlalchemy.inspect(engine).has_table("studies")
-        finally:
-            engine.dispose()
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-        raise _unreachable(study_file, error) from error
-    return _open(study_file) if found else None
+    if study_file.storage.startswith(JOURNAL) or _has_tables(study_file, say):
+        return _open(study_file, say)
+    return None
 
 
-def create_storage(study_file: StudyFile) -> BaseStorage:
+def create_storage(study_file: StudyFile, say: Say = warn) -> BaseStorage:
     """The storage, created where there is none.
+
+    Args:
+        study_file: the study's file.
+        say: function that is told why the program waits.
 
     Raises:
         StudyError: it cannot be reached or created.
     """
-    return existing_storage(study_file) or _open(study_file)
+    return existing_storage(study_file, say) or _open(study_file, say)
 
 
 def storage_file(study_file: StudyFile) -> Path | None:
@@ -109,30 +111,58 @@ def storage_file(study_file: StudyFile) -> Path | None:
     import sqlalchemy
 
     url = study_file.storage
+    shown = shown_address(url)
     if url.startswith(JOURNAL):
         path: str | None = url.removeprefix(JOURNAL)
     else:
         try:
             parsed = sqlalchemy.make_url(url)
         except sqlalchemy.exc.ArgumentError as error:
-            problem = f"is {url!r}, which is no storage; allowed: {_ALLOWED}"
+            problem = f"is {shown!r}, which is no storage; allowed: {_ALLOWED}"
+            raise study_file.error(("storage",), problem) from error
+        except ValueError as error:
+            problem = f"is {shown}, whose port is no number; in a password, write @ as %40, : as %3A and / as %2F"
             raise study_file.error(("storage",), problem) from error
         if parsed.get_backend_name() != "sqlite":
             return None
         path = parsed.database
     if not path or path == ":memory:":
-        raise study_file.error(("storage",), f"is {url!r}, which names no file; allowed: {_ALLOWED}")
+        raise study_file.error(("storage",), f"is {shown!r}, which names no file; allowed: {_ALLOWED}")
     return Path(path)
 
 
-def _open(study_file: StudyFile) -> BaseStorage:
+def _has_tables(study_file: StudyFile, say: Say | None) -> bool:
+    """Whether a database holds Optuna's tables; a server that is just starting is waited for."""
+    import sqlalchemy
+
+    from mnas_moo.running.database import engine_settings, with_driver
+
+    def attempt(n: int) -> bool:
+        try:
+            address = with_driver(study_file.storage)
+            engine = sqlalchemy.create_engine(address, **engine_settings(address))
+            try:
+                return sqlalchemy.inspect(engine).has_table("studies")
+            finally:
+                engine.dispose()
+        except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+            if say is not None and (n or "the database system is" in str(error)):  # starting up, shutting down
+                raise
+            raise _unreachable(study_file, error) from error
+
+    return Patience(study_file.storage, say)(attempt)
+
+
+def _open(study_file: StudyFile, say: Say | None) -> BaseStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     attempts = 0
     while True:
         attempts += 1
         try:
-            return _opened(study_file.storage)
+            return _opened(study_file.storage, say)
+        except StorageError:
+            raise
         except (SQLAlchemyError, ImportError, OSError, ValueError, KeyError, RuntimeError) as error:
             # Of several processes that create the same tables at once, all but one fail, and then find them made.
             if attempts == CREATION_ATTEMPTS or not isinstance(error, SQLAlchemyError):
@@ -140,28 +170,20 @@ def _open(study_file: StudyFile) -> BaseStorage:
             time.sleep(CREATION_PAUSE_SECONDS)
 
 
-def _opened(url: str) -> BaseStorage:
+def _opened(url: str, say: Say | None) -> BaseStorage:
+    patience = Patience(url, say)
     if url.startswith(JOURNAL):
-        from optuna.storages.journal import JournalFileBackend
+        from mnas_moo.running.journal import open_journal
 
-        # An absolute path: beside a relative one in another folder, Optuna's lock is a link to nowhere, and one that a
-        # killed process has left behind would be waited for without end.
-        path = Path(url.removeprefix(JOURNAL)).absolute()
-        return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return QuickStorage(
-            url,
-            # Several processes may write to one SQLite file: they wait for each other this long.
-            engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
-            heartbeat_interval=HEARTBEAT_SECONDS,
-            grace_period=STALE_SECONDS,
-            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
-        )
+        return open_journal(Path(url.removeprefix(JOURNAL)), patience, writing=say is not None)
+    from mnas_moo.running.database import Database, with_driver
+
+    return Database(with_driver(url), patience)
 
 
 def _unreachable(study_file: StudyFile, error: Exception) -> Exception:
-    reason = str(getattr(error, "orig", None) or error)
-    if isinstance(error, ImportError):
+    trouble = trouble_of(error)
+    reason = without_passwords(str(error) if trouble is None else reason_of(trouble), study_file.storage)
+    if isinstance(error, ModuleNotFoundError):
         reason += "; install that driver, or name another one, as in postgresql+psycopg2://"
-    return study_file.error(("storage",), f"is {study_file.storage}, which cannot be opened: {reason}")
+    return study_file.error(("storage",), f"is {shown_address(study_file.storage)}, which cannot be opened: {reason}")

@@ -76,7 +76,17 @@ def test_every_verb_has_help_with_an_example_and_loads_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == ["run", "front", "learning", "compare", "show", "devices", "lut", "dashboard"]
+    assert result.stdout.split() == [
+        "run",
+        "front",
+        "learning",
+        "compare",
+        "show",
+        "devices",
+        "lut",
+        "dashboard",
+        "repair",
+    ]
 
 
 def test_a_command_whose_reader_has_gone_ends_quietly(mnas_moo: Run) -> None:

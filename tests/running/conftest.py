@@ -68,3 +68,11 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
 
 def values(study: optuna.Study) -> list[list[float]]:
     return [trial.values for trial in study.get_trials(states=(TrialState.COMPLETE,))]
+
+
+GRID = "width,act,accuracy,latency_ms\n" + "".join(
+    f"{width},{act},{0.5 + width / 100 + cost / 10},{width * cost}\n"
+    for width in range(1, 21)
+    for act, cost in (("relu", 1), ("silu", 2))
+)
+"""A table with a row for every point."""

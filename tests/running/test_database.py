@@ -1,0 +1,285 @@
+"""A PostgreSQL of the test's own, with a password, that is restarted under the workers of a study."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from mnas_moo.cli import main as cli
+from mnas_moo.running.database import Database, engine_settings, with_driver
+from mnas_moo.running.storage import find_study
+from mnas_moo.running.trouble import Patience
+from mnas_moo.study_file.load import load_study_file
+from tests.running.conftest import GRID
+
+PASSWORD = "hunter2%40secret"
+SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+STUDY = """\
+name: restarted
+storage: {storage}
+table:
+  file: past.csv
+  parameters: [width, act]
+  objectives: {{accuracy: maximize, latency_ms: minimize}}
+sampler: {{random: {{seed: null}}}}
+trials: {trials}
+"""
+
+
+class Server:
+    """A PostgreSQL in a folder, reached by a socket in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = f"postgresql://me:{PASSWORD}@/postgres?host={folder}"
+
+    def command(self, program: str, *words: str) -> None:
+        # Its log is kept out of the pipes: the server inherits them, and they would stay open.
+        subprocess.run(
+            ["runuser", "-u", "postgres", "--", SERVERS[-1] / program, "-D", self.folder / "data", *words],
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def start(self) -> None:
+        settings = f"-F -c listen_addresses='' -c unix_socket_directories='{self.folder}'"
+        self.command("pg_ctl", "-l", str(self.folder / "log"), "-w", "-o", settings, "start")
+
+    def stop(self) -> None:
+        self.command("pg_ctl", "-m", "immediate", "-w", "stop")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    if os.geteuid() != 0 or not SERVERS or shutil.which("runuser") is None:
+        pytest.skip("starts a PostgreSQL, which needs its programs, and root to become its user")
+    pytest.importorskip("psycopg2", reason="needs psycopg2, the extra postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="pg"))  # a short path: the name of a socket has a limit
+    try:
+        shutil.chown(folder, "postgres")
+        folder.chmod(0o755)
+        (folder / "password").write_text(PASSWORD.replace("%40", "@"), encoding="ascii")
+        found = Server(folder)
+        found.command("initdb", "-U", "me", "--pwfile", str(folder / "password"), "--auth", "scram-sha-256")
+        found.start()
+        try:
+            yield found
+        finally:
+            found.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+def write(folder: Path, storage: str, trials: int) -> None:
+    (folder / "past.csv").write_text(GRID, encoding="utf-8")
+    (folder / "restarted.yaml").write_text(STUDY.format(storage=storage, trials=trials), encoding="utf-8")
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mnas_moo.cli.main", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def ended(workers: list[subprocess.Popen[str]]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def completed(folder: Path) -> int:
+    study = find_study(load_study_file(folder / "restarted.yaml"))
+    return 0 if study is None else len(study.get_trials(states=(TrialState.COMPLETE,)))
+
+
+def test_workers_outlive_restarts_of_the_server(tmp_path: Path, server: Server) -> None:
+    write(tmp_path, server.address, trials=150)
+    workers = [start(tmp_path, "run", "restarted.yaml") for _ in range(3)]
+    with ended(workers):
+        for n in (10, 60):
+            deadline = time.monotonic() + 120
+            while completed(tmp_path) < n and time.monotonic() < deadline:
+                time.sleep(0.2)
+            server.stop()
+            time.sleep(1)
+            server.start()
+        answers = [(worker.communicate(timeout=240)[1], worker.returncode) for worker in workers]
+    errors = "\n".join(err for err, _ in answers)
+    assert [status for _, status in answers] == [0, 0, 0], errors
+    assert "Traceback" not in errors
+    assert "waiting for the storage: " in errors
+    assert "the storage answers again" in errors
+    study = find_study(load_study_file(tmp_path / "restarted.yaml"))
+    assert study is not None
+    states = [trial.state for trial in study.trials]
+    assert set(states) == {TrialState.COMPLETE}, [
+        (t.number, t.state) for t in study.trials if t.state.name != "COMPLETE"
+    ]
+    assert [trial.number for trial in study.trials] == list(range(len(states)))
+    assert 150 <= len(states) <= 152
+
+
+def test_no_verb_shows_a_password(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    address = server.address.replace("/postgres?", "/template1?")
+    write(tmp_path, address, trials=3)
+    monkeypatch.chdir(tmp_path)
+    verbosity = optuna.logging.get_verbosity()
+
+    def answer(*words: str) -> tuple[int, str]:
+        try:
+            status: Any = cli.main(words)
+        except SystemExit as error:  # of argparse
+            status = error.code
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+        shown = "".join(capfd.readouterr())
+        assert "hunter2" not in shown, f"{words}: {shown}"
+        assert "Traceback" not in shown, f"{words}: {shown}"
+        return status, shown
+
+    assert answer("run", "restarted.yaml")[0] == 0
+    status, shown = answer("run", "restarted.yaml", "--storage", address)
+    assert status == 0
+    assert "To add some: mnas-moo run restarted.yaml --storage 'postgresql://me:***@/template1" in shown
+    assert answer("front", "restarted.yaml", "--storage", address, "--json")[0] == 0
+    wrong = address.replace("hunter2", "hunter2wrong")
+    refused = f"postgresql://me:{PASSWORD}@127.0.0.1:9/postgres?password={PASSWORD}"
+    for verb, *more in (
+        ("run",),
+        ("front",),
+        ("learning",),
+        ("repair",),
+        ("dashboard", "--no-browser", "--port", "0"),
+    ):
+        for storage in (wrong, refused):
+            status, shown = answer(verb, "restarted.yaml", *more, "--storage", storage)
+            assert (status, "postgresql://me:***@" in shown) == (2, True), shown
+    for words in (
+        ("front", "restarted.yaml", "--storage", refused.replace(":9/", ":port/")),
+        ("front", "restarted.yaml", "--storage", refused.replace("postgresql", "nosuch")),
+        ("front", "restarted.yaml", "--storage", f"postgresql://me:{PASSWORD}"),
+        ("front", "restarted.yaml", "--storage", f"sqlite://me:{PASSWORD}@/x.db"),
+        ("front", "restarted.yaml", "--sturage", refused),
+        ("show", refused),
+        ("show", "restarted.yaml", "--trial", "0", "--storage", refused),
+        ("front", refused),
+        ("compare", refused),
+    ):
+        assert answer(*words)[0] == 2
+    text = STUDY.format(storage=address, trials=9).replace("accuracy: max", "accuracy: min")
+    (tmp_path / "restarted.yaml").write_text(text, encoding="utf-8")
+    status, shown = answer("run", "restarted.yaml")
+    assert (status, "asks for" in shown, "postgresql://me:***@/template1" in shown) == (2, True, True), shown
+    text = STUDY.format(storage=address, trials=9).replace("restarted", "unheard")
+    (tmp_path / "restarted.yaml").write_text(text, encoding="utf-8")
+    status, shown = answer("front", "restarted.yaml")
+    assert (status, "postgresql://me:***@/template1" in shown) == (2, True), shown
+    (tmp_path / "restarted.yaml").write_text(STUDY.format(storage=f"[{refused}]", trials=9), encoding="utf-8")
+    assert answer("front", "restarted.yaml")[0] == 2
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(
+        f"sqlite:///{tmp_path}/some.db", Patience("sqlite:///some.db", lambda line: None, sleep=lambda s: None)
+    )
+
+
+def losing_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on, every other commit, at random, is carried out, and its answer is lost."""
+    import psycopg2
+    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.orm import Session
+
+    commit = Session.commit
+    rng = random.Random(0)
+
+    def losing(self: Session) -> None:
+        commit(self)
+        if rng.random() < 0.5:
+            raise OperationalError("COMMIT", {}, psycopg2.OperationalError("server closed the connection unexpectedly"))
+
+    monkeypatch.setattr(Session, "commit", losing)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # Optuna's own pauses
+
+
+def test_what_was_done_although_the_answer_was_lost_is_not_done_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg2")
+    study = optuna.create_study(storage=database, directions=["minimize", "minimize"])
+    storage: Any = study._storage
+    losing_answers(monkeypatch)
+    for n in range(0, 20, 2):
+        trial = study.ask()
+        storage.set_trial_user_attr(trial._trial_id, "a", n)
+        x = trial.suggest_float("x", 0, 1)
+        study.tell(trial, [1.0, n])
+        study.add_trial(create_trial(state=TrialState.WAITING, system_attrs={"failed_trial": n, "retry_history": [n]}))
+        again = study.ask()
+        assert again.number == n + 1
+        study.tell(again, state=TrialState.FAIL)
+        assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL"] * (n // 2 + 1)
+        assert study.trials[n].params == {"x": x}
+        assert study.trials[n].values == [1.0, n]
+        assert study.trials[n].user_attrs == {"a": n}
+
+
+def test_a_waiting_trial_is_claimed_by_one_worker_only(database: Database) -> None:
+    study = optuna.create_study(storage=database)
+    study.enqueue_trial({"x": 1})
+    identifier = study.trials[0]._trial_id
+    assert database.set_trial_state_values(identifier, TrialState.RUNNING)
+    assert not database.set_trial_state_values(identifier, TrialState.RUNNING)
+
+
+@pytest.mark.parametrize(
+    ("address", "installed", "completed"),
+    [
+        ("postgresql://db/x", {"psycopg2", "psycopg"}, "postgresql+psycopg2://db/x"),
+        ("postgresql://db/x", {"psycopg"}, "postgresql+psycopg://db/x"),
+        ("postgresql+pg8000://db/x", set(), "postgresql+pg8000://db/x"),
+        ("mysql://db/x", {"pymysql"}, "mysql+pymysql://db/x"),
+        ("sqlite:///x.db", set(), "sqlite:///x.db"),
+        ("journal:///x.log", set(), "journal:///x.log"),
+    ],
+)
+def test_an_address_without_driver_gets_the_installed_one(address: str, installed: set[str], completed: str) -> None:
+    assert with_driver(address, lambda module: module in installed) == completed
+
+
+def test_without_a_driver_it_is_said_what_to_install() -> None:
+    with pytest.raises(ImportError, match=r"psycopg2 or psycopg\); pip install 'mnas-moo\[postgresql\]'"):
+        with_driver("postgresql://db/x", lambda module: False)
+    with pytest.raises(ImportError, match="pip install 'PyMySQL'"):
+        with_driver("mysql://db/x", lambda module: False)
+
+
+def test_a_setting_in_the_address_is_kept() -> None:
+    assert "connect_timeout" not in engine_settings("postgresql+psycopg2://db/x?connect_timeout=3")["connect_args"]
+    assert json.dumps(engine_settings("postgresql+psycopg2://db/x")["connect_args"])
