@@ -6,6 +6,7 @@ so by giving a function ``say``, which is told when the storage has to be waited
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import optuna
 
 from mnas_moo.running.address import shown_address, without_passwords
-from mnas_moo.running.trouble import Patience, Say, StorageError, reason_of, trouble_of, warn
+from mnas_moo.running.trouble import Patience, Say, StorageError, may_pass, reason_of, trouble_of, warn
 from mnas_moo.study_file.document import nearest
 
 if TYPE_CHECKING:
@@ -156,18 +157,32 @@ def _has_tables(study_file: StudyFile, say: Say | None) -> bool:
 def _open(study_file: StudyFile, say: Say | None) -> BaseStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
-    attempts = 0
-    while True:
-        attempts += 1
-        try:
-            return _opened(study_file.storage, say)
-        except StorageError:
-            raise
-        except (SQLAlchemyError, ImportError, OSError, ValueError, KeyError, RuntimeError) as error:
-            # Of several processes that create the same tables at once, all but one fail, and then find them made.
-            if attempts == CREATION_ATTEMPTS or not isinstance(error, SQLAlchemyError):
+    creations = itertools.count(1)
+
+    def attempt(n: int) -> BaseStorage:
+        while True:
+            try:
+                return _opened(study_file.storage, say)
+            except StorageError:
+                raise
+            except Exception as error:
+                # Of several processes that create the same tables at once, all but one fail, and then find them made.
+                made = isinstance(error, (SQLAlchemyError, optuna.exceptions.StorageInternalError)) and _is_made(error)
+                if made and next(creations) < CREATION_ATTEMPTS:
+                    time.sleep(CREATION_PAUSE_SECONDS)
+                    continue
+                trouble = trouble_of(error)
+                if trouble is not None and may_pass(trouble) and say is not None:
+                    raise
                 raise _unreachable(study_file, error) from error
-            time.sleep(CREATION_PAUSE_SECONDS)
+
+    return Patience(study_file.storage, say)(attempt)
+
+
+def _is_made(error: Exception) -> bool:
+    """Whether the error of a database says that another process has just made the same table or row."""
+    trouble = trouble_of(error)
+    return trouble is None or "already exists" in str(trouble)
 
 
 def _opened(url: str, say: Say | None) -> BaseStorage:

@@ -283,3 +283,27 @@ def test_without_a_driver_it_is_said_what_to_install() -> None:
 def test_a_setting_in_the_address_is_kept() -> None:
     assert "connect_timeout" not in engine_settings("postgresql+psycopg2://db/x?connect_timeout=3")["connect_args"]
     assert json.dumps(engine_settings("postgresql+psycopg2://db/x")["connect_args"])
+
+
+def test_a_damaged_file_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "sqlite:///whole.db", trials=10)
+    monkeypatch.chdir(tmp_path)
+    verbosity = optuna.logging.get_verbosity()
+    assert cli.main(["run", "restarted.yaml"]) == 0
+    whole = Path("whole.db").read_bytes()
+    damaged = 0
+    for page in range(len(whole) // 4096):
+        noise = random.Random(page).randbytes(4096)
+        for verb, *more in (("front", "--json"), ("run", "--trials", "11")):
+            Path("damaged.db").write_bytes(whole[: page * 4096] + noise + whole[(page + 1) * 4096 :])
+            capsys.readouterr()
+            status = cli.main([verb, "restarted.yaml", *more, "--storage", "sqlite:///damaged.db"])
+            err = capsys.readouterr().err
+            assert status in (0, 2)
+            if status:
+                damaged += 1
+                assert "damaged.db" in err.splitlines()[-1], (page, err)
+    optuna.logging.set_verbosity(verbosity)
+    assert damaged > 10
