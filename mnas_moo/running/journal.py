@@ -43,6 +43,7 @@ class JournalFile(BaseJournalBackend):
         self._number = self._offset = 0  # of the line that is read next
         self._before = 0  # offset of the line before it
         self._refused = ""  # why the next line cannot be used
+        self._inode = 0  # of the file that was read
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """The operations from a number on, up to the last complete line.
@@ -86,18 +87,27 @@ class JournalFile(BaseJournalBackend):
             file = os.open(self.path, os.O_RDWR | os.O_APPEND)
             try:
                 self._mend(file)
-                end = os.fstat(file).st_size
-                written = 0
-                try:
-                    while written < len(text):
-                        written += os.write(file, text[written:])
-                except BaseException:
-                    if written < len(text):
-                        os.ftruncate(file, end)
-                    raise
-                os.fsync(file)
-            finally:
+                self._write(file, text)
+            except BaseException:
                 os.close(file)
+                raise
+        # After the lock: others need not wait for the disk, and a lock that is gone again is never written to it.
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def _write(self, file: int, text: bytes) -> None:
+        """Appends the whole text or nothing."""
+        end = os.fstat(file).st_size
+        written = 0
+        try:
+            while written < len(text):
+                written += os.write(file, text[written:])
+        except BaseException:
+            if written < len(text):
+                os.ftruncate(file, end)
+            raise
 
     def mend(self) -> bool:
         """Cuts off a broken last line and keeps it in a file beside the journal.
@@ -181,10 +191,12 @@ class JournalFile(BaseJournalBackend):
         """Checks that what was read already is still there.
 
         Raises:
-            StorageError: it is not; the file was cut by another program while this one ran.
+            StorageError: it is not; the file was cut or replaced by another program while this one ran.
         """
-        if os.fstat(file).st_size < self._offset:
-            raise StorageError(f"{self.path}: the journal was shortened while it was in use; start again")
+        now = os.fstat(file)
+        self._inode = self._inode or now.st_ino
+        if now.st_size < self._offset or now.st_ino != self._inode:
+            raise StorageError(f"{self.path}: the journal was cut or replaced while it was in use; start again")
 
     def _error(self, reason: str, number: int | None = None) -> JournalError:
         reason = reason if len(reason) <= 200 else f"{reason[:200]}…"

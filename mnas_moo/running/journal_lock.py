@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import random
@@ -143,7 +144,13 @@ class JournalLock:
 
 def this_process() -> dict[str, Any]:
     """What identifies this process among all that there have been."""
-    return {"host": socket.gethostname(), "machine": _machine(), "pid": os.getpid(), "started": _started(os.getpid())}
+    return dict(_process(os.getpid()))
+
+
+@functools.cache
+def _process(pid: int) -> dict[str, Any]:
+    """This process by its number, which a fork changes."""
+    return {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "started": _started(pid)}
 
 
 def is_known(holder: dict[str, Any]) -> bool:
@@ -167,6 +174,7 @@ def _parsed(text: bytes) -> dict[str, Any]:
     return {}
 
 
+@functools.cache
 def _machine() -> str:
     """The machine since its last start, and the space of process numbers in it (containers have their own)."""
     parts = [socket.gethostname()]

@@ -135,9 +135,19 @@ def test_a_write_that_fails_half_way_is_taken_back_and_ends_the_run(
 def test_a_journal_that_is_cut_while_it_is_in_use_is_not_appended_to(journal: Path) -> None:
     study = study_in(opened(journal))
     os.truncate(journal, 300)
-    with pytest.raises(StorageError, match="was shortened while it was in use"):
+    with pytest.raises(StorageError, match="was cut or replaced while it was in use"):
         study.ask()
     assert journal.stat().st_size == 300
+
+
+def test_a_journal_that_is_replaced_while_it_is_in_use_is_not_appended_to(journal: Path) -> None:
+    study = study_in(opened(journal))
+    journal.with_name("new").write_bytes(journal.read_bytes())
+    journal.with_name("new").replace(journal)
+    before = journal.read_bytes()
+    with pytest.raises(StorageError, match="was cut or replaced while it was in use"):
+        study.ask()
+    assert journal.read_bytes() == before
 
 
 def test_two_storages_of_one_journal_see_each_other(journal: Path) -> None:
