@@ -63,6 +63,30 @@ class Server:
     def stop(self) -> None:
         self.command("pg_ctl", "-m", "immediate", "-w", "stop")
 
+    def restart(self) -> None:
+        self.stop()
+        time.sleep(1)
+        self.start()
+
+    def create(self, database: str) -> None:
+        """Makes an empty database."""
+        import psycopg2
+
+        connection = psycopg2.connect(self.address)
+        connection.autocommit = True
+        connection.cursor().execute(f'CREATE DATABASE "{database}"')
+        connection.close()
+
+    def cut(self) -> None:
+        """Ends all other connections."""
+        import psycopg2
+
+        connection = psycopg2.connect(self.address)
+        connection.cursor().execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'me'"
+        )
+        connection.close()
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
@@ -115,20 +139,24 @@ def completed(folder: Path) -> int:
     return 0 if study is None else len(study.get_trials(states=(TrialState.COMPLETE,)))
 
 
-def test_workers_outlive_restarts_of_the_server(tmp_path: Path, server: Server) -> None:
-    write(tmp_path, server.address, trials=150)
-    workers = [start(tmp_path, "run", "restarted.yaml") for _ in range(3)]
+@pytest.mark.parametrize(
+    ("n_workers", "trials", "harms"), [(3, 50, 2), pytest.param(8, 300, 6, marks=pytest.mark.slow)]
+)
+def test_workers_outlive_restarts_of_the_server_and_cut_connections(
+    tmp_path: Path, server: Server, n_workers: int, trials: int, harms: int
+) -> None:
+    write(tmp_path, server.address.replace("/postgres?", f"/{tmp_path.name}?"), trials=trials)
+    server.create(tmp_path.name)
+    workers = [start(tmp_path, "run", "restarted.yaml") for _ in range(n_workers)]
     with ended(workers):
-        for n in (10, 60):
+        for n in range(harms):
             deadline = time.monotonic() + 120
-            while completed(tmp_path) < n and time.monotonic() < deadline:
-                time.sleep(0.2)
-            server.stop()
-            time.sleep(1)
-            server.start()
-        answers = [(worker.communicate(timeout=240)[1], worker.returncode) for worker in workers]
+            while completed(tmp_path) < (n + 0.5) * trials / harms and time.monotonic() < deadline:
+                time.sleep(0.5)
+            (server.cut if n % 2 else server.restart)()
+        answers = [(worker.communicate(timeout=300)[1], worker.returncode) for worker in workers]
     errors = "\n".join(err for err, _ in answers)
-    assert [status for _, status in answers] == [0, 0, 0], errors
+    assert {status for _, status in answers} == {0}, errors
     assert "Traceback" not in errors
     assert "waiting for the storage: " in errors
     assert "the storage answers again" in errors
@@ -139,7 +167,7 @@ def test_workers_outlive_restarts_of_the_server(tmp_path: Path, server: Server) 
         (t.number, t.state) for t in study.trials if t.state.name != "COMPLETE"
     ]
     assert [trial.number for trial in study.trials] == list(range(len(states)))
-    assert 150 <= len(states) <= 152
+    assert trials <= len(states) < trials + n_workers
 
 
 def test_no_verb_shows_a_password(
