@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Observer
+from mnas_moo.running.workers import TRIES, WORKER
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.measuring import Model
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
     from mnas_moo.objectives.training.data import DataInfo
     from mnas_moo.spaces.space import Space
     from mnas_moo.spaces.spec import NetworkSpec
+
+STORED_SECONDS = 1.0
+"""A measurement that took longer is stored at once, and not only together with those that are still made."""
 
 
 class NetworkTrials:
@@ -84,17 +90,21 @@ class NetworkTrials:
         spec = self.space.spec(params).canonical()
         network = to_text(spec)
         observer.trial_started(trial.number, network)
+        before = trial.user_attrs
         trial.set_user_attr(NETWORK, network)
         earlier = self.results.of(study, network)
         if earlier is not None:
+            if earlier.state == TrialState.FAIL:
+                raise ValueError(f"the network killed its worker {TRIES} times in trial {earlier.number}")
             trial.set_user_attr(SAME_AS, earlier.number)
             found: Mapping[str, Mapping[str, Any]] = earlier.user_attrs[MEASUREMENTS]
             return found
-        measurements = dict(trial.user_attrs.get(MEASUREMENTS, {}))  # those of an earlier try of this trial
+        # Those of an earlier try of this trial.
+        measurements = dict(before.get(MEASUREMENTS, {}) if before.get(NETWORK) == network else {})
         # The seed is a function of the network: another try of a trial, in any process, gives the same result.
         seed = zlib.crc32(network.encode())
         try:
-            self._measure(spec, seed, interrupts, measurements)
+            self._measure(trial, spec, seed, interrupts, measurements)
             latency = self.objectives.get("latency_ms")
             if isinstance(latency, PredictedLatency) and must_be_measured(
                 study, measurements, self.study_file.objective_names, self.study_file.limits
@@ -108,7 +118,12 @@ class NetworkTrials:
         return measurements
 
     def _measure(
-        self, spec: NetworkSpec, seed: int, interrupts: Interrupts, measurements: dict[str, dict[str, Any]]
+        self,
+        trial: optuna.Trial,
+        spec: NetworkSpec,
+        seed: int,
+        interrupts: Interrupts,
+        measurements: dict[str, dict[str, Any]],
     ) -> None:
         """Measures what is missing: the first objective in this thread, where Ctrl-C reaches it, the rest in others."""
         missing = [name for name in self.objectives if name not in measurements]
@@ -116,8 +131,14 @@ class NetworkTrials:
             return
         first, *others = missing
 
+        storing = Lock()
+
         def measure(name: str) -> None:
+            began = time.monotonic()
             measurements[name] = _figures(name, self.objectives[name].measure, spec, seed)
+            with storing:  # for the next worker, should this one be killed while it measures the others
+                if time.monotonic() - began > STORED_SECONDS and len(measurements) < len(self.objectives):
+                    trial.set_user_attr(MEASUREMENTS, dict(measurements))
 
         with ThreadPoolExecutor(max(1, len(others))) as pool:
             futures = [pool.submit(measure, name) for name in others]
@@ -139,7 +160,10 @@ class NetworkTrials:
 
 
 class _Results:
-    """The trials that have the results of each network; those that are new are added when one is asked for."""
+    """The trials that say all of a network: it was measured, or killed its workers until it was given up.
+
+    Those that are new are added when one is asked for.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -148,7 +172,7 @@ class _Results:
         self._under_way: list[int] = []
 
     def of(self, study: optuna.Study, network: str) -> FrozenTrial | None:
-        """The first completed trial of a network, by number and by any process; None where there is none.
+        """The first such trial of a network, by number and by any process; None where there is none.
 
         Args:
             study: the study, the same in every call.
@@ -161,7 +185,11 @@ class _Results:
             self._under_way = [number for number in new if not trials[number].state.is_finished()]
             for number in new:
                 trial = trials[number]
-                if trial.state == TrialState.COMPLETE and {NETWORK, MEASUREMENTS} <= trial.user_attrs.keys():
+                if (trial.state == TrialState.COMPLETE and {NETWORK, MEASUREMENTS} <= trial.user_attrs.keys()) or (
+                    trial.state == TrialState.FAIL
+                    and NETWORK in trial.user_attrs
+                    and trial.system_attrs.get(WORKER, {}).get("died", 0) >= TRIES
+                ):
                     first = self._trials.setdefault(trial.user_attrs[NETWORK], trial)
                     if number < first.number:  # it was under way when the other one was read
                         self._trials[trial.user_attrs[NETWORK]] = trial

@@ -1,7 +1,8 @@
 """Runs a study: asks for parameters, measures, tells; a restart needs nothing but what the storage holds.
 
-The loop is Optuna's own (`Study.optimize`). What is added: a study is never continued as another one; a trial that was
-interrupted, or had no device left, is tried again by the next run; failures are stored with their reason. The
+The loop is that of Optuna's `Study.optimize`, except for the way a trial is begun (``reservations``): the trial of a
+killed worker goes on, and a budget is kept exactly. What is added: a study is never continued as another one; a trial
+that was interrupted, or had no device left, is tried again by the next run; failures are stored with their reason. The
 ``Subject`` says what a trial measures: a network, or a row of a table.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -23,11 +25,13 @@ from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.running.identity import check_identity, identity_of
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.network_trials import NetworkTrials
+from mnas_moo.running.reservations import Reserved, begin, reserve
 from mnas_moo.running.samplers import sampler_of
 from mnas_moo.running.storage import create_storage, find_study
 from mnas_moo.running.tabular_trials import TabularTrials
 from mnas_moo.running.trials import FAILURE, MEASUREMENTS, Observer, Subject, completed_trials
 from mnas_moo.running.trouble import storage_errors
+from mnas_moo.running.workers import TRIES, Worker
 from mnas_moo.study_file.document import one_line
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.network_study import NetworkStudy
@@ -36,6 +40,10 @@ from mnas_moo.study_file.tabular_study import TabularStudy
 
 FAILURES_IN_A_ROW = 10
 """A run stops after this many failed trials in a row, since further trials would most likely fail as well."""
+PAUSE_SECONDS = 0.1, 2.0
+"""First and longest pause of a worker that has nothing to do until those of the others are finished."""
+
+_log = optuna.logging.get_logger("optuna.study.study")
 
 
 class TrialFailuresError(RuntimeError):
@@ -74,9 +82,9 @@ def run_study(
     >>> len(run_study(folder / "past.yaml").trials), len(run_study(folder / "past.yaml", trials=8).trials)
     (5, 8)
 
-    Any number of processes may run the same study; each stops when the study is finished, so that all together may
-    finish one trial more for each other process. An interrupted trial (Ctrl-C) fails and does not count, and the next
-    run begins with its parameters.
+    Any number of processes may run the same study; each stops when the study is finished, and all together finish as
+    many trials as are wanted. The trial of a process that was killed goes on in another one. An interrupted trial
+    (Ctrl-C) fails and does not count, and the next run begins with its parameters.
 
     Args:
         study_file: the study, the path of its file, or the name of a bundled one.
@@ -124,8 +132,8 @@ def run_study(
         observer.started(study, completed_trials(study), wanted)
         interrupts.keep_back()
         trial = _Trial(study_file, study, subject, observer, interrupts)
-        after = _After(wanted, observer, interrupts)
-        study.optimize(trial, callbacks=[after], catch=(_TrialFailedError,))
+        after = _After(observer)
+        _run_trials(study, trial, after, stack.enter_context(Worker(study)), wanted)
         if interrupts.pending:
             raise KeyboardInterrupt
         if after.failures >= FAILURES_IN_A_ROW:
@@ -135,12 +143,77 @@ def run_study(
     return study
 
 
-class _After:
-    """Called after every trial: stops the study when it is finished, interrupted, or fails again and again."""
+def _run_trials(study: optuna.Study, measure: _Trial, after: _After, worker: Worker, wanted: int) -> None:
+    """Runs trials until the study is finished, the run is interrupted, or trials fail again and again."""
+    pause, longest = PAUSE_SECONDS
+    waited = 0.0
+    try:
+        while not measure.interrupts.pending and after.failures < FAILURES_IN_A_ROW:
+            with warnings.catch_warnings():  # trials of other programs, which write heartbeats
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                optuna.storages.fail_stale_trials(study)
+            reserved = reserve(study, worker, wanted)
+            if reserved is not None:
+                pause, waited = PAUSE_SECONDS[0], 0.0
+                worker.hold(reserved.trial_id, reserved.died)
+                try:
+                    trial = _run_trial(study, reserved, measure)
+                finally:
+                    worker.release()
+                if trial is not None:
+                    after(study, trial)
+            elif len(completed_trials(study)) >= wanted:
+                return
+            else:
+                if waited == 0:
+                    measure.observer.waiting("the last trials are under way in other runs")
+                # One of them may fail or be killed.
+                with measure.interrupts.allowed():
+                    time.sleep(pause)
+                waited, pause = waited + pause, min(2 * pause, longest)
+    finally:
+        study._storage.remove_session()
 
-    def __init__(self, wanted: int, observer: Observer, interrupts: Interrupts) -> None:
-        self.wanted = wanted
-        self.interrupts = interrupts
+
+def _run_trial(study: optuna.Study, reserved: Reserved, measure: _Trial) -> FrozenTrial | None:
+    """Measures one trial and tells the study.
+
+    Returns:
+        The finished trial; None where another worker has finished it meanwhile.
+    """
+    trial_id = reserved.trial_id
+    number = study._storage.get_trial(trial_id).number
+    try:
+        if reserved.repeated or reserved.died >= TRIES:
+            reason = "interrupted" if reserved.repeated else f"killed its worker {reserved.died} times, and is given up"
+            study._storage.set_trial_user_attr(trial_id, FAILURE, reason)
+            return study.tell(number, state=TrialState.FAIL)
+        failure: BaseException | None = None
+        values: list[float] | None = None
+        try:
+            trial = begin(study, trial_id, measure.subject.distributions)
+            values = measure(trial)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            failure = error
+        told = study.tell(number, values, state=None if failure is None else TrialState.FAIL)
+    except optuna.exceptions.UpdateFinishedTrialError:
+        measure.observer.waiting(f"trial {number} was finished by another run, which had taken this one for dead")
+        return None
+    if failure is None:
+        study._log_completed_trial(told.values, number, told.params)
+    else:
+        _log.warning(f"Trial {number} failed with parameters {told.params}: {failure!r}")
+        if not isinstance(failure, _TrialFailedError):
+            raise failure
+    return told
+
+
+class _After:
+    """Called after every trial: tells the observer, and counts how many failed in a row."""
+
+    def __init__(self, observer: Observer) -> None:
         self.observer = observer
         self.failures = 0
         self.last_failure = ""
@@ -151,10 +224,7 @@ class _After:
             self.last_failure = f"trial {trial.number}: {trial.user_attrs.get(FAILURE, 'no reason is stored')}"
         else:
             self.failures = 0
-        completed = completed_trials(study)
-        self.observer.trial_finished(study, trial, completed)
-        if self.interrupts.pending or self.failures >= FAILURES_IN_A_ROW or len(completed) >= self.wanted:
-            study.stop()
+        self.observer.trial_finished(study, trial, completed_trials(study))
 
 
 class _Trial:
@@ -177,6 +247,8 @@ class _Trial:
     def __call__(self, trial: optuna.Trial) -> list[float]:
         try:
             return self._values(trial)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            raise
         except MissingExtraError as error:
             trial.set_user_attr(FAILURE, str(error))
             raise

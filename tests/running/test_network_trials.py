@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,9 +14,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from mnas_moo.running import latency_sources, network_trials
 from mnas_moo.running.run import run_study
-from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Observer
+from mnas_moo.running.storage import open_study
+from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, SAME_AS, Observer
+from mnas_moo.running.workers import TRIES
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.study import StudyFile
 from tests.running.conftest import Fake, values, write
 
 
@@ -136,3 +142,81 @@ def test_each_trial_is_looked_at_once_after_it_has_finished(monkeypatch: pytest.
     assert found is not None
     assert found.number == 50
     assert set(looked) == {50}
+
+
+def run_until_it_is_killed(file: StudyFile) -> None:
+    """Runs a study in a process that is expected to be killed."""
+    process = os.fork()
+    if process == 0:
+        try:
+            run_study(file)
+        finally:
+            os._exit(0)
+    assert os.WTERMSIG(os.waitpid(process, 0)[1]) == signal.SIGKILL
+
+
+def test_a_network_that_kills_three_workers_is_given_up_and_not_tried_again(
+    tmp_path: Path, fake: dict[str, Fake]
+) -> None:
+    deadly = tmp_path / "deadly"
+
+    def kill(spec: NetworkSpec, seed: int) -> float:
+        if not deadly.exists():
+            deadly.write_text(str(seed), encoding="utf-8")
+        if deadly.read_text(encoding="utf-8") == str(seed):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 1.0
+
+    fake["parameters_m"] = Fake("parameters_m", kill)
+    file = write(tmp_path)
+    for _ in range(TRIES):
+        run_until_it_is_killed(file)
+    study = run_study(file)
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL] + [TrialState.COMPLETE] * 5
+    assert study.trials[0].user_attrs[FAILURE] == "killed its worker 3 times, and is given up"
+    assert study.trials[0].params, "the sampler is told which network failed"
+    study.enqueue_trial(study.trials[0].params)
+    again = run_study(file, trials=6).trials[6]
+    assert again.user_attrs[FAILURE] == "the network killed its worker 3 times in trial 0"
+
+
+def test_what_a_killed_worker_had_measured_is_not_measured_again(
+    tmp_path: Path, fake: dict[str, Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = tmp_path / "trained"
+    file = write(tmp_path)
+    parent = os.getpid()
+
+    def train(spec: NetworkSpec, seed: int) -> float:
+        with trained.open("a", encoding="utf-8") as lines:
+            lines.write("once\n")
+        return 0.5
+
+    def time_it(spec: NetworkSpec, seed: int) -> float:
+        until = time.monotonic() + 30
+        while os.getpid() != parent and time.monotonic() < until:
+            if any(MEASUREMENTS in trial.user_attrs for trial in open_study(file).trials):
+                os.kill(os.getpid(), signal.SIGKILL)
+        return 2.0
+
+    monkeypatch.setattr(network_trials, "STORED_SECONDS", 0.0)
+    fake["parameters_m"], fake["multiply_adds_m"] = Fake("parameters_m", train), Fake("multiply_adds_m", time_it)
+    run_until_it_is_killed(file)
+    assert values(run_study(file, trials=1)) == [[0.5, 2.0]]
+    assert trained.read_text(encoding="utf-8") == "once\n"
+
+
+def test_what_was_measured_of_another_network_is_not_taken(tmp_path: Path) -> None:
+    first = run_study(write(tmp_path), trials=1)
+    other = tmp_path / "other"
+    other.mkdir()
+    file = write(other)
+    study = run_study(file, trials=0)
+    measured = {NETWORK: "another", MEASUREMENTS: {"parameters_m": {"value": 99.0}}}
+    (trial,) = first.trials
+    study.add_trial(
+        create_trial(
+            state=TrialState.WAITING, params=trial.params, distributions=trial.distributions, user_attrs=measured
+        )
+    )
+    assert values(run_study(file, trials=1)) == values(first)

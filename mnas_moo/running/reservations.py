@@ -1,0 +1,204 @@
+"""Which trial a worker measures next, decided by one worker at a time, so that a budget is kept exactly.
+
+A worker takes up the trial of a dead worker, or one that waits, or creates one; the last two only while fewer trials
+are completed and under way than are wanted. A trial is taken up as it stands in the storage, with its number: the study
+looks as if nobody had died. Optuna's own way, to fail the trial and append a copy, changes the order of trials and with
+it all that is proposed later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from mnas_moo.genomes.history import ATTRIBUTE
+from mnas_moo.running.trials import NETWORK
+from mnas_moo.running.workers import WORKER, Worker, is_dead
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """A trial that this worker alone may measure now.
+
+    Attributes:
+        trial_id: its identifier in the storage.
+        died: number of workers that died while they measured it.
+        repeated: whether a copy of the trial stands further back in the study, so that this one is not to be measured.
+    """
+
+    trial_id: int
+    died: int = 0
+    repeated: bool = False
+
+
+def reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | None:
+    """The next trial of a worker.
+
+    Args:
+        study: the study.
+        worker: the worker.
+        wanted: number of completed trials wanted in the study.
+
+    Returns:
+        A trial; None where as many are completed or under way as are wanted.
+    """
+    storage = study._storage
+    with alone(study):
+        trials = storage.get_all_trials(study._study_id, deepcopy=False)
+        completed = sum(trial.state == TrialState.COMPLETE for trial in trials)
+        # A trial without a note is measured by a program of its own, which keeps no budget.
+        noted = [trial for trial in trials if trial.state == TrialState.RUNNING and WORKER in trial.system_attrs]
+        now = time.time()
+        lost = [trial for trial in noted if worker.owns(trial) or is_dead(trial.system_attrs[WORKER], now)]
+        free = wanted - completed - (len(noted) - len(lost))
+        repeated = {number for trial in trials for number in trial.system_attrs.get("retry_history", ())}
+        for trial in lost:
+            copied = trial.number in repeated
+            if free <= 0 and not copied:
+                storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+                continue
+            died = int(trial.system_attrs[WORKER]["died"]) + (NETWORK in trial.user_attrs)
+            storage.set_trial_system_attr(trial._trial_id, WORKER, worker.note(died))
+            return Reserved(trial._trial_id, died, copied)
+        if free <= 0:
+            return None
+        for trial in trials:
+            if trial.state != TrialState.WAITING:
+                continue
+            died = int(trial.system_attrs.get(WORKER, {}).get("died", 0))
+            # Noted before the trial runs: a worker that dies between the two leaves one that waits.
+            storage.set_trial_system_attr(trial._trial_id, WORKER, worker.note(died))
+            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+                if storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
+                    return Reserved(trial._trial_id, died)
+        new = optuna.trial.create_trial(state=TrialState.RUNNING, system_attrs={WORKER: worker.note()})
+        return Reserved(storage.create_new_trial(study._study_id, new))
+
+
+def begin(study: optuna.Study, trial_id: int, distributions: Mapping[str, BaseDistribution]) -> optuna.Trial:
+    """A trial that is reserved, as a subject measures it.
+
+    Where its worker died before it had all parameters, the sampler begins the trial anew: its random numbers are a
+    function of the trial, so it says the same again, as long as no other worker has told it more since.
+
+    Args:
+        study: the study.
+        trial_id: identifier of the trial in the storage.
+        distributions: every parameter there can be.
+    """
+    study._thread_local.cached_all_trials = None  # as Study.ask does
+    trial = study._storage.get_trial(trial_id)
+    whole = NETWORK in trial.user_attrs or distributions.keys() <= trial.params.keys()
+    noted = ATTRIBUTE in trial.system_attrs
+    # While nothing is completed, MnasSampler writes its note of a trial at the end only.
+    early = not noted and not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if whole and not (early and trial.params):
+        return optuna.Trial(study, trial_id)
+    if noted:  # the diagnostics that it tells would otherwise not be told again
+        study._storage.set_trial_system_attr(trial_id, ATTRIBUTE, {})
+    return _Again(study, trial_id) if trial.params else optuna.Trial(study, trial_id)
+
+
+class _Again(optuna.Trial):
+    """A trial whose parameters are suggested a second time; those that are stored stay as they are."""
+
+    def __init__(self, study: optuna.Study, trial_id: int) -> None:
+        super().__init__(study, trial_id)
+        trial: FrozenTrial = self._cached_frozen_trial
+        self._stored = dict(trial.params)
+        trial.params, trial.distributions = {}, {}
+
+    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+        if name not in self._stored or name in self._cached_frozen_trial.params:
+            return super()._suggest(name, distribution)
+        storage = self.storage
+        self.storage = _Unchanged(storage)  # type: ignore[assignment]  # all that is asked of it here, it has
+        try:
+            suggested = super()._suggest(name, distribution)
+        finally:
+            self.storage = storage
+        stored = self._stored[name]
+        if suggested != stored:  # other workers have told the sampler more since: its note is of another network
+            self._cached_frozen_trial.params[name] = stored
+            storage.set_trial_system_attr(self._trial_id, ATTRIBUTE, {})
+        return stored
+
+
+class _Unchanged:
+    """A storage that keeps the parameters that it has."""
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def set_trial_param(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextlib.contextmanager
+def alone(study: optuna.Study) -> Iterator[None]:
+    """A block that only one worker of a study is in at a time; the system frees it when the worker dies."""
+    backend = getattr(study._storage, "_backend", None)
+    if isinstance(study._storage, optuna.storages.JournalStorage):
+        with _locked(backend._file_path, os.O_RDWR):  # type: ignore[union-attr]
+            yield
+        return
+    engine = getattr(backend, "engine", None)
+    if engine is not None and engine.dialect.name == "sqlite":
+        # Not the file itself: to close it here would release the locks that SQLite holds on it in this process.
+        with _locked(os.path.dirname(os.path.abspath(engine.url.database)), os.O_RDONLY):  # noqa: PTH100, PTH120
+            yield
+    elif engine is not None and engine.dialect.name in ("postgresql", "mysql", "mariadb"):
+        with _server_lock(engine, study.study_name):
+            yield
+    else:  # in the memory of this process
+        yield
+
+
+@contextlib.contextmanager
+def _locked(path: str, flags: int) -> Iterator[None]:
+    import fcntl
+
+    file = os.open(path, flags)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def _server_lock(engine: Any, name: str) -> Iterator[None]:
+    """A lock of the database server, held by a connection of its own."""
+    import sqlalchemy
+
+    digest = hashlib.blake2b(f"mnas_moo {name}".encode(), digest_size=8)
+    mysql = engine.dialect.name in ("mysql", "mariadb")
+    with engine.connect() as connection:
+        if mysql:
+            take = sqlalchemy.text("SELECT GET_LOCK(:key, -1)").bindparams(key=digest.hexdigest())
+        else:  # it is freed with its transaction
+            number = int.from_bytes(digest.digest(), "big", signed=True)
+            take = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=number)
+        connection.execute(take)
+        try:
+            yield
+        finally:
+            # A connection that broke has freed its lock, and what was done meanwhile is stored.
+            with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):
+                if mysql:
+                    free = sqlalchemy.text("SELECT RELEASE_LOCK(:key)").bindparams(key=digest.hexdigest())
+                    connection.execute(free)
+                connection.rollback()

@@ -1,0 +1,134 @@
+"""Studies whose workers are killed (SIGKILL) at random moments, and studies that many workers finish at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from mnas_moo.running.run import run_study
+from mnas_moo.running.storage import open_study
+from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS
+from mnas_moo.study_file.load import load_study_file
+
+POSTGRES = os.environ.get("MNAS_MOO_POSTGRES")
+ROOT = Path(__file__).parents[2]
+STUDY = """\
+name: {name}
+storage: {storage}
+space: {{mnasnet: {{preset: digits, blocks: 3}}}}
+data: digits
+objectives: {{parameters_m: , multiply_adds_m: }}
+constraints: {{peak_memory_mb: {{max: 0.065}}}}
+sampler: {sampler}
+trials: {trials}
+"""
+
+
+def write(folder: Path, name: str, storage: str, trials: int, sampler: str = "{mnas: {seed: 0}}") -> Path:
+    """A study file; SQLite and journal lie beside it."""
+    url = {"sqlite": f"sqlite:///{folder}/{name}.db", "journal": f"journal:///{folder}/{name}.log"}.get(storage)
+    path = folder / f"{name}.yaml"
+    text = STUDY.format(name=name, storage=url or storage, trials=trials, sampler=sampler)
+    if "paper" in sampler:  # one objective, which is its reward
+        text = text.replace("multiply_adds_m: ", "")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def run_and_kill(path: Path, workers: int, kills: int, seconds: float, seed: int = 0) -> int:
+    """How many workers were killed; those that were not have ended well.
+
+    The study may be finished before as many are killed as are asked for.
+    """
+    command = [sys.executable, "-m", "tests.running.kill_workers", str(path), *map(str, (workers, kills, seed))]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, str(seconds)], cwd=path.parent, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    killed, *ended = map(int, done.stdout.split())
+    assert set(ended) == {0}, done.stderr
+    assert "Traceback" not in done.stderr
+    return killed
+
+
+def what_matters(trial: FrozenTrial) -> tuple[object, ...]:
+    """What is the same in every run of a study; the worker and the times are not."""
+    system = {key: value for key, value in trial.system_attrs.items() if key != "mnas_moo:worker"}
+    return trial.number, trial.state, list(trial.params.items()), trial.values, trial.user_attrs, system
+
+
+def is_whole(study: optuna.Study, trials: int) -> None:
+    """Asserts that a study has just the trials that were wanted, and lost none."""
+    found = study.get_trials(deepcopy=False)
+    assert [trial.number for trial in found] == list(range(len(found)))
+    assert [trial.state for trial in found] == [TrialState.COMPLETE] * trials
+    assert all(NETWORK in trial.user_attrs and MEASUREMENTS in trial.user_attrs for trial in found)
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """A database without the study `many`."""
+    if POSTGRES is None:
+        pytest.skip("needs a PostgreSQL server, by its URL in MNAS_MOO_POSTGRES")
+    if "many" in optuna.get_all_study_names(POSTGRES):
+        optuna.delete_study(study_name="many", storage=POSTGRES)
+    yield POSTGRES
+    optuna.delete_study(study_name="many", storage=POSTGRES)
+
+
+def killed_equals_undisturbed(folder: Path, storage: str, sampler: str, trials: int, kills: int) -> None:
+    """Runs a study twice, once with kills, and compares the trials."""
+    whole = run_study(load_study_file(write(folder, "whole", storage, trials, sampler)))
+    cut = write(folder, "cut", storage, trials, sampler)
+    assert run_and_kill(cut, 1, kills, seconds=0.4) >= kills // 2
+    study = open_study(load_study_file(cut))
+    is_whole(study, trials)
+    assert list(map(what_matters, study.trials)) == list(map(what_matters, whole.trials))
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+def test_a_run_that_is_killed_eight_times_has_the_trials_of_one_that_is_not(storage: str, tmp_path: Path) -> None:
+    killed_equals_undisturbed(tmp_path, storage, "{mnas: {seed: 0}}", trials=30, kills=8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+@pytest.mark.parametrize("sampler", ["{mnas: {seed: 0}}", "{mnas-paper: {seed: 0}}"])
+def test_a_run_that_is_killed_a_hundred_times_has_the_trials_of_one_that_is_not(
+    storage: str, sampler: str, tmp_path: Path
+) -> None:
+    killed_equals_undisturbed(tmp_path, storage, sampler, trials=150, kills=100)
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "journal", "postgresql"])
+def test_eight_processes_finish_exactly_as_many_trials_as_are_wanted(
+    storage: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("postgres") if storage == "postgresql" else storage
+    path = write(tmp_path, "many", url, 13, "{random: {}}")
+    run_and_kill(path, 8, 0, seconds=1)
+    is_whole(open_study(load_study_file(path)), 13)
+
+
+def test_four_processes_of_which_six_are_killed_lose_nothing(tmp_path: Path, postgres: str) -> None:
+    path = write(tmp_path, "many", postgres, 30)
+    assert run_and_kill(path, 4, 6, seconds=0.7) >= 3
+    study = open_study(load_study_file(path))
+    is_whole(study, 30)
+    assert len({trial.user_attrs[NETWORK] for trial in study.trials}) == 30
+    assert not [trial for trial in study.trials if SAME_AS in trial.user_attrs]
+
+
+@pytest.mark.slow
+def test_sixteen_processes_of_which_fifty_are_killed_lose_nothing(tmp_path: Path, postgres: str) -> None:
+    path = write(tmp_path, "many", postgres, 400, "{random: {}}")
+    assert run_and_kill(path, 16, 50, seconds=1) >= 40
+    is_whole(open_study(load_study_file(path)), 400)
