@@ -33,11 +33,13 @@ class Reserved:
     Attributes:
         trial_id: its identifier in the storage.
         died: number of workers that died while they measured it.
+        new: whether nobody has begun it yet.
         repeated: whether a copy of the trial stands further back in the study, so that this one is not to be measured.
     """
 
     trial_id: int
     died: int = 0
+    new: bool = False
     repeated: bool = False
 
 
@@ -69,7 +71,7 @@ def reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | None
                 continue
             died = int(trial.system_attrs[WORKER]["died"]) + (NETWORK in trial.user_attrs)
             storage.set_trial_system_attr(trial._trial_id, WORKER, worker.note(died))
-            return Reserved(trial._trial_id, died, copied)
+            return Reserved(trial._trial_id, died, repeated=copied)
         if free <= 0:
             return None
         for trial in trials:
@@ -82,10 +84,10 @@ def reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | None
                 if storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
                     return Reserved(trial._trial_id, died)
         new = optuna.trial.create_trial(state=TrialState.RUNNING, system_attrs={WORKER: worker.note()})
-        return Reserved(storage.create_new_trial(study._study_id, new))
+        return Reserved(storage.create_new_trial(study._study_id, new), new=True)
 
 
-def begin(study: optuna.Study, trial_id: int, distributions: Mapping[str, BaseDistribution]) -> optuna.Trial:
+def begin(study: optuna.Study, reserved: Reserved, distributions: Mapping[str, BaseDistribution]) -> optuna.Trial:
     """A trial that is reserved, as a subject measures it.
 
     Where its worker died before it had all parameters, the sampler begins the trial anew: its random numbers are a
@@ -93,10 +95,13 @@ def begin(study: optuna.Study, trial_id: int, distributions: Mapping[str, BaseDi
 
     Args:
         study: the study.
-        trial_id: identifier of the trial in the storage.
+        reserved: the trial.
         distributions: every parameter there can be.
     """
     study._thread_local.cached_all_trials = None  # as Study.ask does
+    trial_id = reserved.trial_id
+    if reserved.new:
+        return optuna.Trial(study, trial_id)
     trial = study._storage.get_trial(trial_id)
     whole = NETWORK in trial.user_attrs or distributions.keys() <= trial.params.keys()
     noted = ATTRIBUTE in trial.system_attrs

@@ -181,30 +181,35 @@ def _run_trial(study: optuna.Study, reserved: Reserved, measure: _Trial) -> Froz
     Returns:
         The finished trial; None where another worker has finished it meanwhile.
     """
-    trial_id = reserved.trial_id
-    number = study._storage.get_trial(trial_id).number
+    trial_id, storage = reserved.trial_id, study._storage
     try:
         if reserved.repeated or reserved.died >= TRIES:
             reason = "interrupted" if reserved.repeated else f"killed its worker {reserved.died} times, and is given up"
-            study._storage.set_trial_user_attr(trial_id, FAILURE, reason)
-            return study.tell(number, state=TrialState.FAIL)
-        failure: BaseException | None = None
+            storage.set_trial_user_attr(trial_id, FAILURE, reason)
+            return study.tell(storage.get_trial(trial_id).number, state=TrialState.FAIL)
+        trial: optuna.Trial | None = None
         values: list[float] | None = None
+        failure: BaseException | None = None
         try:
-            trial = begin(study, trial_id, measure.subject.distributions)
+            trial = begin(study, reserved, measure.subject.distributions)
             values = measure(trial)
         except optuna.exceptions.UpdateFinishedTrialError:
             raise
         except (Exception, KeyboardInterrupt) as error:
             failure = error
-        told = study.tell(number, values, state=None if failure is None else TrialState.FAIL)
+        told = study.tell(
+            storage.get_trial(trial_id).number if trial is None else trial,
+            values,
+            state=None if failure is None else TrialState.FAIL,
+        )
     except optuna.exceptions.UpdateFinishedTrialError:
+        number = storage.get_trial(trial_id).number
         measure.observer.waiting(f"trial {number} was finished by another run, which had taken this one for dead")
         return None
     if failure is None:
-        study._log_completed_trial(told.values, number, told.params)
+        study._log_completed_trial(told.values, told.number, told.params)
     else:
-        _log.warning(f"Trial {number} failed with parameters {told.params}: {failure!r}")
+        _log.warning(f"Trial {told.number} failed with parameters {told.params}: {failure!r}")
         if not isinstance(failure, _TrialFailedError):
             raise failure
     return told

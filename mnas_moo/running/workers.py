@@ -102,14 +102,13 @@ def is_dead(note: Mapping[str, Any], now: float) -> bool:
         note: note of a worker.
         now: seconds since 1970.
     """
-    if note["run"] in _present:
-        return False
     here = _process()
     if note["machine"] == here["machine"] and note["boot"] != here["boot"]:
         return True  # the machine was started again
     if all(note[key] == here[key] for key in ("machine", "boot", "processes")):
-        # One of this process that is not present has ended without a word.
-        return bool(note["process"] == here["process"] or started_at(note["process"]) != note["started"])
+        if note["process"] == here["process"] and note["started"] == here["started"]:
+            return note["run"] not in _present
+        return bool(started_at(note["process"]) != note["started"])
     return bool(now - note["seen"] > LEASE_SECONDS)
 
 

@@ -76,29 +76,29 @@ def test_a_trial_that_was_killed_has_the_parameters_it_would_have_had(
 ) -> None:
     def first(study: optuna.Study, worker: Worker) -> None:
         for _ in range(completed):
-            run(study, begin(study, take(study, worker).trial_id, SPACE))
+            run(study, begin(study, take(study, worker), SPACE))
 
     with Worker(study) as worker:
         other = optuna.create_study(directions=study.directions, sampler=MnasSampler(seed=0))
         first(other, worker)
-        expected = run(other, begin(other, take(other, worker).trial_id, SPACE))
+        expected = run(other, begin(other, take(other, worker), SPACE))
 
         first(study, worker)
-        trial = begin(study, take(study, dead(study)).trial_id, SPACE)
+        trial = begin(study, take(study, dead(study)), SPACE)
         for name in list(SPACE)[:suggested]:
             trial._suggest(name, SPACE[name])
         study.sampler = MnasSampler(seed=0)  # as a new process has it
-        assert run(study, begin(study, take(study, worker).trial_id, SPACE)) == expected
+        assert run(study, begin(study, take(study, worker), SPACE)) == expected
     assert states(study) == ["COMPLETE"] * (completed + 1)
     assert study.trials[-1].system_attrs.get(ATTRIBUTE) == other.trials[-1].system_attrs.get(ATTRIBUTE)
 
 
 def test_parameters_that_are_stored_stay_though_the_sampler_would_say_others_now(study: optuna.Study) -> None:
-    trial = begin(study, take(study, dead(study)).trial_id, SPACE)
+    trial = begin(study, take(study, dead(study)), SPACE)
     stored = [trial._suggest(name, SPACE[name]) for name in ("a", "b")]
     study.sampler = MnasSampler(seed=1)
     with Worker(study) as worker:
-        params = run(study, begin(study, take(study, worker).trial_id, SPACE))
+        params = run(study, begin(study, take(study, worker), SPACE))
     assert [params["a"], params["b"]] == stored
     assert study.trials[0].params == params
     assert not study.trials[0].system_attrs[ATTRIBUTE], "a note of another network"
@@ -133,7 +133,7 @@ def test_a_trial_that_waits_comes_before_a_new_one(study: optuna.Study) -> None:
     with Worker(study) as worker:
         reserved = take(study, worker)
         assert worker.owns(study.trials[0])
-        assert run(study, begin(study, reserved.trial_id, SPACE))["a"] == 3
+        assert run(study, begin(study, reserved, SPACE))["a"] == 3
         take(study, worker)
     assert states(study) == ["COMPLETE", "RUNNING"]
 

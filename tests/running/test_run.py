@@ -11,9 +11,11 @@ from optuna_dashboard._serializer import serialize_frozen_trial
 
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.objective import DeviceError
+from mnas_moo.running.reservations import reserve
 from mnas_moo.running.run import TrialFailuresError, run_study
-from mnas_moo.running.storage import find_study
+from mnas_moo.running.storage import find_study, open_study
 from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, Observer
+from mnas_moo.running.workers import Worker
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.spaces.text import from_text
 from mnas_moo.study_file.load import load_study_file
@@ -239,6 +241,47 @@ def test_a_trial_of_a_killed_worker_does_not_block_and_is_tried_again(tmp_path: 
         TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE,
     ]  # fmt: skip
     assert study.trials[2].params["block1.operation"] == dead.params["block1.operation"]
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}/counts.db", "journal:///{}/counts.log"])
+def test_a_run_goes_on_though_another_one_has_finished_its_trial(
+    url: str, tmp_path: Path, fake: dict[str, Fake]
+) -> None:
+    """As after a computer has slept so long that its run was taken for dead."""
+    file = load_study_file(write(tmp_path)._document.path, storage=url.format(tmp_path))
+    said: list[str] = []
+
+    class Listening(Observer):
+        def waiting(self, why: str) -> None:
+            said.append(why)
+
+    def measure(spec: NetworkSpec, seed: int) -> float:
+        elsewhere = open_study(file)
+        if len(elsewhere.trials) == 2:
+            elsewhere.tell(1, [7.0, 7.0])
+        return 1.0
+
+    fake["parameters_m"] = Fake("parameters_m", measure)
+    study = run_study(file, trials=4, observer=Listening())
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 4
+    assert study.trials[1].values == [7.0, 7.0]
+    assert said == ["trial 1 was finished by another run, which had taken this one for dead"]
+
+
+def test_a_run_waits_for_the_last_trial_of_another_one_and_takes_it_up_when_that_is_killed(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    study = run_study(file, trials=2)
+
+    class Dying(Observer):
+        def waiting(self, why: str) -> None:
+            assert why == "the last trials are under way in other runs"
+            assert len(open_study(file).trials) == 3
+            other.__exit__()
+
+    with Worker(study) as other:
+        assert reserve(study, other, 3) is not None
+        study = run_study(file, trials=3, observer=Dying())
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{}/counts.db", "journal:///{}/counts.log"])
