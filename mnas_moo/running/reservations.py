@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,13 @@ from optuna.trial import FrozenTrial, TrialState
 from mnas_moo.genomes.history import ATTRIBUTE
 from mnas_moo.running.trials import NETWORK
 from mnas_moo.running.workers import WORKER, Worker, is_dead
+
+LOCKS = 5
+"""So often a lock that a server has lost is asked for again."""
+
+
+class _LockLostError(RuntimeError):
+    """The database server does not hold the lock, or holds it no longer."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,19 @@ def reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | None
     Returns:
         A trial; None where as many are completed or under way as are wanted.
     """
+    for attempt in range(LOCKS):
+        try:
+            return _reserve(study, worker, wanted)
+        except _LockLostError:
+            if attempt == LOCKS - 1:
+                raise
+            study._storage.get_all_trials(study._study_id, deepcopy=False)  # fails in its own words if it is gone
+    raise AssertionError
+
+
+def _reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | None:
     storage = study._storage
-    with alone(study):
+    with alone(study) as check:
         trials = storage.get_all_trials(study._study_id, deepcopy=False)
         completed = sum(trial.state == TrialState.COMPLETE for trial in trials)
         # A trial without a note is measured by a program of its own, which keeps no budget.
@@ -64,6 +82,7 @@ def reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | None
         lost = [trial for trial in noted if worker.owns(trial) or is_dead(trial.system_attrs[WORKER], now)]
         free = wanted - completed - (len(noted) - len(lost))
         repeated = {number for trial in trials for number in trial.system_attrs.get("retry_history", ())}
+        check()
         for trial in lost:
             copied = trial.number in repeated
             if free <= 0 and not copied:
@@ -153,23 +172,33 @@ class _Unchanged:
 
 
 @contextlib.contextmanager
-def alone(study: optuna.Study) -> Iterator[None]:
-    """A block that only one worker of a study is in at a time; the system frees it when the worker dies."""
+def alone(study: optuna.Study) -> Iterator[Callable[[], None]]:
+    """A block that only one worker of a study is in at a time; the system frees it when the worker dies.
+
+    Yields:
+        A function that raises an error where the lock of the block was lost with a connection; for a last look before
+        something is written.
+    """
     backend = getattr(study._storage, "_backend", None)
     if isinstance(study._storage, optuna.storages.JournalStorage):
-        with _locked(backend._file_path, os.O_RDWR):  # type: ignore[union-attr]
-            yield
+        # The path as Optuna's own backend names it, or one of another making.
+        with _locked(getattr(backend, "path", None) or backend._file_path, os.O_RDWR):  # type: ignore[union-attr]
+            yield _nothing
         return
     engine = getattr(backend, "engine", None)
     if engine is not None and engine.dialect.name == "sqlite":
         # Not the file itself: to close it here would release the locks that SQLite holds on it in this process.
         with _locked(os.path.dirname(os.path.abspath(engine.url.database)), os.O_RDONLY):  # noqa: PTH100, PTH120
-            yield
+            yield _nothing
     elif engine is not None and engine.dialect.name in ("postgresql", "mysql", "mariadb"):
-        with _server_lock(engine, study.study_name):
-            yield
+        with _server_lock(engine, study.study_name) as check:
+            yield check
     else:  # in the memory of this process
-        yield
+        yield _nothing
+
+
+def _nothing() -> None:
+    """The check of a lock that cannot be lost."""
 
 
 @contextlib.contextmanager
@@ -185,21 +214,32 @@ def _locked(path: str, flags: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _server_lock(engine: Any, name: str) -> Iterator[None]:
+def _server_lock(engine: Any, name: str) -> Iterator[Callable[[], None]]:
     """A lock of the database server, held by a connection of its own."""
     import sqlalchemy
 
     digest = hashlib.blake2b(f"mnas_moo {name}".encode(), digest_size=8)
     mysql = engine.dialect.name in ("mysql", "mariadb")
-    with engine.connect() as connection:
+    with contextlib.ExitStack() as stack:
+
+        def ask(statement: sqlalchemy.TextClause) -> None:
+            try:
+                connection.execute(statement)
+            except sqlalchemy.exc.SQLAlchemyError as error:
+                raise _LockLostError(str(error)) from error
+
+        try:
+            connection = stack.enter_context(engine.connect())
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            raise _LockLostError(str(error)) from error
         if mysql:
             take = sqlalchemy.text("SELECT GET_LOCK(:key, -1)").bindparams(key=digest.hexdigest())
         else:  # it is freed with its transaction
             number = int.from_bytes(digest.digest(), "big", signed=True)
             take = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=number)
-        connection.execute(take)
+        ask(take)
         try:
-            yield
+            yield lambda: ask(sqlalchemy.text("SELECT 1"))
         finally:
             # A connection that broke has freed its lock, and what was done meanwhile is stored.
             with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from mnas_moo import MnasSampler
 from mnas_moo.genomes.history import ATTRIBUTE
 from mnas_moo.running.reservations import Reserved, alone, begin, reserve
 from mnas_moo.running.trials import NETWORK
-from mnas_moo.running.workers import Worker
+from mnas_moo.running.workers import WORKER, Worker
 
+POSTGRES = os.environ.get("MNAS_MOO_POSTGRES")
 SPACE = {name: CategoricalDistribution([1, 2, 3]) for name in "abcd"}
 
 
@@ -156,6 +158,36 @@ def test_a_running_trial_of_another_program_is_left_alone_and_not_counted(study:
     study.add_trial(create_trial(state=TrialState.RUNNING))
     with Worker(study) as worker:
         assert take(study, worker, 1).trial_id != study.trials[0]._trial_id
+
+
+def test_a_worker_whose_lock_the_server_has_lost_looks_again_before_it_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if POSTGRES is None:
+        pytest.skip("needs a PostgreSQL server, by its URL in MNAS_MOO_POSTGRES")
+    study = optuna.create_study(storage=POSTGRES)
+    try:
+        storage: Any = study._storage
+        real = storage.get_all_trials
+        looks: list[int] = []
+
+        def look(*args: Any, **kwargs: Any) -> Any:
+            trials = real(*args, **kwargs)
+            looks.append(len(trials))
+            if len(looks) == 1:
+                with storage._backend.engine.connect() as connection:
+                    ended = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                    assert connection.exec_driver_sql(ended).scalar()
+                study.add_trial(create_trial(state=TrialState.RUNNING, system_attrs={WORKER: other.note()}))
+            return trials
+
+        with Worker(study) as worker, Worker(study) as other:
+            monkeypatch.setattr(storage, "get_all_trials", look)
+            assert reserve(study, worker, 1) is None, "another worker has begun the only trial meanwhile"
+        assert looks[0] == 0
+        assert looks[-1] == 1
+    finally:
+        optuna.delete_study(study_name=study.study_name, storage=POSTGRES)
 
 
 def test_one_worker_at_a_time_reserves(study: optuna.Study) -> None:
