@@ -147,8 +147,10 @@ def _run_trials(study: optuna.Study, measure: _Trial, after: _After, worker: Wor
     """Runs trials until the study is finished, the run is interrupted, or trials fail again and again."""
     pause, longest = PAUSE_SECONDS
     waited = 0.0
+    # As in Study.optimize: a sampler that has no points left stops the study.
+    study._stop_flag, study._thread_local.in_optimize_loop = False, True
     try:
-        while not measure.interrupts.pending and after.failures < FAILURES_IN_A_ROW:
+        while not (study._stop_flag or measure.interrupts.pending or after.failures >= FAILURES_IN_A_ROW):
             with warnings.catch_warnings():  # trials of other programs, which write heartbeats
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna.storages.fail_stale_trials(study)
@@ -172,6 +174,7 @@ def _run_trials(study: optuna.Study, measure: _Trial, after: _After, worker: Wor
                     time.sleep(pause)
                 waited, pause = waited + pause, min(2 * pause, longest)
     finally:
+        study._thread_local.in_optimize_loop = False
         study._storage.remove_session()
 
 
