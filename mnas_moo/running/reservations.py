@@ -205,7 +205,10 @@ def _nothing() -> None:
 def _locked(path: str, flags: int) -> Iterator[None]:
     import fcntl
 
-    file = os.open(path, flags)
+    try:
+        file = os.open(path, flags)
+    except OSError:  # a disk that is read-only: what is written in the block says so
+        file = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
