@@ -27,7 +27,7 @@ def add(verbs: Any) -> None:
 
 
 def _learning(arguments: argparse.Namespace) -> int:
-    from mnas_moo.reports.learning import learning_of
+    from mnas_moo.reports.learning import NOTHING, learning_of
     from mnas_moo.reports.learning_text import advice, learning_record, learning_tables
     from mnas_moo.running.storage import open_study
     from mnas_moo.study_file.document import refusals
@@ -46,11 +46,7 @@ def _learning(arguments: argparse.Namespace) -> int:
         return 0
     tables = learning_tables(learning)
     if not tables:
-        print(
-            f"{study.study_name}: nothing to show; only the samplers mnas and mnas-paper keep how they learn, "
-            "from their second trial on",
-            file=sys.stderr,
-        )
+        print(f"{study.study_name}: nothing to show; {NOTHING}", file=sys.stderr)
         return 0
     from rich.console import Console
 

@@ -25,6 +25,8 @@ from mnas_moo.surrogate.scale import Scale
 
 WINDOW = 20
 """Number of trials over which shares are taken."""
+NOTHING = "only the samplers mnas and mnas-paper keep how they learn, from their second trial on"
+"""Why a study may have nothing to show."""
 POINTS = 300
 """Largest number of points of a line that are drawn."""
 SOURCES = {

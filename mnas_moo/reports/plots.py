@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnas_moo.reports.learning import charts_of, learning_of
+from mnas_moo.reports.learning import NOTHING, charts_of, learning_of
 from mnas_moo.reports.past import history
 from mnas_moo.reports.plots_matplotlib import print_front, print_learning
 from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure, learning_figure
@@ -82,10 +82,7 @@ def save_learning(study: optuna.Study, path: str | Path) -> None:
     path = _drawable(path, "a plot")
     charts = charts_of(learning_of(study.get_trials(deepcopy=False), study.directions, study.metric_names))
     if not charts:
-        raise ValueError(
-            f"study {study.study_name!r} has nothing to draw: only the samplers mnas and mnas-paper keep how they "
-            "learn, from their second trial on"
-        )
+        raise ValueError(f"study {study.study_name!r} has nothing to draw: {NOTHING}")
     if path.suffix == ".html":
         learning_figure(charts, tall=True).write_html(path, include_plotlyjs=True)
     else:
