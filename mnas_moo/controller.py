@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from mnas_moo.adam import Adam
 from mnas_moo.genomes.tokens import Decision
 
 State = tuple[Tensor, Tensor]
@@ -64,17 +65,15 @@ class Controller(nn.Module):
         self.seed = seed
         self.offsets: dict[Decision, int] = {}
         """Index of each decision's first token in the tables."""
-        # On the meta device first, so that torch's global generator is not drawn from.
-        lstm = nn.LSTM(embedding + condition, hidden, batch_first=True, device="meta")
-        self.lstm = lstm.to_empty(device="cpu")
+        self.lstm = _LSTM(embedding + condition, hidden, batch_first=True)
         for name, parameter in self.lstm.named_parameters():
             parameter.data = self._draw(name, *parameter.shape)
         self.embedding = nn.Parameter(self._draw("start", 1, embedding))  # (V, E); 0: nothing decided yet
         self.head = nn.Parameter(torch.zeros(1, hidden))  # (V, H); 0 is unused, so that the tables share their indices
         self.bias = nn.Parameter(torch.zeros(1))  # (V,)
 
-    def grow(self, decisions: Sequence[Decision], optimiser: torch.optim.Optimizer | None = None) -> None:
-        """Adds the tokens of decisions not met before, with running moments of 0 in the optimiser."""
+    def grow(self, decisions: Sequence[Decision], optimiser: Adam | None = None) -> None:
+        """Adds the tokens of decisions not met before, with running means of 0 in the optimiser."""
         new = [decision for decision in dict.fromkeys(decisions) if decision not in self.offsets]
         if not new:
             return
@@ -92,10 +91,8 @@ class Controller(nn.Module):
         ):
             table.data = torch.cat([table.data, more])
             table.grad = None
-            moments = optimiser.state.get(table, {}) if optimiser else {}
-            for name, moment in moments.items():
-                if moment.dim():  # the step count is one number
-                    moments[name] = torch.cat([moment, torch.zeros_like(more)])
+            if optimiser:
+                optimiser.grow(table, len(more))
 
     def step(self, last: Tensor, state: State, decision: Decision, condition: Tensor | None) -> tuple[Tensor, State]:
         """Log-probabilities of one decision's K tokens.
@@ -179,6 +176,13 @@ class Controller(nn.Module):
         """Weights ~ U(-0.1, 0.1), drawn by (seed, purpose) (Zoph et al. 2018, app. A.2)."""
         rng = np.random.default_rng([self.seed, zlib.crc32(purpose.encode())])
         return torch.from_numpy(rng.uniform(-0.1, 0.1, shape).astype(np.float32))
+
+
+class _LSTM(nn.LSTM):
+    """An LSTM whose weights are drawn by whoever makes it, and so not from torch's global generator."""
+
+    def reset_parameters(self) -> None:
+        """Nothing."""
 
 
 class RollOut:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from mnas_moo.adam import Adam
 from mnas_moo.controller import Controller, Genomes
 
 
@@ -87,7 +88,7 @@ def clipped_surrogate(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor,
 
 def update(
     controller: Controller,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Adam,
     settings: PPOSettings,
     genomes: Genomes,
     old_log_prob: Tensor,

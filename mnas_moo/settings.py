@@ -27,8 +27,8 @@ class SearchSettings:
             model, later.
         batch_trials: completed trials between two versions of policy, model and pool. Larger: cheaper, and slower
             to react.
-        fresh_ratio: growth of the history after which the controller is trained afresh. Larger: a longer replay at
-            a restart.
+        fresh_versions: versions after which the controller is trained afresh, at most; at the beginning it is each time
+            their number has doubled. Larger: cheaper, and a longer replay when a study is opened again.
         fit_ratio: growth of the history after which the model's hyperparameters are fitted anew. Larger: cheaper,
             less exact.
         hidden: LSTM units. Larger: a policy that distinguishes more networks, and more time.
@@ -96,7 +96,7 @@ class SearchSettings:
     # When the search learns
     initial_trials: int = 20
     batch_trials: int = 10
-    fresh_ratio: float = 2.0
+    fresh_versions: int = 8
     fit_ratio: float = 1.25
 
     # The controller
@@ -164,7 +164,7 @@ class SearchSettings:
 LEAST = {
     "initial_trials": 2,
     "batch_trials": 1,
-    "fresh_ratio": 1.01,
+    "fresh_versions": 1,
     "fit_ratio": 1.01,
     "hidden": 1,
     "embedding": 1,

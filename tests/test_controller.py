@@ -9,6 +9,7 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution
 
+from mnas_moo.adam import Adam
 from mnas_moo.controller import Controller, RollOut, choose
 from mnas_moo.genomes.tokens import Decision
 
@@ -79,7 +80,7 @@ def test_weights_do_not_depend_on_the_order_in_which_decisions_were_met(controll
 
 
 def test_growing_keeps_what_was_learnt(controller: Controller) -> None:
-    optimiser = torch.optim.Adam(controller.parameters(), 0.01)
+    optimiser = Adam(controller.parameters(), 0.01)
     genomes = controller.genomes([[(DECISIONS[0], 1)]])
     (-controller.evaluate(genomes, condition(1))[0].sum()).backward()
     optimiser.step()

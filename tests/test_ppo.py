@@ -11,6 +11,7 @@ import torch
 from optuna.distributions import CategoricalDistribution
 
 from mnas_moo import ppo
+from mnas_moo.adam import Adam
 from mnas_moo.controller import Controller
 from mnas_moo.genomes.tokens import Decision
 
@@ -48,7 +49,7 @@ def test_an_update_makes_the_better_genome_likelier() -> None:
     controller.grow(decisions)
     genomes = controller.genomes([[(d, 0) for d in decisions], [(d, 1) for d in decisions]])
     old, _ = controller.evaluate(genomes)
-    optimiser = torch.optim.Adam(controller.parameters(), 1e-3)
+    optimiser = Adam(controller.parameters(), 1e-3)
     ppo.update(controller, optimiser, ppo.PPOSettings(), genomes, old.detach(), torch.tensor([1.0, -1.0]))
     new, _ = controller.evaluate(genomes)
     assert (new[0] > old[0]).all()
@@ -71,7 +72,7 @@ def learn(
     """A controller that learns to prefer large tokens: 20 genomes an update, the mean of the rewards as baseline."""
     controller = Controller(seed=0)
     controller.grow(DECISIONS)
-    optimiser = torch.optim.Adam(controller.parameters(), settings.learning_rate)
+    optimiser = Adam(controller.parameters(), settings.learning_rate)
     rng, found = np.random.default_rng(0), []
     for _ in range(updates):
         tokens, log_probs = controller.rollout(DECISIONS, rng.random((20, 4)))
@@ -122,7 +123,7 @@ def test_a_baseline_that_knows_the_reward_explains_all_of_it_and_a_wrong_one_les
     genomes = controller.genomes([[(d, k) for d in DECISIONS] for k in range(3)])
     old = controller.evaluate(genomes)[0].detach()
     rewards = torch.tensor([1.0, 2.0, 3.0])
-    optimiser = torch.optim.Adam(controller.parameters(), 1e-4)
+    optimiser = Adam(controller.parameters(), 1e-4)
 
     def explained(baseline: torch.Tensor) -> float | None:
         settings, advantage = ppo.PPOSettings(), rewards - baseline
@@ -142,7 +143,7 @@ def test_divergence_and_clipping_of_a_hand_worked_ratio() -> None:
     controller.grow(DECISIONS[:3])
     genomes = controller.genomes([[(d, 0) for d in DECISIONS[:3]]])
     old = controller.evaluate(genomes)[0].detach() - torch.tensor([[math.log(2.0), 0.0, 0.0]])
-    optimiser = torch.optim.Adam(controller.parameters(), 1e-3)
+    optimiser = Adam(controller.parameters(), 1e-3)
     found = ppo.update(controller, optimiser, ppo.PPOSettings(epochs=1), genomes, old, torch.zeros(1))
     assert found.approx_kl == pytest.approx((2.0 - 1.0 - math.log(2.0)) / 3, abs=1e-6)
     assert found.clip_fraction == pytest.approx(1 / 3)
@@ -153,7 +154,7 @@ def test_the_gradient_norm_is_that_of_the_last_pass() -> None:
     controller.grow(DECISIONS)
     genomes = controller.genomes([[(d, 1) for d in DECISIONS]])
     old = controller.evaluate(genomes)[0].detach()
-    optimiser = torch.optim.Adam(controller.parameters(), 1e-3)
+    optimiser = Adam(controller.parameters(), 1e-3)
     found = ppo.update(controller, optimiser, ppo.PPOSettings(), genomes, old, torch.ones(1))
     left = [parameter.grad.square().sum() for parameter in controller.parameters() if parameter.grad is not None]
     assert found.gradient_norm == pytest.approx(math.sqrt(float(sum(left))), rel=1e-5)

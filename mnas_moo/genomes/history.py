@@ -142,7 +142,7 @@ class History:
         self.space: dict[str, BaseDistribution] = {}
         self.static = True
         self.running: dict[int, FrozenTrial] = {}
-        self._space: set[Decision] = set()
+        self._space: list[Decision] = []
         self._seen = 0
         self._tree = Branch()
         self._in_tree = 0
@@ -187,6 +187,8 @@ class History:
     def decision(self, name: str, distribution: BaseDistribution) -> Decision:
         """The decision of a parameter: the same object as in the last call if its distribution is the same."""
         known = self._decisions.get(name)
+        if known is not None and known.distribution is distribution:  # trials of a storage share their distributions
+            return known
         # Not `!=`: Optuna's comparison of choices is slower than everything else that is done here.
         if known is None or vars(known.distribution) != vars(distribution):
             known = self._decisions[name] = Decision(name, distribution)
@@ -198,18 +200,21 @@ class History:
         if trial.state == TrialState.COMPLETE and all(map(math.isfinite, trial.values)):
             values = tuple(trial.values)
         constraints = tuple(float(trial.constraints[name]) for name in sorted(trial.constraints))
-        places = tuple(decision.place(trial.params[decision.name]) for decision, _ in genome)
+        places = tuple(
+            decision.place(trial.params[decision.name]) if decision.ordered else float(token)
+            for decision, token in genome
+        )
         failed = trial.state == TrialState.FAIL or (trial.state == TrialState.COMPLETE and values is None)
         note = {} if "fixed_params" in trial.system_attrs else trial.system_attrs.get(ATTRIBUTE, {})
         whole = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
         self.finished.append(Record(trial.number, genome, places, values, constraints, failed, whole, note))
         if trial.state == TrialState.COMPLETE and genome:
-            decisions = {decision for decision, _ in genome}
+            decisions = [decision for decision, _ in genome]
             if not self.space:
-                self.space = {decision.name: decision.distribution for decision, _ in genome}
+                self.space = {decision.name: decision.distribution for decision in decisions}
                 self._space = decisions
-            elif self.static:
-                self.static = decisions == self._space
+            elif self.static and decisions != self._space:  # of the same order mostly, which is quicker to see
+                self.static = set(decisions) == set(self._space)
 
 
 def key_of(params: Mapping[str, Any]) -> str:

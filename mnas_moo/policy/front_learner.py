@@ -11,6 +11,7 @@ serve too. And by PPO on networks never tried, rewarded by a model of the object
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -53,6 +54,7 @@ class FrontLearner(Learner):
         self.signs = np.array(signs, dtype=float)
         self.transfer, self.region, self.settings = transfer, region, settings
         self.pool: Pool | None = None
+        self._grown = 0  # trials whose decisions the controller has met
         self._fits: tuple[int, dict[str, Kernel]] = (0, {})
         self._surrogate: tuple[int, Surrogate] | None = None
         s = settings
@@ -62,8 +64,7 @@ class FrontLearner(Learner):
 
     def begin(self, version: int) -> int:
         """The last fresh start before a version."""
-        ratio = self.settings.fresh_ratio
-        return max(fresh for fresh in range(version) if _passes(fresh, ratio)) if version else 0
+        return max(fresh for fresh in range(version) if self._fresh(fresh)) if version else 0
 
     def learn(self, records: Sequence[Record], version: int) -> None:
         """Makes the policy of a version, then its pool."""
@@ -89,14 +90,20 @@ class FrontLearner(Learner):
         version = self.version + 1
         records = self._past(records, version)
         steps = self.settings.imitation_steps
-        if _passes(self.version, self.settings.fresh_ratio):
+        if self._fresh(self.version):
             self.restart()
+            self._grown = 0
             steps = min(steps * version, self.settings.fresh_imitation_steps)
-        self.grow(records)
+        self.grow(records[self._grown :])
+        self._grown = len(records)
         if not self._begun(version):
             return {}
         self._imitate([record for record in records if record.values is not None], steps)
         return self._practise(self._surrogate_of(records, version))
+
+    def _fresh(self, version: int) -> bool:
+        """Whether the update of a version starts with a fresh controller."""
+        return (version + 1) % self.settings.fresh_versions == 0 or _passes(version, 2.0)
 
     def _begun(self, version: int) -> bool:
         """Whether the first trials are over at a version."""
@@ -277,6 +284,7 @@ def chebyshev(distance: Floats, preferences: Floats, augmentation: float) -> Flo
     Returns:
         (...,) distances, of the shape that both broadcast to.
     """
-    weighted = preferences * distance
+    # One array for each objective: numpy is slow along a last axis of two or three.
+    weighted = [preferences[..., m] * distance[..., m] for m in range(distance.shape[-1])]
     # max_m w_m d_m + rho sum_m w_m d_m
-    return np.asarray(weighted.max(axis=-1) + augmentation * weighted.sum(axis=-1))
+    return np.asarray(functools.reduce(np.maximum, weighted) + augmentation * functools.reduce(np.add, weighted))

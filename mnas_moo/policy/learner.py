@@ -11,8 +11,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
+from mnas_moo.adam import Adam
 from mnas_moo.controller import Controller
 from mnas_moo.genomes.history import Record
 from mnas_moo.genomes.tokens import Decision
@@ -51,7 +50,7 @@ class Learner(abc.ABC):
     def restart(self) -> None:
         """A fresh controller, whatever the version."""
         self.controller = Controller(self.seed, *self._shape)
-        self.optimiser = torch.optim.Adam(self.controller.parameters(), self.learning_rate, fused=True)
+        self.optimiser = Adam(self.controller.parameters(), self.learning_rate)
 
     @property
     def newest(self) -> int:
@@ -89,9 +88,9 @@ class Learner(abc.ABC):
 
     def grow(self, records: Sequence[Record]) -> None:
         """Adds all decisions of these records to the controller."""
-        decisions: dict[Decision, None] = {}
+        decisions: dict[Decision, int] = {}
         for record in records:
-            decisions.update(dict.fromkeys(decision for decision, _ in record.genome))
+            decisions.update(record.genome)
         self.controller.grow(list(decisions), self.optimiser)
 
     def _snapshot(self) -> Controller:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mnas_moo.adam import Adam
 from mnas_moo.settings import DEFAULTS, SearchSettings
 
 Floats = npt.NDArray[np.float64]
@@ -153,7 +154,7 @@ def fit(x: Tensor, y: Tensor, decisions: int, steps: int, interaction: float = D
     prior = Kernel.prior(x.shape[1], decisions, interaction)
     spread = Kernel(*(torch.tensor(variance) for variance in (1.0, 1.0, 2.0, 4.0)))
     p = {name: value.clone().requires_grad_(True) for name, value in vars(prior).items()}
-    optimiser = torch.optim.Adam(p.values(), lr=0.1, fused=True)
+    optimiser = Adam(p.values(), 0.1)
     eye = torch.eye(len(x), dtype=torch.double)
     for _ in range(steps):
         kernel = Kernel(**p)

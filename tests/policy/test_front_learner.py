@@ -28,7 +28,7 @@ def test_a_restart_replays_only_from_the_last_fresh_start() -> None:
     assert learner.begin(0) == 0
     for version in range(1, 200):
         begin = learner.begin(version)
-        assert begin < version <= max(DEFAULTS.fresh_ratio * (begin + 1), begin + 2)
+        assert begin < version <= begin + DEFAULTS.fresh_versions
 
 
 def test_normal_scores_know_only_ranks_and_ties() -> None:
