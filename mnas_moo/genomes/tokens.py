@@ -112,7 +112,7 @@ class Decision:
         if not self.ordered:
             return float(self.token(value))
         if self._grid:
-            return float(self._place_of(np.clip(self._index(value), 0, self._count - 1)))
+            return float(self._place_of(min(max(self._index(value), 0), self._count - 1)))
         low, high = self._edges[0], self._edges[-1]
         return float(min(max((self._scale(value) - low) / (high - low), 0.0), 1.0))
 
@@ -188,7 +188,7 @@ class Decision:
             index = np.floor(places * self._count)
         return np.asarray(np.clip(index, 0, self._count - 1), dtype=np.int64)
 
-    @property
+    @cached_property
     def _grid(self) -> bool:
         """Whether the parameter has countably many values."""
         return self.distribution.step is not None if isinstance(self.distribution, FloatDistribution) else True
