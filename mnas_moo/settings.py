@@ -27,8 +27,8 @@ class SearchSettings:
             model, later.
         batch_trials: completed trials between two versions of policy, model and pool. Larger: cheaper, and slower
             to react.
-        fresh_versions: versions after which the controller is trained afresh, at most; at the beginning it is each time
-            their number has doubled. Larger: cheaper, and a longer replay when a study is opened again.
+        fresh_versions: versions after which the controller of a long study (from version 63 on) is trained afresh;
+            before, whenever their number has doubled. Larger: cheaper, and a longer replay when a study is reopened.
         fit_ratio: growth of the history after which the model's hyperparameters are fitted anew. Larger: cheaper,
             less exact.
         hidden: LSTM units. Larger: a policy that distinguishes more networks, and more time.

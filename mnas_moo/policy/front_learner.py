@@ -33,6 +33,10 @@ from mnas_moo.surrogate.surrogate import Surrogate, Transfer
 
 Floats = npt.NDArray[np.float64]
 
+DOUBLINGS = 63
+"""Up to this version, fresh starts come whenever the number of versions has doubled: a start forgets something, and
+updates of a short history are quickly made again."""
+
 
 class FrontLearner(Learner):
     """A model of the objectives, and a policy that imitates the best trials under every preference and practises on it.
@@ -103,7 +107,8 @@ class FrontLearner(Learner):
 
     def _fresh(self, version: int) -> bool:
         """Whether the update of a version starts with a fresh controller."""
-        return (version + 1) % self.settings.fresh_versions == 0 or _passes(version, 2.0)
+        late = version >= DOUBLINGS and (version + 1) % self.settings.fresh_versions == 0
+        return late or _passes(version, 2.0)
 
     def _begun(self, version: int) -> bool:
         """Whether the first trials are over at a version."""
