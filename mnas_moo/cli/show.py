@@ -138,11 +138,14 @@ def _in_words(figures: dict[str, Any]) -> Iterator[str]:
 
 
 def _draw(spec: NetworkSpec, file: str) -> None:
+    from mnas_moo.objectives.whole_file import whole_file
     from mnas_moo.spaces.picture import picture
     from mnas_moo.study_file.document import StudyError, refusals
 
     if Path(file).suffix != ".svg":
         raise StudyError(f"{file}: a network is drawn as .svg")
     with refusals():
-        Path(file).write_text(picture(spec), encoding="utf-8")
+        drawn = picture(spec)
+        with whole_file(file) as part:
+            part.write_text(drawn, encoding="utf-8")
     print(f"written: {file}", file=sys.stderr)

@@ -138,7 +138,7 @@ class TableArena:
         self.reference_point = self._problem.reference_point
         self.best_hypervolume = self._problem.best_hypervolume
         self.fits = self._problem.fits or {}
-        for unfinished in (folder / "runs").glob("*.tmp"):
+        for unfinished in (folder / "runs").glob(".*.part.npz"):
             unfinished.unlink()
         self._journal: Journal | None = None
 

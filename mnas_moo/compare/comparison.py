@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from mnas_moo.compare.page import page
 from mnas_moo.compare.record import Run
 from mnas_moo.compare.workers import in_processes
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.reward import MnasReward
 from mnas_moo.study_file.document import StudyError, nearest, shown
 from mnas_moo.study_file.study import StudyFile
@@ -237,6 +237,5 @@ def _runs(
 
 
 def _write(file: Path, text: str) -> None:
-    unfinished = file.with_suffix(f".{os.getpid()}.tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(file)
+    with whole_file(file) as part:
+        part.write_text(text, encoding="utf-8")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mnas_moo.compare.contenders import Task
 from mnas_moo.compare.timed_sampler import SAMPLER_MS
 from mnas_moo.objectives.front import Floats, is_feasible
+from mnas_moo.objectives.whole_file import whole_file
 
 Ended = Literal["trials", "time", "exhausted"]
 
@@ -79,11 +79,9 @@ _WORDS = ("sampler", "seed", "ended", "limit_ms")
 def save(run: Run, file: Path) -> None:
     """Writes a run into a file, which appears complete or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(f".{os.getpid()}.tmp")
     words = json.dumps({"format": _FORMAT, **{key: getattr(run, key) for key in _WORDS}})
-    with unfinished.open("wb") as out:
+    with whole_file(file) as part, part.open("wb") as out:
         np.savez_compressed(out, words=np.array(words), **{key: getattr(run, key) for key in _ARRAYS})
-    unfinished.replace(file)
 
 
 def load(file: Path) -> Run | None:

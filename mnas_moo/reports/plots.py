@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.reports.learning import NOTHING, charts_of, learning_of
 from mnas_moo.reports.past import history
 from mnas_moo.reports.plots_matplotlib import print_front, print_learning
@@ -53,10 +54,11 @@ def save_front(study: optuna.Study, path: str | Path) -> None:
     past = history(study.get_trials(deepcopy=False), study.directions, study.metric_names)
     if not past.numbers:
         raise ValueError(f"study {study.study_name!r} has no finished trial yet, so there is no front to draw")
-    if path.suffix == ".html":
-        front_figure(past).write_html(path, include_plotlyjs=True)
-    else:
-        print_front(past, path)
+    with whole_file(path) as part:
+        if path.suffix == ".html":
+            front_figure(past).write_html(part, include_plotlyjs=True)
+        else:
+            print_front(past, part)
 
 
 def save_learning(study: optuna.Study, path: str | Path) -> None:
@@ -83,10 +85,11 @@ def save_learning(study: optuna.Study, path: str | Path) -> None:
     charts = charts_of(learning_of(study.get_trials(deepcopy=False), study.directions, study.metric_names))
     if not charts:
         raise ValueError(f"study {study.study_name!r} has nothing to draw: {NOTHING}")
-    if path.suffix == ".html":
-        learning_figure(charts, tall=True).write_html(path, include_plotlyjs=True)
-    else:
-        print_learning(charts, path)
+    with whole_file(path) as part:
+        if path.suffix == ".html":
+            learning_figure(charts, tall=True).write_html(part, include_plotlyjs=True)
+        else:
+            print_learning(charts, part)
 
 
 def _drawable(path: str | Path, what: str) -> Path:

@@ -21,6 +21,7 @@ from typing import Any
 from mnas_moo import spaces
 from mnas_moo.objectives.lookup.plain_json import read_json
 from mnas_moo.objectives.objective import JSON, Measurement
+from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.spaces.fragment import fragments
 from mnas_moo.spaces.names import unknown
 from mnas_moo.spaces.plugins import made, named
@@ -229,18 +230,9 @@ class LookupTable:
         Raises:
             OSError: it cannot be written.
         """
-        path = Path(file)
         text = _text(self._json())
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with temporary.open("w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with whole_file(file) as part:
+            part.write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> LookupTable:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.lookup.check import WITHIN, CheckReport
+from mnas_moo.objectives.whole_file import whole_file
 
 SUFFIXES = (".html", ".pdf", ".png", ".svg")
 
@@ -36,10 +37,11 @@ def save_plot(report: CheckReport, title: str, path: str | os.PathLike[str]) -> 
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{os.fspath(path)}: cannot be drawn to; allowed are {', '.join(SUFFIXES)}")
-    if suffix == ".html":
-        figure(report, title).write_html(path, include_plotlyjs=True)
-    else:
-        _print(report, title, Path(path))
+    with whole_file(path) as part:
+        if suffix == ".html":
+            figure(report, title).write_html(part, include_plotlyjs=True)
+        else:
+            _print(report, title, part)
 
 
 def figure(report: CheckReport, title: str) -> Any:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.training.image_cache import Pixels, cached
 from mnas_moo.objectives.training.image_files import SUFFIXES, listed, opened, without_pillows_warnings
 from mnas_moo.objectives.training.settings import HOLDOUT
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = "str | Path | Mapping[str, str | Path]"
 """A study's ``data``: "digits", a folder, or one of {"folder": PATH}, {"cifar10": PATH}, {"imagenet": PATH}."""
-
-Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 FORMAT_VERSION = 1
 """Version of the files in the cache folder; it must be raised when images are decoded in another way."""
@@ -258,7 +255,8 @@ class _Folder:
     def read(self, resolution: int, cache: Path | None) -> tuple[Pixels, npt.NDArray[np.int64]]:
         shape = (len(self.files), resolution, resolution, self.info.channels)
         if cache is not None:
-            return _cached(cache / f"images-v{FORMAT_VERSION}-{self._key(shape)}.npy", self.files, shape), self.labels
+            file = cache / f"images-v{FORMAT_VERSION}-{self._key(shape)}.npy"
+            return cached(file, shape, lambda pixels: _decode(self.files, pixels)), self.labels
         pixels = np.empty(shape, np.uint8)
         _decode(self.files, pixels)
         return pixels, self.labels
@@ -322,32 +320,6 @@ def _eight_bits(picture: Any, image: Any) -> Any:
     if not picture.mode.startswith("I"):
         return picture
     return image.fromarray((np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8))
-
-
-def _cached(path: Path, files: Sequence[Path], shape: tuple[int, ...]) -> Pixels:
-    """The decoded images in ``path``, which is written first where it is missing or damaged."""
-    if path.is_file():
-        try:
-            found: Pixels = np.load(path, mmap_mode="c", allow_pickle=False)
-        except (ValueError, EOFError):
-            found = np.empty(0, np.uint8)
-        if found.shape == shape and found.dtype == np.uint8:
-            return found
-    path.parent.mkdir(parents=True, exist_ok=True)
-    needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise ValueError(
-            f"data: {needed / 1e9:.1f} GB of decoded images do not fit into {path.parent} ({free / 1e9:.1f} GB free); "
-            "name another cache folder or a lower resolution"
-        )
-    # written under another name, so that a run that is killed or runs beside this one never sees half a file
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        part = Path(folder) / path.name
-        pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-        _decode(files, pixels)
-        pixels.flush()
-        part.replace(path)
-    return _cached(path, files, shape)
 
 
 def _resize(pixels: Pixels, resolution: int) -> Pixels:

@@ -69,7 +69,7 @@ def test_a_shorter_run_is_not_there_and_a_longer_one_is_cut(small: StudyFile) ->
 
 def test_what_a_killed_program_left_of_a_file_is_removed(small: StudyFile) -> None:
     Path("out/runs").mkdir(parents=True)
-    Path("out/runs/random-0.123.tmp").touch()
+    Path("out/runs/.random-0.123.part.npz").touch()
     make_arena(small, Path("out"), Budget(5), None)
     assert list(Path("out/runs").iterdir()) == []
 

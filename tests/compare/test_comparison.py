@@ -117,7 +117,7 @@ def test_a_stopped_comparison_goes_on_to_what_an_unbroken_one_gives(compare: Com
         assert unbroken is not None
         assert broken is not None
         assert np.array_equal(unbroken.genomes, broken.genomes)
-    assert not list(Path("broken").rglob("*.tmp"))
+    assert not list(Path("broken").rglob(".*.part.*"))
 
 
 def runs_in(folder: str) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from hashlib import md5
 from pathlib import Path
 
@@ -222,7 +223,7 @@ def test_failed_decoding_leaves_nothing_in_the_cache(folder: Path, tmp_path: Pat
 
 
 def test_cache_without_room_says_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
     with pytest.raises(ValueError, match=r"do not fit into .*cache"):
         load_data(folder, 10, cache=tmp_path / "cache")
 
