@@ -1,11 +1,15 @@
-"""Ctrl-C during a run: kept back until a trial is stored, and let through while one is measured."""
+"""Ctrl-C during a run: kept back until a trial is stored, and let through while one is measured or one waits."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+LOOK_SECONDS = 0.1
+"""Who waits looks so often whether Ctrl-C was pressed; a signal itself wakes the main thread only."""
 
 
 class Interrupts:
@@ -50,10 +54,44 @@ class Interrupts:
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed in the block, or before it.
         """
-        self._open = True
+        before, self._open = self._open, True
         try:
             if self.pending:
                 raise KeyboardInterrupt
             yield
         finally:
-            self._open = False
+            self._open = before
+
+
+def pressed() -> bool:
+    """Whether Ctrl-C was pressed in the run of this process, which keeps it back or ends already."""
+    interrupts = _entered()
+    return interrupts is not None and interrupts.pending
+
+
+def pause(seconds: float) -> None:
+    """Sleeps; not to its end where Ctrl-C is pressed in the run of this process."""
+    until = time.monotonic() + seconds
+    while not pressed() and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, LOOK_SECONDS))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A block that waits for another process, and that Ctrl-C interrupts also where it is kept back otherwise.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed in the block, or before it.
+    """
+    interrupts = _entered()
+    if interrupts is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with interrupts.allowed():
+        yield
+
+
+def _entered() -> Interrupts | None:
+    """The one whose context the process is in: it is the owner of the signal's handler."""
+    owner = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    return owner if isinstance(owner, Interrupts) else None

@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mnas_moo.running.trouble import Say
+from mnas_moo.running.interrupts import pause, pressed
+from mnas_moo.running.trouble import Say, WaitInterruptedError
 
 SAID_AFTER_SECONDS = 1.0
 UNKNOWN_SECONDS = 30.0
@@ -44,7 +45,7 @@ class JournalLock:
         journal: Path,
         say: Say,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = journal.with_name(f"{journal.name}.lock")
@@ -59,6 +60,7 @@ class JournalLock:
 
         Raises:
             OSError: the lock cannot be created, or a living process keeps it for minutes.
+            WaitInterruptedError: Ctrl-C was pressed while it was waited for.
         """
         self.acquire()
         try:
@@ -70,7 +72,7 @@ class JournalLock:
     def acquire(self) -> None:
         """Waits for the lock and takes it."""
         begun = self.clock()
-        pause = 0.001
+        seconds = 0.001
         said = False
         while True:
             try:
@@ -98,13 +100,15 @@ class JournalLock:
                     self.say(f"the lock {self.path}, {age:.0f} s old and held by {words}, is removed")
                     self._break(holder)
                     continue
+                if pressed():
+                    raise WaitInterruptedError(f"the lock {self.path} is held by {words}")
                 if not said:
                     self.say(f"waiting for the lock {self.path}, {age:.0f} s old and held by {words}")
                     said = True
             if waited > GIVEN_UP_SECONDS:
                 raise TimeoutError(f"the lock {self.path} is held by {words}, {age:.0f} s now")
-            self.sleep(pause * self.rng.uniform(0.5, 1.5))
-            pause = min(2 * pause, 0.25)
+            self.sleep(seconds * self.rng.uniform(0.5, 1.5))
+            seconds = min(2 * seconds, 0.25)
 
     def _holder(self) -> dict[str, Any]:
         """Who holds the lock; empty where it does not say."""

@@ -22,6 +22,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.genomes.history import ATTRIBUTE
+from mnas_moo.running.interrupts import interruptible
 from mnas_moo.running.trials import NETWORK
 from mnas_moo.running.workers import WORKER, Worker, is_dead
 
@@ -210,7 +211,8 @@ def _locked(path: str, flags: int) -> Iterator[None]:
     except OSError:  # a disk that is read-only: what is written in the block says so
         file = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        with interruptible():
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
     finally:
         os.close(file)

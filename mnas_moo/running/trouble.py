@@ -1,6 +1,7 @@
 """What goes wrong with a storage while it is used: said in one line, waited for where it may pass, and else the end.
 
-A database that restarts, or a connection that is cut, is waited for with pauses that grow, up to ``WAIT_SECONDS``.
+A database that restarts, or a connection that is cut, is waited for with pauses that grow, up to ``WAIT_SECONDS`` or
+until Ctrl-C is pressed.
 A full or read-only disk and a damaged file end the run at once: all later calls fail with the same error, so that
 nothing is built on what was not stored.
 """
@@ -21,6 +22,7 @@ from typing import TypeVar
 from optuna.exceptions import StorageInternalError
 
 from mnas_moo.running.address import shown_address, without_passwords
+from mnas_moo.running.interrupts import pause, pressed
 from mnas_moo.study_file.document import StudyError, one_line
 
 WAIT_SECONDS = 300.0
@@ -52,6 +54,10 @@ class StorageError(StudyError):
     """The storage cannot be used any longer; the message is one line that says which one and why."""
 
 
+class WaitInterruptedError(StorageError):
+    """Ctrl-C was pressed while the storage was waited for."""
+
+
 def warn(line: str) -> None:
     """Tells the user one line by the log, which is standard error where nothing else is set up."""
     _logger.warning("%s", line)
@@ -73,7 +79,7 @@ class Patience:
         address: str,
         say: Say | None,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
@@ -104,18 +110,22 @@ class Patience:
                 reason = without_passwords(reason_of(trouble), self.address)
                 if self.say is None or not may_pass(trouble) or self.clock() - begun >= WAIT_SECONDS:
                     raise self.give_up(reason) from error
-                pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(n, 10)) * self.rng.uniform(0.5, 1.5)
-                self.say(f"waiting for the storage: {reason}; next try in {pause:.1f} s")
-                self.sleep(pause)
+                if not pressed():
+                    seconds = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(n, 10))
+                    seconds *= self.rng.uniform(0.5, 1.5)
+                    self.say(f"waiting for the storage: {reason}; next try in {seconds:.1f} s")
+                    self.sleep(seconds)
+                if pressed():
+                    raise self.give_up(reason, WaitInterruptedError) from error
             else:
                 if n and self.say is not None:
                     self.say("the storage answers again")
                 return result
         raise AssertionError("unreachable")
 
-    def give_up(self, reason: str) -> StorageError:
+    def give_up(self, reason: str, kind: type[StorageError] = StorageError) -> StorageError:
         """The error that ends a run; a program that only reads may try again."""
-        error = StorageError(one_line(f"{shown_address(self.address)}: {reason}"))
+        error = kind(one_line(f"{shown_address(self.address)}: {reason}"))
         if self.say is not None:
             self.given_up = error
         return error
@@ -127,11 +137,14 @@ def storage_errors() -> Iterator[None]:
 
     Raises:
         StorageError: in place of every exception that it caused; Optuna raises others while it handles one.
+        KeyboardInterrupt: Ctrl-C was pressed while the storage was waited for.
     """
     try:
         yield
     except Exception as error:
         for cause in _causes(error):
+            if isinstance(cause, WaitInterruptedError):
+                raise KeyboardInterrupt from error
             if isinstance(cause, StorageError):
                 raise cause from error
         raise
