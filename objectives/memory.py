@@ -8,10 +8,14 @@ of a stack.
 from __future__ import annotations
 
 import errno
+import mmap
 import re
 
 SHORTAGE = "not enough memory"
 """How every message about a shortage begins."""
+
+THREAD_BYTES = 2**26
+"""Room that a thread needs as it begins, with some to spare: for its stack, and for what Python keeps of it."""
 
 _WORDS = re.compile(
     r"out of memory|can(?:no|')t allocate|unable to allocate|not enough memory|failed to map segment"
@@ -48,3 +52,23 @@ def shortage_of(error: BaseException) -> str | None:
             return f"{SHORTAGE} ({details})"
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     return None
+
+
+def need_room(n_bytes: int) -> None:
+    """Checks that so much memory is there; it is asked for, not used, and given back at once.
+
+    For what must not run out of memory on its way: a thread that does so as it begins is waited for without end by
+    Python (``Thread.start``), and a library that does so as it is loaded may abort the process.
+
+    >>> need_room(2**20)
+
+    Args:
+        n_bytes: number of bytes.
+
+    Raises:
+        MemoryError: there is no such room.
+    """
+    try:
+        mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError as error:
+        raise MemoryError(f"{SHORTAGE} (no room for {n_bytes / 2**20:.0f} MiB)") from error

@@ -37,6 +37,9 @@ def add(verbs: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from mnas_moo.running.memory_limit import check_memory_limit
+
+    check_memory_limit()
     import optuna
     from rich.console import Console
     from rich.live import Live

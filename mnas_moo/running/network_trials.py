@@ -21,7 +21,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.objectives.memory import shortage_of
+from mnas_moo.objectives.memory import THREAD_BYTES, need_room, shortage_of
 from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.objectives.predictor.latency import PredictedLatency
 from mnas_moo.running import latency_sources
@@ -140,6 +140,7 @@ class NetworkTrials:
                 if time.monotonic() - began > STORED_SECONDS and len(measurements) < len(self.objectives):
                     trial.set_user_attr(MEASUREMENTS, dict(measurements))
 
+        need_room(THREAD_BYTES * max(1, len(others)))
         with ThreadPoolExecutor(max(1, len(others))) as pool:
             futures = [pool.submit(measure, name) for name in others]
             try:

@@ -19,6 +19,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from mnas_moo.objectives.memory import THREAD_BYTES, need_room
+
 WORKER = "mnas_moo:worker"
 """System attribute of a trial: the worker that measures it, and how many before it died while they measured it."""
 RENEWAL_SECONDS = 60
@@ -49,6 +51,7 @@ class Worker:
         self._ended = threading.Event()
 
     def __enter__(self) -> Worker:
+        need_room(THREAD_BYTES)
         _present.add(self._run)
         threading.Thread(target=self._renew_often, name="lease of a trial", daemon=True).start()
         return self

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from mnas_moo.objectives.host import worker
+from mnas_moo.objectives.memory import THREAD_BYTES, need_room
 
 GRACE_SECONDS = 120.0  # for the start, loading and the first runs of a large network, besides the measuring time
 
@@ -50,7 +51,9 @@ class TimingProcess:
 
         Raises:
             RuntimeError: the process ended or did not answer in time; it does not run any more then.
+            MemoryError: there is no room for the thread that ends it in time.
         """
+        need_room(THREAD_BYTES)  # a network that is trained meanwhile may have used it up
         timer = threading.Timer(timeout_seconds, self._process.kill)
         timer.daemon = True
         timer.start()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mnas_moo.objectives.formats import litert
+from mnas_moo.objectives.memory import THREAD_BYTES, need_room
 from mnas_moo.objectives.objective import JSON, DeviceError, Direction, Graph, Measurement
 from mnas_moo.objectives.phone import lock
 from mnas_moo.objectives.phone.adb import PhoneError, Server, TransientError, UnusableError
@@ -226,6 +227,7 @@ class AdbLatency:
         self._work.wait(items)
 
     def _start(self, target: Callable[[], None], name: str) -> None:
+        need_room(THREAD_BYTES)
         thread = threading.Thread(target=target, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()

@@ -5,7 +5,7 @@ import errno
 import pytest
 import torch
 
-from mnas_moo.objectives.memory import shortage_of
+from mnas_moo.objectives.memory import need_room, shortage_of
 
 TOO_MANY = 10**14
 """So many numbers fit into no memory, and their size in bytes is still a number of 64 bits."""
@@ -75,3 +75,10 @@ def test_an_error_that_hides_what_it_was_raised_in_is_itself() -> None:
     except ValueError as error:
         caught = error
     assert shortage_of(caught) is None
+
+
+def test_room_that_is_not_there_is_a_shortage() -> None:
+    need_room(2**20)
+    with pytest.raises(MemoryError) as raised:
+        need_room(2**60)
+    assert shortage_of(raised.value) == "not enough memory (no room for 1099511627776 MiB)"
