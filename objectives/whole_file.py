@@ -1,7 +1,12 @@
-"""Files that appear whole or not at all: written under another name beside the place, and then put there."""
+"""Files that appear whole or not at all: written under another name beside the place, and then put there.
+
+The other name is always the same, so that what killed processes leave is one file at most, which the next one writes
+over; a lock keeps two processes from writing there at once.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,20 +28,66 @@ def whole_file(file: str | os.PathLike[str]) -> Iterator[Path]:
         file: the file; a link stays one, and what it leads to is replaced.
 
     Yields:
-        The path to write to, hidden and with the same ending. A process that is killed leaves it behind.
+        The path to write to, with the same ending.
 
     Raises:
         OSError: it cannot be written; the file is as it was.
     """
     path = Path(os.path.realpath(file))
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    with part_of(path) as part:
+        try:
+            yield part
+            with part.open("rb+") as written:
+                os.fsync(written.fileno())  # else a crash of the machine may leave the new name with nothing in it
+            part.replace(path)
+        except OSError as error:
+            _renamed(error, part, path)
+            raise
+
+
+@contextmanager
+def part_of(path: Path) -> Iterator[Path]:
+    """A block that only one process is in at a time, with an empty file that it may move to the path.
+
+    Yields:
+        The file, hidden and with the same ending; it is removed at the end of the block where it was not moved.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    import fcntl
+
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    while True:
+        try:
+            file = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            _renamed(error, part, path)
+            raise
+        try:
+            with contextlib.suppress(OSError):  # no such locks on this file system
+                fcntl.flock(file, fcntl.LOCK_EX)  # the system frees the lock of a dead process
+            if _is(file, part):  # and was not moved by the process that had the lock
+                os.ftruncate(file, 0)
+                try:
+                    yield part
+                finally:
+                    if _is(file, part):
+                        part.unlink()
+                return
+        finally:
+            os.close(file)
+
+
+def _is(file: int, path: Path) -> bool:
+    """Whether an open file has this name."""
     try:
-        yield part
-        with part.open("rb+") as written:
-            os.fsync(written.fileno())  # else a crash of the machine may leave the new name with nothing in it
-        part.replace(path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (part, str(part)):
-            error.filename = os.fspath(file)  # the name that the user knows
-        raise
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _renamed(error: OSError, part: Path, path: Path) -> None:
+    """Lets an error name the file that the user knows."""
+    if error.filename in (part, str(part)):
+        error.filename = os.fspath(path)
