@@ -2,7 +2,8 @@
 
 A journal numbers trials and studies by the order of the lines that begin them. Where such a line is broken, all that
 follows would be taken for another trial's. So a line that refers to a trial that has not begun yet shows that a broken
-line before it began one, and a plain beginning is put in that line's place.
+line before it began one, and a plain beginning is put in that line's place. A completed trial that has lost a parameter
+is no result of any network or row: it becomes a failed one.
 """
 
 from __future__ import annotations
@@ -72,16 +73,18 @@ def repair_journal(path: Path, study_name: str, directions: Sequence[int], say: 
 
 def mended(lines: Sequence[bytes], study_name: str, directions: Sequence[int]) -> tuple[list[bytes], list[str]]:
     """The lines of a journal that can be used, and what was lost of the others."""
-    operations, lost = _numbered(lines, study_name, directions)
+    operations, broken, lost = _numbered(lines, study_name, directions)
     replay = JournalStorageReplayResult(WORKER)
     result: list[bytes] = []
     replaced: list[int] = []
+    courses: list[_Course] = []
     for number, operation, made in operations:
         op_code = operation["op_code"]
         try:
             replay.apply_logs([operation])
         except Exception as error:
             lost.append(f"line {number}: cannot be carried out ({type(error).__name__}: {error})")
+            broken.append(number)
             if op_code == JournalOperation.CREATE_TRIAL:
                 operation, made = _trial(operation.get("study_id", 0)), True
             elif op_code == JournalOperation.CREATE_STUDY:
@@ -91,6 +94,13 @@ def mended(lines: Sequence[bytes], study_name: str, directions: Sequence[int]) -
             replay.apply_logs([operation])
         if made and op_code == JournalOperation.CREATE_TRIAL:
             replaced.append(len(replay._trials) - 1)
+        if op_code == JournalOperation.CREATE_TRIAL:
+            courses.append(_Course(number))
+        elif op_code in _OF_TRIALS:
+            course = courses[operation["trial_id"]]
+            course.chosen = 0 if op_code == JournalOperation.SET_TRIAL_PARAM else course.chosen or number
+            if replay._trials[operation["trial_id"]].state == TrialState.COMPLETE:
+                course.end = len(result)
         result.append(_line(operation))
     for trial_id in replaced:
         trial = replay._trials[trial_id]
@@ -103,17 +113,68 @@ def mended(lines: Sequence[bytes], study_name: str, directions: Sequence[int]) -
             result.append(_line({"op_code": JournalOperation.SET_TRIAL_STATE_VALUES, **common, **end}))
         else:
             lost.append(f"trial {trial.number}: when it began is lost; the rest of it is kept")
+    ends: dict[int, list[bytes]] = {}
+    for trial_id, course in enumerate(courses):
+        if course.end is not None and _has_lost_a_parameter(replay, trial_id, courses, broken):
+            lost.append(f"trial {replay._trials[trial_id].number}: a parameter of it is lost, so it counts as failed")
+            failed = {**json.loads(result[course.end]), "state": TrialState.FAIL, "values": None}
+            reason = {"failure": "a parameter of it was lost in the journal"}
+            common = {"worker_id": WORKER, "trial_id": trial_id}
+            told = {"op_code": JournalOperation.SET_TRIAL_USER_ATTR, **common, "user_attr": reason}
+            ends[course.end] = [_line(told), _line(failed)]
+    result = [line for i, whole in enumerate(result) for line in ends.get(i, [whole])]
     return (result, lost) if lost else (list(lines), lost)
+
+
+@dataclass
+class _Course:
+    """Where the lines of a trial are.
+
+    Attributes:
+        begin: number of the line that begins it.
+        chosen: number of its first line after its last parameter; 0: there is none.
+        end: index, among the lines that are kept, of the one that completes it.
+    """
+
+    begin: int
+    chosen: int = 0
+    end: int | None = None
+
+    def may_have_lost(self, broken: Sequence[int]) -> bool:
+        """Whether one of the broken lines is where the trial's parameters are."""
+        return any(self.begin <= number <= self.chosen for number in broken)
+
+
+def _has_lost_a_parameter(
+    replay: JournalStorageReplayResult, trial_id: int, courses: Sequence[_Course], broken: Sequence[int]
+) -> bool:
+    """Whether a completed trial may have lost a parameter, and has fewer than all others, or there are no others."""
+    if not courses[trial_id].may_have_lost(broken):
+        return False
+    study_id = replay._trial_id_to_study_id[trial_id]
+    others = {
+        frozenset(replay._trials[other].params)
+        for other, course in enumerate(courses)
+        if course.end is not None
+        and replay._trial_id_to_study_id[other] == study_id
+        and not course.may_have_lost(broken)
+    }
+    names = frozenset(replay._trials[trial_id].params)
+    return not others or (len(others) == 1 and names < others.pop())
 
 
 def _numbered(
     lines: Sequence[bytes], study_name: str, directions: Sequence[int]
-) -> tuple[list[tuple[int, dict[str, Any], bool]], list[str]]:
-    """The operations, the numbers of their lines, and whether they were made anew: beginnings that were lost."""
+) -> tuple[list[tuple[int, dict[str, Any], bool]], list[int], list[str]]:
+    """The operations with the numbers of their lines and whether they were made anew, and what is broken.
+
+    Returns:
+        The operations; those made anew are beginnings that were lost. Numbers of the broken lines. What was lost.
+    """
     operations: list[tuple[int, dict[str, Any], bool]] = []
     lost: list[str] = []
     trials = studies = room = 0  # room: number of beginnings that can have been in the last broken line
-    place = broken = 0
+    place, broken = 0, list[int]()
     for number, line in enumerate(lines, 1):
         try:
             operation = parsed(line)
@@ -125,7 +186,8 @@ def _numbered(
                 raise ValueError("its end is missing")
         except ValueError as error:
             lost.append(f"line {number}: {len(line)} bytes ({error})")
-            place, broken, room = len(operations), number, max(1, len(line) // SHORTEST_BEGINNING)
+            broken.append(number)
+            place, room = len(operations), max(1, len(line) // SHORTEST_BEGINNING)
             continue
         missing = 0
         if op_code in _OF_TRIALS:
@@ -138,7 +200,7 @@ def _numbered(
             if missing > room:
                 lost.append(f"line {number}: refers to a trial or study that has not begun")
                 continue
-            operations[place:place] = [(broken, beginning, True)] * missing
+            operations[place:place] = [(broken[-1], beginning, True)] * missing
             room -= missing
             if op_code in _OF_TRIALS:
                 trials += missing
@@ -147,7 +209,7 @@ def _numbered(
         trials += op_code == JournalOperation.CREATE_TRIAL
         studies += op_code == JournalOperation.CREATE_STUDY
         operations.append((number, operation, False))
-    return operations, lost
+    return operations, broken, lost
 
 
 def _trial(study_id: int) -> dict[str, Any]:
