@@ -34,15 +34,16 @@ def whole_file(file: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: it cannot be written; the file is as it was.
     """
     path = Path(os.path.realpath(file))
-    with part_of(path) as part:
-        try:
+    try:
+        with part_of(path) as part:
             yield part
             with part.open("rb+") as written:
                 os.fsync(written.fileno())  # else a crash of the machine may leave the new name with nothing in it
             part.replace(path)
-        except OSError as error:
-            _renamed(error, part, path)
-            raise
+    except OSError as error:
+        if error.filename in (_part(path), str(_part(path))):
+            error.filename = os.fspath(file)  # the name that the user knows
+        raise
 
 
 @contextmanager
@@ -57,13 +58,9 @@ def part_of(path: Path) -> Iterator[Path]:
     """
     import fcntl
 
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    part = _part(path)
     while True:
-        try:
-            file = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            _renamed(error, part, path)
-            raise
+        file = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             with contextlib.suppress(OSError):  # no such locks on this file system
                 fcntl.flock(file, fcntl.LOCK_EX)  # the system frees the lock of a dead process
@@ -87,7 +84,5 @@ def _is(file: int, path: Path) -> bool:
         return False
 
 
-def _renamed(error: OSError, part: Path, path: Path) -> None:
-    """Lets an error name the file that the user knows."""
-    if error.filename in (part, str(part)):
-        error.filename = os.fspath(path)
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.part{path.suffix}")

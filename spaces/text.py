@@ -40,6 +40,11 @@ from mnas_moo.spaces.names import unknown
 from mnas_moo.spaces.operations import ACTIVATIONS
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
+MOST_CHARACTERS = 2**16
+"""Longer texts are refused unread: what a storage holds may have been written by anybody."""
+MOST_LAYERS = 1000
+
+_LONGEST_TOKEN = 200
 _ORDER = ("in", "stem", "r", "head", "drop", "fc", "act", "eps")
 _FORM = {
     "in": "in3x224x224",
@@ -87,8 +92,10 @@ def from_text(text: str) -> NetworkSpec:
     """The network that the text describes.
 
     Raises:
-        ValueError: names the token, what was got and what is allowed.
+        ValueError: names the token, what was got and what is allowed; or the text is too long.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"a network of {len(text):,} characters is too long; at most {MOST_CHARACTERS:,} are allowed")
     found: dict[str, str] = {}
     layers: list[Layer] = []
     channels, latest = 0, 0
@@ -121,6 +128,8 @@ def from_text(text: str) -> NetworkSpec:
                 )
             channels = block[0].out_channels
             layers += block
+            if len(layers) > MOST_LAYERS:
+                raise ValueError(f"token {token!r} makes {len(layers):,} layers; at most {MOST_LAYERS:,} are allowed")
     missing = [kind for kind in ("in", "stem", "fc") if kind not in found]
     if stem is None or missing:
         raise ValueError(f"network text {_short(text)!r} has no {missing[0]} token ({_FORM[missing[0]]}); add one")
@@ -154,6 +163,8 @@ def blocks_from_text(text: str) -> tuple[Layer, ...]:
 
 
 def _kind(token: str) -> str:
+    if len(token) > _LONGEST_TOKEN:
+        raise ValueError(f"token {_short(token)!r} has {len(token):,} characters; at most {_LONGEST_TOKEN} are allowed")
     match = re.match(r"(in(?=\d)|stem(?=_)|r(?=\d)|head(?=_)|drop(?=\d)|fc(?=\d)|act(?=_)|eps(?=\d))", token)
     if match is None:
         raise ValueError(f"token {token!r} is none of the network's; allowed: {', '.join(_FORM.values())}")
@@ -184,7 +195,10 @@ def _block(token: str) -> list[Layer]:
     channels = _integer(token, "i", parts["i"])
     first = _layer(token, parts, operation, channels, _skip(token, parts, _BLOCK_SKIPS))
     later = dataclasses.replace(first, in_channels=first.out_channels, stride=1)
-    return [first, *[later] * (_integer(token, "r", parts["r"]) - 1)]
+    n_layers = _integer(token, "r", parts["r"])
+    if n_layers > MOST_LAYERS:
+        raise ValueError(f"token {token!r}: part r{n_layers}: at most {MOST_LAYERS:,} layers are allowed")
+    return [first, *[later] * (n_layers - 1)]
 
 
 def _parts(token: str, required: Sequence[str], optional: Sequence[str], flags: Sequence[str] = ()) -> dict[str, str]:

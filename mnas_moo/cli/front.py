@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo.cli.verb import add_study, add_verb, study_file_of
+from mnas_moo.cli.verb import add_study, add_verb, say, study_file_of
 
 if TYPE_CHECKING:
     import optuna
@@ -48,10 +48,14 @@ def _front(arguments: argparse.Namespace) -> int:
 def print_front(study: optuna.Study, arguments: argparse.Namespace) -> None:
     """Prints the front as JSON (--json), as CSV (--csv) or as a table."""
     from mnas_moo.reports.text import front_csv, front_plot, front_records, front_table, front_trials
-    from mnas_moo.running.trials import completed_trials
+    from mnas_moo.running.trials import NETWORK, completed_trials, network_of
+    from mnas_moo.spaces.text import MOST_CHARACTERS
 
     completed = completed_trials(study)
     front = front_trials(study.directions, completed)
+    for trial in front:
+        if NETWORK in trial.user_attrs and not network_of(trial):
+            say(f"trial {trial.number}: its network is left out, as no text of up to {MOST_CHARACTERS:,} characters")
     if arguments.json:
         print(json.dumps(front_records(study, front), indent=2))
     elif getattr(arguments, "csv", False):

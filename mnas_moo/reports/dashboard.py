@@ -41,7 +41,7 @@ from mnas_moo.reports.past import history
 from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure, learning_figure
 from mnas_moo.running.identity import IDENTITY
 from mnas_moo.running.storage import open_study
-from mnas_moo.running.trials import NETWORK
+from mnas_moo.running.trials import NETWORK, network_of
 from mnas_moo.spaces.picture import picture
 from mnas_moo.spaces.text import from_text
 from mnas_moo.study_file.load import load_study_file
@@ -255,10 +255,16 @@ _OURS = re.compile(r"0-([0-9a-f]+)-([01])")  # hexadecimal, as the dashboard req
 
 
 def _with_artifacts(trial: FrozenTrial) -> FrozenTrial:
-    """The trial with the picture and text of its network as artifacts; without a network, unchanged."""
+    """The trial with the picture and text of its network as artifacts; without a network, unchanged.
+
+    A network that is too long to be one is left out: the page gets all attributes of all trials.
+    """
     if NETWORK not in trial.user_attrs:
         return trial
     shown = copy.copy(trial)
+    if not network_of(trial):
+        shown.user_attrs = {**trial.user_attrs, NETWORK: "left out: it is too long, or no text"}
+        return shown
     shown.system_attrs = dict(trial.system_attrs)
     for i, (filename, mimetype) in enumerate(_ARTIFACTS):
         identifier = f"0-{trial._trial_id:x}-{i}"
@@ -280,7 +286,7 @@ class _NetworkStore:
         if ours is None:
             return self.files.open_reader(artifact_id)
         try:
-            text = self.stored.get_trial(int(ours[1], 16)).user_attrs[NETWORK]
+            text = str(self.stored.get_trial(int(ours[1], 16)).user_attrs[NETWORK])
             content = picture(from_text(text)) if ours[2] == "0" else text + "\n"
         except (KeyError, ValueError) as error:
             raise ArtifactNotFound(f"{artifact_id}: {error}") from error

@@ -23,7 +23,7 @@ from mnas_moo.objectives.front import (
     reference_point,
 )
 from mnas_moo.objectives.objective import OBJECTIVES
-from mnas_moo.running.trials import NETWORK
+from mnas_moo.running.trials import network_of
 
 PERCENT = frozenset(info.label for info in OBJECTIVES.values() if info.unit == "fraction")
 """Labels of the objectives that are fractions, which are shown in percent."""
@@ -137,5 +137,5 @@ def history(
         numbers=tuple(trial.number for trial in finished),
         values=np.array([trial.values for trial in finished], dtype=float).reshape(-1, len(directions)),
         feasible=np.array([is_feasible(trial) for trial in finished], dtype=bool),
-        networks=tuple(str(trial.user_attrs.get(NETWORK, "")) for trial in finished),
+        networks=tuple(map(network_of, finished)),
     )

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.front import is_feasible, pareto_mask
-from mnas_moo.running.trials import NETWORK
+from mnas_moo.running.trials import NETWORK, network_of
 
 if TYPE_CHECKING:
     import optuna
@@ -41,7 +41,7 @@ def front_trials(directions: Sequence[Any], completed: Sequence[FrozenTrial]) ->
         (trial for trial, on_front in zip(feasible, mask, strict=True) if on_front),
         key=lambda trial: (sign * trial.values[0], trial.values, trial.number),
     )
-    networks = [trial.user_attrs.get(NETWORK, trial.params) for trial in front]
+    networks = [network_of(trial) or trial.params for trial in front]
     return [trial for i, trial in enumerate(front) if networks[i] not in networks[:i]]
 
 
@@ -52,7 +52,7 @@ def front_records(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[di
             "trial": trial.number,
             **dict(zip(objective_names(study), trial.values, strict=True)),
             "params": trial.params,
-            "network": trial.user_attrs.get(NETWORK, ""),
+            "network": network_of(trial),
         }
         for trial in trials
     ]
@@ -66,7 +66,7 @@ def front_csv(study: optuna.Study, trials: Sequence[FrozenTrial]) -> str:
     writer.writerow(["trial", *objective_names(study), NETWORK, *params])
     for trial in trials:
         values = [trial.params.get(name, "") for name in params]
-        writer.writerow([trial.number, *trial.values, trial.user_attrs.get(NETWORK, ""), *values])
+        writer.writerow([trial.number, *trial.values, network_of(trial), *values])
     return out.getvalue()
 
 

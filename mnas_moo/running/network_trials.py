@@ -28,7 +28,7 @@ from mnas_moo.running import latency_sources
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
 from mnas_moo.running.storage import find_study
-from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Observer
+from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Observer, network_of
 from mnas_moo.running.workers import TRIES, WORKER
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.load import load_study_file
@@ -186,14 +186,14 @@ class _Results:
             self._under_way = [number for number in new if not trials[number].state.is_finished()]
             for number in new:
                 trial = trials[number]
-                if (trial.state == TrialState.COMPLETE and {NETWORK, MEASUREMENTS} <= trial.user_attrs.keys()) or (
-                    trial.state == TrialState.FAIL
-                    and NETWORK in trial.user_attrs
-                    and trial.system_attrs.get(WORKER, {}).get("died", 0) >= TRIES
+                its_network = network_of(trial)
+                if its_network and (
+                    (trial.state == TrialState.COMPLETE and MEASUREMENTS in trial.user_attrs)
+                    or (trial.state == TrialState.FAIL and trial.system_attrs.get(WORKER, {}).get("died", 0) >= TRIES)
                 ):
-                    first = self._trials.setdefault(trial.user_attrs[NETWORK], trial)
+                    first = self._trials.setdefault(its_network, trial)
                     if number < first.number:  # it was under way when the other one was read
-                        self._trials[trial.user_attrs[NETWORK]] = trial
+                        self._trials[its_network] = trial
             return self._trials.get(network)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mnas_moo.objectives.front import is_feasible, minimised
 from mnas_moo.objectives.predictor.latency import PREDICTED
-from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, completed_trials
+from mnas_moo.running.trials import MEASUREMENTS, SAME_AS, completed_trials, network_of
 
 if TYPE_CHECKING:
     import optuna
@@ -27,6 +27,9 @@ def measured_pairs(study: optuna.Study) -> tuple[list[NetworkSpec], list[float],
 
     Returns:
         The networks, their latencies in milliseconds, and those names of devices that are stored.
+
+    Raises:
+        ValueError: a trial's network cannot be read.
     """
     from mnas_moo.spaces.text import from_text
 
@@ -34,7 +37,10 @@ def measured_pairs(study: optuna.Study) -> tuple[list[NetworkSpec], list[float],
     for trial in completed_trials(study):
         measured = trial.user_attrs.get(MEASUREMENTS, {}).get("latency_ms")
         if measured is not None and not measured.get(PREDICTED) and SAME_AS not in trial.user_attrs:
-            specs.append(from_text(trial.user_attrs[NETWORK]))
+            try:
+                specs.append(from_text(network_of(trial)))
+            except ValueError as error:
+                raise ValueError(f"trial {trial.number} of {study.study_name} has no network: {error}") from error
             latencies.append(float(measured["value"]))
             devices.add(measured.get("model") or measured.get("cpu"))
     return specs, latencies, devices - {None}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from optuna.trial import TrialState
 
 from mnas_moo.running.interrupts import Interrupts
+from mnas_moo.spaces.text import MOST_CHARACTERS
 
 if TYPE_CHECKING:
     import optuna
@@ -23,6 +24,12 @@ FAILURE = "failure"
 """Trial attribute: why the trial failed."""
 SAME_AS = "same_as"
 """Trial attribute: number of the earlier trial of the same network whose results these are."""
+
+
+def network_of(trial: FrozenTrial) -> str:
+    """The network of a trial as text; empty where it has none, or where what stands there is too long to be one."""
+    found = trial.user_attrs.get(NETWORK)
+    return found if isinstance(found, str) and len(found) <= MOST_CHARACTERS else ""
 
 
 def completed_trials(study: optuna.Study) -> list[FrozenTrial]:

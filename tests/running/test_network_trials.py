@@ -101,7 +101,7 @@ def test_what_is_wrong_with_the_data_leaves_no_storage_behind(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["counts.yaml"]
 
 
-def trial_of(network: str | None, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
+def trial_of(network: Any, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
     """A trial without parameters."""
     attributes = {} if network is None else {NETWORK: network, MEASUREMENTS: {"accuracy": {"value": 0.5}}}
     values = [0.5] if state == TrialState.COMPLETE else None
@@ -114,13 +114,14 @@ def test_results_are_those_of_the_first_completed_trial_of_a_network_whenever_it
     slow = study.ask()
     for trial in (trial_of(None), trial_of("a"), trial_of("b"), trial_of("a"), trial_of("c", TrialState.FAIL)):
         study.add_trial(trial)
+    study.add_trial(trial_of(["a"]))
     assert [getattr(results.of(study, name), "number", None) for name in "abc"] == [2, 3, None]
     slow.set_user_attr(NETWORK, "a")
     slow.set_user_attr(MEASUREMENTS, {})
     assert getattr(results.of(study, "a"), "number", None) == 2
     study.tell(slow, 0.5)
     study.add_trial(trial_of("c"))
-    assert [getattr(results.of(study, name), "number", None) for name in "abc"] == [0, 3, 6]
+    assert [getattr(results.of(study, name), "number", None) for name in "abc"] == [0, 3, 7]
 
 
 def test_each_trial_is_looked_at_once_after_it_has_finished(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,15 @@ def test_every_member_of_the_front_was_measured_and_the_device_was_spared(tmp_pa
     assert measured == pytest.approx([true_ms(spec) for spec in specs])
 
 
+@pytest.mark.parametrize("network", ["x", "x" * 10**6, ["in1x8x8"]])
+def test_a_network_that_cannot_be_read_is_named_by_its_trial(network: object) -> None:
+    study = optuna.create_study(study_name="some")
+    attributes = {"network": network, MEASUREMENTS: {"latency_ms": {"value": 1.0}}}
+    study.add_trial(optuna.trial.create_trial(value=1.0, user_attrs=attributes))
+    with pytest.raises(ValueError, match=r"trial 0 of some has no network: .{0,200}$"):
+        measured_pairs(study)
+
+
 @pytest.mark.parametrize(
     ("accuracy", "low_ms", "high_ms", "limits", "measured"),
     [

@@ -113,6 +113,10 @@ def test_what_is_left_out_has_the_stated_value() -> None:
         (f"{START} fc10 eps0", "part eps0: a number above 0"),
         (f"{START} fcten", "'fcten' is none of the network's"),
         ("in3x32x32 stem_k3_s11_o16_e6 fc10", "mbconv and e stand together"),
+        (f"{START} r1001_k3_s11_e1_i16_o16 fc10", "part r1001: at most 1,000 layers are allowed"),
+        (f"{START} {'r999_k3_s11_e1_i16_o16 ' * 2} fc10", "makes 1,998 layers; at most 1,000 are allowed"),
+        (f"{START} {'x' * 5000} fc10", "^token 'x+[.]+' has 5,000 characters; at most 200 are allowed$"),
+        ("x" * 50_000_000, "^a network of 50,000,000 characters is too long; at most 65,536 are allowed$"),
     ],
 )
 def test_errors_name_the_token_and_what_is_allowed(text: str, message: str) -> None:
