@@ -5,6 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from mnas_moo.spaces.printable import short
+
+MOST_NAMES = 50
+"""Number of allowed names that a message lists."""
+
 
 def unknown(what: str, got: object, allowed: Iterable[str]) -> ValueError:
     """The error for a name that is none of ``allowed``; the caller raises it.
@@ -18,7 +23,8 @@ def unknown(what: str, got: object, allowed: Iterable[str]) -> ValueError:
         got: the name that was given.
         allowed: all allowed names, in the order in which to show them.
     """
-    names = list(allowed)
-    near = difflib.get_close_matches(str(got).lower(), names, n=1, cutoff=0.5)
+    names = [short(name) for name in allowed]
+    near = difflib.get_close_matches(short(str(got)).lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return ValueError(f"{what} {got!r} is unknown; {hint}allowed: {', '.join(names)}")
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ValueError(f"{what} {short(repr(got))} is unknown; {hint}allowed: {', '.join(names[:MOST_NAMES])}{more}")

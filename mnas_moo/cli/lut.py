@@ -99,7 +99,7 @@ def space_of(text: str, data: str | None, plugins: Sequence[str] = ()) -> Space:
         StudyError: there is no such space or study, or a setting is refused.
     """
     from mnas_moo.running.network_trials import describe
-    from mnas_moo.study_file.document import Key, StudyError, one_line
+    from mnas_moo.study_file.document import Key, StudyError
     from mnas_moo.study_file.load import bundled, load_study_file, read_option
     from mnas_moo.study_file.network_study import NetworkStudy
     from mnas_moo.study_file.space_choice import SpaceChoice, make_space
@@ -114,7 +114,7 @@ def space_of(text: str, data: str | None, plugins: Sequence[str] = ()) -> Space:
         raise StudyError(f"--data is for the space of a study, and --space is {text}")
 
     def error(key: Key, problem: str) -> StudyError:
-        return StudyError(one_line(f"--{'.'.join(map(str, key))}{'' if problem.startswith(':') else ' '}{problem}"))
+        return StudyError(f"--{'.'.join(map(str, key))}{'' if problem.startswith(':') else ' '}{problem}")
 
     return make_space(read_option("--space", text, SpaceChoice), error, named=plugins)
 
@@ -204,7 +204,7 @@ def _import(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _measuring(stopped: str) -> Iterator[None]:
     """Adds ``stopped``, the state of the table, to the message if Ctrl-C or a lost device ends measuring early."""
-    from mnas_moo.study_file.document import StudyError, one_line, refusals
+    from mnas_moo.study_file.document import StudyError, refusals
 
     try:
         with refusals():
@@ -213,7 +213,7 @@ def _measuring(stopped: str) -> Iterator[None]:
         say(f"stopped; {stopped}")
         raise
     except RuntimeError as error:
-        raise StudyError(f"{one_line(str(error))}; {stopped}") from error
+        raise StudyError(f"{error}; {stopped}") from error
 
 
 def _visits(latency: Latency) -> int:

@@ -20,6 +20,8 @@ from mnas_moo.compare.page import page
 from mnas_moo.compare.record import Run
 from mnas_moo.compare.workers import in_processes
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.plain_json import read_json
+from mnas_moo.objectives.regular_file import check_regular
 from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.reward import MnasReward
 from mnas_moo.study_file.document import StudyError, nearest, shown
@@ -188,7 +190,7 @@ def _check_folder(order: Order, arena: Arena) -> None:
     ours = json.loads(json.dumps({"study": order.study_file.name, **arena.identity}))
     file = order.folder / IDENTITY
     try:
-        theirs = json.loads(file.read_text(encoding="utf-8"))
+        theirs = read_json(file)
     except FileNotFoundError:
         if order.folder.exists() and (not order.folder.is_dir() or any(order.folder.iterdir())):
             raise StudyError(f"{order.folder} is there and holds no comparison; name another folder") from None
@@ -196,7 +198,15 @@ def _check_folder(order: Order, arena: Arena) -> None:
         _write(file, json.dumps(ours, indent=1) + "\n")
         return
     except (OSError, ValueError) as error:
-        raise StudyError(f"{file} cannot be read: {error}") from error
+        raise StudyError(f"{file}: {getattr(error, 'strerror', None) or error}; name another folder") from error
+    if not isinstance(theirs, dict):
+        raise StudyError(f"{file} is none of a comparison; name another folder")
+    journal = order.folder / JOURNAL
+    if journal.exists():
+        try:
+            check_regular(journal)
+        except ValueError as error:
+            raise StudyError(f"{journal} {error}; name another folder") from error
     for key in {**ours, **theirs}:
         if ours.get(key) != theirs.get(key):
             what = f"{key} was {shown(theirs.get(key))} and is {shown(ours.get(key))}"

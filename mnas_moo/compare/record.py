@@ -8,11 +8,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mnas_moo.compare.contenders import Task
 from mnas_moo.compare.timed_sampler import SAMPLER_MS
 from mnas_moo.objectives.front import Floats, is_feasible
+from mnas_moo.objectives.numpy_archive import read_archive
 from mnas_moo.objectives.whole_file import whole_file
 
 Ended = Literal["trials", "time", "exhausted"]
@@ -87,12 +87,13 @@ def save(run: Run, file: Path) -> None:
 def load(file: Path) -> Run | None:
     """Reads a run; None if the file does not exist, is incomplete, or has another format."""
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            words = json.loads(str(archive["words"]))
-            if words.pop("format") != _FORMAT:
-                return None
-            return Run(**words, **{key: archive[key] for key in _ARRAYS})
-    except (FileNotFoundError, KeyError, ValueError, TypeError, zipfile.BadZipFile):
+        archive = read_archive(file)
+        words = json.loads(str(archive["words"]))
+        if words.pop("format") != _FORMAT:
+            return None
+        arrays: dict[str, Any] = {key: archive[key] for key in _ARRAYS}
+        return Run(**words, **arrays)
+    except (FileNotFoundError, KeyError, ValueError, TypeError, AttributeError):
         return None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 
+from mnas_moo.objectives.regular_file import UnfitFileError, check_regular
 from mnas_moo.running.address import shown_address, without_passwords
 from mnas_moo.running.trouble import Patience, Say, StorageError, may_pass, reason_of, trouble_of, warn
 from mnas_moo.study_file.document import nearest
@@ -107,7 +108,7 @@ def storage_file(study_file: StudyFile) -> Path | None:
     """The file of the storage, or None where it is a server.
 
     Raises:
-        StudyError: the storage is no URL, or it would keep trials in memory only.
+        StudyError: the storage is no URL, it would keep trials in memory only, or what is there is no regular file.
     """
     import sqlalchemy
 
@@ -129,7 +130,13 @@ def storage_file(study_file: StudyFile) -> Path | None:
         path = parsed.database
     if not path or path == ":memory:":
         raise study_file.error(("storage",), f"is {shown!r}, which names no file; allowed: {_ALLOWED}")
-    return Path(path)
+    file = Path(path)
+    if file.exists():
+        try:
+            check_regular(file)
+        except UnfitFileError as error:
+            raise study_file.error(("storage",), f"is {shown}, and that {error}") from error
+    return file
 
 
 def _has_tables(study_file: StudyFile, say: Say | None) -> bool:

@@ -13,9 +13,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from unicodedata import category
 
 import yaml
+
+from mnas_moo.spaces.printable import printable, unprintable
 
 Key = tuple[str | int, ...]
 """Where a value stands: the keys that lead to it."""
@@ -35,6 +36,9 @@ MAX_SHORT = 100
 class StudyError(ValueError):
     """A study cannot be run as it is written; the message is one line that says where, what and what to do."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
 
 @contextlib.contextmanager
 def refusals() -> Iterator[None]:
@@ -48,7 +52,7 @@ def refusals() -> Iterator[None]:
     except OSError as error:
         raise StudyError(f"{error.filename or 'output'}: {error.strerror or error}") from error
     except ValueError as error:
-        raise error if isinstance(error, StudyError) else StudyError(one_line(str(error))) from error
+        raise error if isinstance(error, StudyError) else StudyError(str(error)) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -60,7 +64,7 @@ class _Loader(yaml.SafeLoader):
 
     def refused(self, mark: yaml.Mark, problem: str) -> StudyError:
         """The error about what stands at a mark."""
-        return StudyError(one_line(f"{self.path}:{mark.line + 1}: {problem}"))
+        return StudyError(f"{self.path}:{mark.line + 1}: {problem}")
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """A node, refused where it has a tag or is one too many; composing is recursive, as nodes are."""
@@ -120,7 +124,7 @@ class Document:
         """The error for what is wrong at a key: `file:line: dotted.key problem`; a colon may begin the problem."""
         blank = "" if problem.startswith(":") else " "
         where = self.path if key and key[0] in self.overridden else f"{self.path}:{self.line(key)}"
-        return StudyError(one_line(f"{where}: {'.'.join(map(str, key))}{blank}{problem}"))
+        return StudyError(f"{where}: {'.'.join(map(str, key))}{blank}{problem}")
 
 
 def read_document(path: str, text: str) -> Document:
@@ -149,11 +153,11 @@ def read_document(path: str, text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else path
-        raise StudyError(one_line(f"{where}: not valid YAML: {error.problem or error.context}")) from error
+        raise StudyError(f"{where}: not valid YAML: {error.problem or error.context}") from error
     except (ValueError, OverflowError) as error:  # an escape of no character, as "\UFFFFFFFF"
         if isinstance(error, StudyError):
             raise
-        raise StudyError(one_line(f"{path}:{loader.line + 1}: not valid YAML: {error}")) from error
+        raise StudyError(f"{path}:{loader.line + 1}: not valid YAML: {error}") from error
     finally:
         loader.dispose()
     if not isinstance(data, dict):
@@ -222,8 +226,8 @@ class _Values:
         if len(node.value) > most:
             problem = f"a value has {len(node.value)} characters; at most {most} are read"
             raise self._loader.refused(node.start_mark, problem)
-        wrong = next((sign for sign in node.value if sign not in "\t\n" and category(sign) in ("Cc", "Cs")), None)
-        if wrong is not None:  # a terminal obeys the first kind, and the second cannot be printed
+        wrong = unprintable(node.value)
+        if wrong is not None:
             raise self._loader.refused(node.start_mark, f"not valid YAML: a control character, {wrong!r}")
         try:
             return self._loader.construct_object(node)
@@ -241,8 +245,8 @@ def shown(value: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with every run of white space one blank."""
-    return " ".join(text.split())
+    """The text with every run of white space one blank, and without characters that must not be shown as they are."""
+    return printable(" ".join(text.split()))
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

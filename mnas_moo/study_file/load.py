@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mnas_moo.study_file.document import MAX_BYTES, Document, Key, StudyError, nearest, one_line, read_document
+from mnas_moo.objectives.regular_file import UnfitFileError, read_regular
+from mnas_moo.study_file.document import MAX_BYTES, Document, Key, StudyError, nearest, read_document
 from mnas_moo.study_file.measuring import Measured
 from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.study_file.parts import first_complaint
@@ -117,27 +118,21 @@ def _kind(values: Mapping[str, Any]) -> type[StudyFile]:
 def _read(name: str) -> Document:
     path = Path(name)
     try:
-        if path.is_file():
-            with path.open("rb") as stream:
-                content = stream.read(MAX_BYTES + 1)
-            if len(content) > MAX_BYTES:
-                raise StudyError(f"{name}: the file is longer than {MAX_BYTES} bytes, too long for a study file")
-            return read_document(name, content.decode("utf-8"))
-        if path.is_dir():
-            raise StudyError(f"{name}: this is a folder; a study file is a YAML file in it")
         if path.exists():
-            raise StudyError(f"{name}: this is no regular file, but a device, pipe or socket")
+            return read_document(name, read_regular(path, MAX_BYTES).decode("utf-8"))
         if name in bundled():
             entry = resources.files("mnas_moo.studies").joinpath(f"{name}.yaml")
             return read_document(f"{name}.yaml", entry.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise StudyError(f"{name}: not text in UTF-8 ({error.reason} at byte {error.start})") from error
+    except UnfitFileError as error:
+        raise StudyError(f"{name}: {error}; name a study file, which is text in YAML") from error
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL
         if isinstance(error, StudyError):
             raise
-        raise StudyError(one_line(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}")) from error
+        raise StudyError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     guess = nearest(path.stem, bundled()).replace("allowed:", "bundled:")
-    raise StudyError(one_line(f"{name}: there is no such file, and no bundled study of that name{guess}"))
+    raise StudyError(f"{name}: there is no such file, and no bundled study of that name{guess}")
 
 
 class _Option(Document):
@@ -146,7 +141,7 @@ class _Option(Document):
     def error(self, key: Key, problem: str) -> StudyError:
         """The error for what is wrong at a key: `--option: dotted.key problem`."""
         blank = "" if problem.startswith(":") or not key else " "
-        return StudyError(one_line(f"{self.path}: {'.'.join(map(str, key))}{blank}{problem}"))
+        return StudyError(f"{self.path}: {'.'.join(map(str, key))}{blank}{problem}")
 
 
 def read_option(option: str, text: str, kind: type[_Model]) -> _Model:

@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
 from mnas_moo.objectives.objective import Direction
-from mnas_moo.study_file.document import one_line, shown
+from mnas_moo.study_file.document import shown
 from mnas_moo.study_file.parts import Part
 from mnas_moo.study_file.study import StudyFile
 
@@ -142,7 +142,7 @@ class TabularStudy(StudyFile):
         return folder
 
     def _blame(self, error: Exception) -> StudyError:
-        text = one_line(str(error))
+        text = str(error)
         guilty = [name for name in self.constraints if repr(name) in text]
         where: Key = ("constraints", guilty[0]) if guilty else ("table",)
         return self.error(where, f": {text}")

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from mnas_moo import spaces
-from mnas_moo.objectives.lookup.plain_json import read_json
 from mnas_moo.objectives.objective import JSON, Measurement
+from mnas_moo.objectives.plain_json import read_json
+from mnas_moo.objectives.regular_file import UnfitFileError
 from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.spaces.fragment import fragments
 from mnas_moo.spaces.names import unknown
@@ -250,6 +251,8 @@ class LookupTable:
             ) from None
         except OSError as error:
             raise ValueError(f"{file}: {error.strerror or error}; name a lookup table") from error
+        except UnfitFileError as error:
+            raise ValueError(f"{file}: {error}; name a lookup table") from error
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from None
 

@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import itertools
 import os
 import re
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mnas_moo.objectives.lookup.lookup_table import Correction, Entry, LookupTable, Place, now
+from mnas_moo.objectives.numpy_archive import MAX_BYTES, read_archive
 from mnas_moo.objectives.objective import JSON
+from mnas_moo.objectives.regular_file import read_regular
 from mnas_moo.spaces import network
 from mnas_moo.spaces.fragment import fragments
 from mnas_moo.spaces.names import unknown
@@ -64,11 +65,11 @@ def import_table(
     if device is not None and device not in devices:
         raise unknown(f"table {kind!r}: device", device, devices)
     path = Path(folder, name)
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file; name the folder that has {name}")
     try:
         table = read(path, device or devices[0])
-    except (KeyError, IndexError, TypeError, ValueError, OSError, zipfile.BadZipFile, EOFError, csv.Error) as error:
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no such file; name the folder that has {name}") from None
+    except (KeyError, IndexError, TypeError, ValueError, OSError, csv.Error) as error:
         why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise ValueError(f"{path}: is not the published table {kind!r}: {why}") from error
     table.save(file)
@@ -76,7 +77,7 @@ def import_table(
 
 
 def _fbnet(path: Path, device: str) -> LookupTable:
-    data = _archive(path)
+    data = read_archive(path)
     names = tuple(map(str, data["op_names"]))
     table = LookupTable(
         {"backend": "published", "model": device},
@@ -94,7 +95,7 @@ def _fbnet(path: Path, device: str) -> LookupTable:
 
 
 def _tunas(path: Path, device: str) -> LookupTable:
-    data = _archive(path)
+    data = read_archive(path)
     rest = tuple(map(str, data["op_names"]))
     names = [tuple(map(str, data["sepconv_op_names"])), *[rest] * (len(data["lut_ms"]) - 1)]
     table = LookupTable(
@@ -114,8 +115,8 @@ def _tunas(path: Path, device: str) -> LookupTable:
 
 
 def _proxylessnas(path: Path, device: str) -> LookupTable:
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = [(row["op"], float(row["mean_ms"]), int(row["count"])) for row in csv.DictReader(stream)]
+    stream = io.StringIO(read_regular(path, MAX_BYTES).decode("utf-8"), newline="")
+    rows = [(row["op"], float(row["mean_ms"]), int(row["count"])) for row in csv.DictReader(stream)]
     entries: dict[str, Entry] = {}
     after: dict[str, tuple[list[int], float]] = {}  # what follows the layers, which is one part with us
     for op, ms, count in rows:
@@ -164,11 +165,6 @@ def _proxylessnas_networks() -> Iterator[NetworkSpec]:
             layers += [Layer("mbconv", outputs, outputs, kernel, 1, expansion)] * (length - 1)
         stem = Layer("conv", 3, 32, 3, 2, skip="none")
         yield NetworkSpec((3, 224, 224), stem, tuple(layers), 1280, 1000, activation=_ACTIVATION)
-
-
-def _archive(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 KINDS: dict[str, tuple[str, Callable[[Path, str], LookupTable], tuple[str, ...]]] = {

@@ -16,8 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mnas_moo.objectives.regular_file import UnfitFileError, read_regular
+
 PLACE = "/data/local/tmp/benchmark_model"
 """Where its makers' guide puts it on a phone, and where it is looked for."""
+
+MAX_PROGRAM_BYTES = 1_000_000_000
+"""Size of a program; builds with all of TensorFlow's operations have some 200 MB."""
 
 _URLS = {
     "arm64-v8a": "https://storage.googleapis.com/litert/binaries/latest/android_arm64/benchmark_model",
@@ -130,7 +135,9 @@ def read_program(path: Path) -> bytes:
         ValueError: it cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path, MAX_PROGRAM_BYTES)
+    except UnfitFileError as error:
+        raise ValueError(f"benchmark_model {str(path)!r} {error}; it is the path of a program for the phone") from error
     except OSError as error:
         raise ValueError(
             f"benchmark_model is {str(path)!r}, which cannot be read ({error.strerror}); it is the path of a "

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from mnas_moo.objectives.front import Floats
+from mnas_moo.objectives.numpy_archive import read_archive
 from mnas_moo.objectives.objective import Direction
 
 FILES = {
@@ -25,13 +25,12 @@ def load(folder: Path, file: str) -> dict[str, npt.NDArray[Any]]:
     """The arrays of an archive by name.
 
     Raises:
-        ValueError: it is not in the folder.
+        ValueError: it is not in the folder, or is no archive.
     """
-    path = folder / file
-    if not path.is_file():
-        raise ValueError(f"{folder} has no {file}; give the folder that holds the tables")
-    with np.load(path, allow_pickle=False) as archive:
-        return dict(archive)
+    try:
+        return read_archive(folder / file)
+    except FileNotFoundError:
+        raise ValueError(f"{folder} has no {file}; give the folder that holds the tables") from None
 
 
 def accuracy_of(percent: npt.NDArray[Any]) -> Floats:

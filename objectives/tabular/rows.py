@@ -8,6 +8,7 @@ benchmark after Eggensperger et al. 2015); its out-of-bag error says how accurat
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.front import Floats
 from mnas_moo.objectives.objective import Direction
+from mnas_moo.objectives.regular_file import UnfitFileError, read_regular
 from mnas_moo.objectives.tabular.problem import (
     Bounds,
     FailedTrialError,
@@ -29,6 +31,7 @@ from mnas_moo.objectives.tabular.problem import (
     judged,
 )
 from mnas_moo.spaces.names import unknown
+from mnas_moo.spaces.printable import short, unprintable
 
 FEW = 12
 """A column with at most so many different numbers is categorical, unless they are an even grid."""
@@ -37,6 +40,17 @@ LOG_RATIO = 100
 ROWS_TO_FIT = 20
 """A forest needs so many finished rows."""
 TREES = 100
+MAX_BYTES = 100_000_000
+"""Size of a file."""
+MAX_ROWS = 1_000_000
+"""Number of rows; a Parquet file of a few kilobytes can have billions."""
+MAX_COLUMNS = 10_000
+MAX_TEXT = 200
+"""Length of a word, and of a column's name."""
+MAX_WORDS = 1000
+"""Number of different words of a parameter."""
+LARGEST = 2**53
+"""Whole numbers up to this one are exact as floats, which is how the search sees them."""
 MISSING = ("", "nan", "none", "null", "na", "n/a")
 """Contents of a CSV cell that mean "no value", in small letters."""
 
@@ -278,46 +292,76 @@ Locate = Callable[[int], str]
 
 def _read(path: Path, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], Locate]:
     """The wanted columns, cells without a value as None."""
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
+    try:
+        content = read_regular(path, MAX_BYTES)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnfitFileError as error:
+        raise ValueError(f"{path}: {error}; name a table, .csv or .parquet") from error
     if path.suffix.lower() == ".csv":
-        columns, locate = _read_csv(path, wanted)
+        columns, locate = _read_csv(path, content, wanted)
     elif path.suffix.lower() in (".parquet", ".pq"):
-        columns, locate = _read_parquet(path, wanted), lambda row: f"{path}: row {row + 1}"
+        columns, locate = _read_parquet(path, content, wanted), lambda row: f"{path}: row {row + 1}"
     else:
         raise ValueError(f"{path}: neither .csv nor .parquet, which a table must be")
     if not columns[wanted[0]]:
         raise ValueError(f"{path}: the table has columns and no rows")
+    for name, cells in columns.items():
+        for row, cell in enumerate(cells):
+            if isinstance(cell, str):
+                _check_text(locate(row), name, cell)
     return columns, locate
 
 
-def _read_csv(path: Path, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], Locate]:
-    rows, lines = [], []
+def _check_text(where: str, name: str, text: str) -> None:
+    """Checks a name or word, which will be shown and stored."""
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"{where}: {name} has {len(text)} characters; at most {MAX_TEXT} are read")
+    sign = unprintable(text)
+    if sign is not None:
+        raise ValueError(f"{where}: {name} has a control character, {sign!r}")
+
+
+def _check_header(where: str, header: Sequence[str], wanted: Sequence[str]) -> None:
+    if len(header) > MAX_COLUMNS:
+        raise ValueError(f"{where}: {len(header)} columns; at most {MAX_COLUMNS} are read")
+    for number, name in enumerate(header, start=1):
+        _check_text(where, f"the name of column {number}", name)
+    for name in wanted:
+        if name not in header:
+            raise unknown(f"{where}: column", name, header)
+        if header.count(name) > 1:
+            raise ValueError(f"{where}: column {name!r} is there {header.count(name)} times; give it one")
+
+
+def _read_csv(path: Path, content: bytes, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], Locate]:
+    cells: list[list[str]] = [[] for _ in wanted]
+    lines: list[int] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, None)
-            if not header:
-                raise ValueError(f"{path}: the file is empty; its first line must name the columns")
-            for row in reader:
-                if not row:
-                    continue
-                if len(row) != len(header):
-                    where = f"{path}:{reader.line_num}"
-                    raise ValueError(f"{where}: {len(row)} cells, and the header names {len(header)} columns")
-                rows.append(row)
-                lines.append(reader.line_num)
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        header = [name.strip() for name in next(reader, ())]
+        if not header:
+            raise ValueError(f"{path}: the file is empty; its first line must name the columns")
+        _check_header(str(path), header, wanted)
+        places = [header.index(name) for name in wanted]
+        for row in reader:
+            if not row:
+                continue
+            where = f"{path}:{reader.line_num}"
+            if len(row) != len(header):
+                raise ValueError(f"{where}: {len(row)} cells, and the header names {len(header)} columns")
+            if len(lines) == MAX_ROWS:
+                raise ValueError(f"{where}: more than {MAX_ROWS} rows, which are not read")
+            for column, place in zip(cells, places, strict=True):
+                column.append(row[place].strip())
+            lines.append(reader.line_num)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not text in UTF-8 ({error.reason} at byte {error.start})") from error
     except csv.Error as error:
         raise ValueError(f"{path}:{reader.line_num}: not valid CSV: {error}") from error
-    header = [name.strip() for name in header]
-    for name in wanted:
-        if name not in header:
-            raise unknown(f"{path}: column", name, header)
-        if header.count(name) > 1:
-            raise ValueError(f"{path}: column {name!r} is there {header.count(name)} times; give it one")
-    columns = {name: _typed([row[header.index(name)].strip() for row in rows]) for name in wanted}
+    columns = {name: _typed(column) for name, column in zip(wanted, cells, strict=True)}
     return columns, lambda row: f"{path}:{lines[row]}"
 
 
@@ -333,17 +377,19 @@ def _typed(cells: Sequence[str]) -> list[Any]:
     return list(given)
 
 
-def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
-    parquet = require("pyarrow.parquet", extra="tables")
+def _read_parquet(path: Path, content: bytes, wanted: Sequence[str]) -> dict[str, list[Any]]:
+    arrow, parquet = require("pyarrow", extra="tables"), require("pyarrow.parquet", extra="tables")
     try:
-        names = parquet.read_schema(path).names
-        for name in wanted:
-            if name not in names:
-                raise unknown(f"{path}: column", name, names)
-        found: dict[str, list[Any]] = parquet.read_table(path, columns=list(wanted)).to_pydict()
-    except (OSError, require("pyarrow", extra="tables").ArrowException) as error:
-        if isinstance(error, ValueError) and str(error).startswith(str(path)):
-            raise
+        file = parquet.ParquetFile(arrow.BufferReader(content))
+        names, rows = file.schema_arrow.names, file.metadata.num_rows
+    except (OSError, arrow.ArrowException) as error:
+        raise ValueError(f"{path}: not valid Parquet: {error}") from error
+    if rows > MAX_ROWS:
+        raise ValueError(f"{path}: {rows} rows; at most {MAX_ROWS} are read")
+    _check_header(str(path), names, wanted)
+    try:
+        found: dict[str, list[Any]] = file.read(columns=list(wanted)).to_pydict()
+    except (OSError, arrow.ArrowException) as error:
         raise ValueError(f"{path}: not valid Parquet: {error}") from error
     return {name: [None if cell != cell else cell for cell in cells] for name, cells in found.items()}  # NaN != NaN
 
@@ -354,8 +400,8 @@ def _floats(name: str, cells: Sequence[Any], locate: Locate) -> Floats:
     for row, cell in enumerate(cells):
         try:
             numbers[row] = np.nan if cell is None else float(cell)
-        except (TypeError, ValueError):
-            raise ValueError(f"{locate(row)}: {name} is {cell!r}, which is no number") from None
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"{locate(row)}: {name} is {short(repr(cell))}, which is no number") from None
     return numbers
 
 
@@ -365,12 +411,15 @@ def _distribution(name: str, cells: Sequence[Any], locate: Locate) -> BaseDistri
         if cell is None:
             raise ValueError(f"{locate(row)}: parameter {name} has no value; every row needs one")
         if not isinstance(cell, bool | int | float | str) or (isinstance(cell, float) and not math.isfinite(cell)):
-            raise ValueError(
-                f"{locate(row)}: parameter {name} is {cell!r}; allowed: words, finite numbers, true, false"
-            )
+            found = short(repr(cell))
+            raise ValueError(f"{locate(row)}: parameter {name} is {found}; allowed: words, finite numbers, true, false")
+        if isinstance(cell, int) and abs(cell) > LARGEST:
+            raise ValueError(f"{locate(row)}: parameter {name} is a whole number beyond {LARGEST}")
     values = sorted(set(cells), key=lambda cell: (isinstance(cell, str), cell))
     low, high = values[0], values[-1]
     if isinstance(high, str) or isinstance(low, bool) or len(values) == 1:
+        if len(values) > MAX_WORDS:
+            raise ValueError(f"{locate(0)}: parameter {name} has {len(values)} different words; at most {MAX_WORDS}")
         return CategoricalDistribution(values)
     log = low > 0 and high >= LOG_RATIO * low
     if all(isinstance(value, int) for value in values):

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.regular_file import UnfitFileError, open_regular
 from mnas_moo.objectives.training.image_cache import Pixels, cached
 from mnas_moo.objectives.training.image_files import SUFFIXES, listed, opened, without_pillows_warnings
 from mnas_moo.objectives.training.settings import HOLDOUT
@@ -36,6 +37,8 @@ FORMAT_VERSION = 1
 MIN_RESOLUTION = 8
 OTHER_PARTS = {"test", "val", "valid", "validation"}
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR10_BYTES = 40_000_000
+"""Upper limit of the size of CIFAR-10's files, of which most have 31 MB."""
 STATISTICS_IMAGES = 10_000
 
 
@@ -214,6 +217,13 @@ class _Cifar10:
 
     def read(self, resolution: int, cache: Path | None) -> tuple[Pixels, npt.NDArray[np.int64]]:
         datasets = require("torchvision.datasets", extra="data")
+        for file in (self.path / "cifar-10-batches-py").iterdir():
+            try:
+                with open_regular(file, CIFAR10_BYTES):  # before checksums are computed of whole files
+                    pass
+            except (OSError, UnfitFileError) as error:
+                reason = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else error
+                raise ValueError(f"data: {file} {reason}; replace or remove it") from error
         try:
             cifar10 = datasets.CIFAR10(str(self.path), train=True, download=False)
         except RuntimeError as error:

@@ -1,15 +1,13 @@
 """Files of images that may come from anybody: which of them are read, and how far a file is believed.
 
-Only regular files are opened: reading from a FIFO or a device may never end. A file's size is known before it is read,
-and its number of pixels before they are decoded: a few kilobytes can be the picture of gigabytes. Only the decoders of
-the formats that a name may stand for are used: Pillow chooses among all of its decoders by a file's content, and the
-one of PostScript starts a program.
+Only regular files are opened, and an image's number of pixels is known before they are decoded: a few kilobytes can be
+the picture of gigabytes. Only the decoders of the formats that a name may stand for are used: Pillow chooses among all
+of its decoders by a file's content, and the one of PostScript starts a program.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from typing import Any
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.memory import shortage_of
+from mnas_moo.objectives.regular_file import UnfitFileError, check_regular, open_regular
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
@@ -53,15 +52,24 @@ def listed(folder: Path) -> tuple[list[Path], int]:
                         pass
                     elif entry.name[0] == "." or not entry.name.lower().endswith(SUFFIXES):
                         ignored += 1
-                    elif entry.is_file(follow_symlinks=False) or Path(entry.path).is_file():
-                        files.append(Path(entry.path))
                     else:
-                        raise ValueError(f"data: {entry.path} is {_kind(entry.path)}; replace or remove it")
+                        if not entry.is_file(follow_symlinks=False):
+                            _check(entry.path)
+                        files.append(Path(entry.path))
         except OSError as error:
             raise ValueError(
                 f"data: {error.filename or folder} cannot be read ({error.strerror}); the images under it are needed"
             ) from error
     return sorted(files), ignored
+
+
+def _check(path: str) -> None:
+    try:
+        check_regular(path)
+    except UnfitFileError as error:
+        raise ValueError(f"data: {path} {error}; replace or remove it") from error
+    except OSError as error:
+        raise ValueError(f"data: {path} cannot be read ({error.strerror}); replace or remove it") from error
 
 
 @contextmanager
@@ -75,10 +83,10 @@ def opened(file: Path) -> Iterator[Any]:
     """
     image = require("PIL.Image", extra="data")
     try:
-        with _regular(file) as stream, image.open(stream, formats=FORMATS) as picture:
+        with open_regular(file, MAX_BYTES) as stream, image.open(stream, formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
-                raise _TooLargeError(f"{width} x {height} pixels, and at most {MAX_PIXELS} are decoded")
+                raise UnfitFileError(f"is too large ({width} x {height} pixels; at most {MAX_PIXELS} are decoded)")
             yield picture
     # The decoders raise whatever a damaged file makes them run into: also struct.error, IndexError, zlib.error.
     except Exception as error:
@@ -87,9 +95,9 @@ def opened(file: Path) -> Iterator[Any]:
         if isinstance(error, OSError) and error.errno is not None:
             raise ValueError(f"data: {file} cannot be read ({error.strerror}); replace or remove it") from error
         if isinstance(error, image.DecompressionBombWarning | image.DecompressionBombError):
-            error = _TooLargeError(f"more than {MAX_PIXELS} pixels, which are not decoded")
-        if isinstance(error, _TooLargeError):
-            raise ValueError(f"data: {file} is too large ({error}); replace or remove it") from error
+            error = UnfitFileError(f"is too large (at most {MAX_PIXELS} pixels are decoded)")
+        if isinstance(error, UnfitFileError):
+            raise ValueError(f"data: {file} {error}; replace or remove it") from error
         if isinstance(error, image.UnidentifiedImageError):
             error = ValueError(f"not in one of the formats {', '.join(FORMATS)}")
         reason = str(error) or type(error).__name__
@@ -106,40 +114,3 @@ def without_pillows_warnings() -> Iterator[None]:
         warnings.filterwarnings("ignore", module=r"PIL\.")
         warnings.simplefilter("error", require("PIL.Image", extra="data").DecompressionBombWarning)
         yield
-
-
-class _TooLargeError(Exception):
-    """A file has too many bytes or an image too many pixels."""
-
-
-@contextmanager
-def _regular(file: Path) -> Iterator[Any]:
-    """The bytes of a regular file.
-
-    Raises:
-        OSError: it cannot be opened.
-        _TooLargeError: it has too many bytes.
-        ValueError: it is no regular file.
-    """
-    if not stat.S_ISREG(file.stat().st_mode):  # before it is opened: opening alone may set a device going
-        raise ValueError(_kind(file))
-    # Without waiting, should a FIFO have taken the file's place meanwhile: that is seen next.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(file, flags), "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(_kind(file))
-        if status.st_size > MAX_BYTES:
-            raise _TooLargeError(f"{status.st_size} bytes, and at most {MAX_BYTES} are read")
-        yield stream
-
-
-def _kind(path: str | Path) -> str:
-    """What a path is that is no regular file, in words."""
-    try:
-        mode = Path(path).stat().st_mode
-    except OSError as error:
-        return f"a link to what cannot be read ({error.strerror})"
-    kinds = ((stat.S_ISFIFO, "FIFO"), (stat.S_ISSOCK, "socket"), (stat.S_ISDIR, "folder"))
-    what = next((name for is_kind, name in kinds if is_kind(mode)), "device")
-    return f"a {what}, no image file"

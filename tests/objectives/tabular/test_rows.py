@@ -265,6 +265,6 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: 
 
     path = write_parquet(tmp_path, past_trials(30))
     monkeypatch.setattr(module, "require", missing)
-    with pytest.raises(MissingExtraError, match=r"pyarrow.parquet: mnas-moo\[tables\]"):
+    with pytest.raises(MissingExtraError, match=r"pyarrow: mnas-moo\[tables\]"):
         read_trials(path)
     assert read(tmp_path).measure({"width": 16, "act": "relu"}) == {"accuracy": 0.70, "latency_ms": 1.0}

@@ -76,7 +76,7 @@ def test_a_fifo_among_the_images_ends_a_run_with_one_line_and_status_2(
     done = run(tmp_path_factory.mktemp("run"), folder)
     (line,) = done.stderr.splitlines()
     assert line.startswith("mnas-moo: s.yaml:4: data: ")
-    assert f"{folder}/b/1.jpg is a FIFO, no image file; replace or remove it" in line
+    assert f"{folder}/b/1.jpg is a FIFO, no regular file; replace or remove it" in line
     assert done.returncode == 2
 
 
@@ -93,21 +93,8 @@ def test_what_is_no_regular_file_is_named_and_not_opened(folder: Path, kind: str
             os.chdir(where)
     else:
         path.symlink_to("/dev/zero")
-    assert complaint(folder) == f"data: {path} is a {kind}, no image file; replace or remove it"
-    with pytest.raises(ValueError, match=f"a {kind}, no image file"), opened(path):
-        pass
-
-
-def test_a_fifo_that_takes_the_place_of_an_image_is_not_waited_for(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = folder / "a" / "0.png"
-    regular = path.stat()
-    path.unlink()
-    os.mkfifo(path)
-    monkeypatch.setattr(Path, "stat", lambda self: regular)
-    monkeypatch.setattr(image_files, "_kind", lambda path: "a FIFO, seen after it was opened")
-    with pytest.raises(ValueError, match="seen after it was opened"), opened(path):
+    assert complaint(folder) == f"data: {path} is a {kind}, no regular file; replace or remove it"
+    with pytest.raises(ValueError, match=f"a {kind}, no regular file"), opened(path):
         pass
 
 
@@ -130,7 +117,7 @@ def test_links_to_files_are_read_and_links_to_folders_are_not_followed(folder: P
 @pytest.mark.parametrize(("target", "why"), [("nowhere", "No such file"), ("x.jpg", "Too many levels")])
 def test_a_link_to_nothing_is_named(folder: Path, target: str, why: str) -> None:
     (folder / "a" / "x.jpg").symlink_to(folder / "a" / target)
-    assert f"data: {folder}/a/x.jpg is a link to what cannot be read ({why}" in complaint(folder)
+    assert f"data: {folder}/a/x.jpg cannot be read ({why}" in complaint(folder)
 
 
 @pytest.mark.parametrize("target", [".", ".."])
@@ -155,7 +142,7 @@ def test_more_pixels_are_refused_also_where_pillow_was_told_to_allow_them(
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     bomb(folder / "b" / "1.png", 60_000, 60_000)
-    assert "b/1.png is too large (60000 x 60000 pixels, and at most 89478485 are decoded)" in complaint(folder)
+    assert "b/1.png is too large (60000 x 60000 pixels; at most 89478485 are decoded)" in complaint(folder)
 
 
 def test_as_many_pixels_as_allowed_are_begun_to_be_decoded(folder: Path) -> None:
@@ -165,7 +152,7 @@ def test_as_many_pixels_as_allowed_are_begun_to_be_decoded(folder: Path) -> None
 
 def test_a_file_of_too_many_bytes_is_not_read(folder: Path) -> None:
     os.truncate(folder / "b" / "1.png", MAX_BYTES + 1)
-    assert "b/1.png is too large (100000001 bytes, and at most 100000000 are read)" in complaint(folder)
+    assert "b/1.png is too large (100000001 bytes; at most 100000000 bytes are read)" in complaint(folder)
     os.truncate(folder / "b" / "1.png", MAX_BYTES)  # what follows the end of the image is not looked at
     assert len(load_data(folder, 8).images) == 6
 
