@@ -55,8 +55,10 @@ def _devices(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([dataclasses.asdict(phone) for phone in found], indent=2))
     elif found:
+        from mnas_moo.spaces.printable import printable
+
         for phone in found:
-            print("\n".join(_in_words(phone)))
+            print("\n".join(map(printable, _in_words(phone))))
     else:
         say(
             "no phone is connected: enable USB debugging on one, plug it in and confirm its dialog (docs/phones.md); "

@@ -50,9 +50,11 @@ def _learning(arguments: argparse.Namespace) -> int:
         return 0
     from rich.console import Console
 
+    from mnas_moo.reports.text import words
+
     console = Console()
     for table in tables:
         console.print(table)
     for sentence in advice(learning):
-        console.print(sentence)
+        console.print(words(sentence))
     return 0

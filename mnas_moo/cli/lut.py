@@ -162,6 +162,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from mnas_moo.objectives.lookup.check import check
     from mnas_moo.objectives.lookup.lookup_table import LookupTable
     from mnas_moo.objectives.lookup.plot import SUFFIXES, save_plot
+    from mnas_moo.spaces.printable import printable
     from mnas_moo.study_file.document import StudyError, refusals
 
     if arguments.plot and Path(arguments.plot).suffix.lower() not in SUFFIXES:  # not after minutes of measuring
@@ -175,7 +176,7 @@ def _check(arguments: argparse.Namespace) -> int:
         report = check(
             arguments.table, space, latency, arguments.networks, arguments.seed, visits=visits, progress=progress
         )
-    print(json.dumps(report.figures, indent=2) if arguments.json else "\n".join(report.lines))
+    print(json.dumps(report.figures, indent=2) if arguments.json else "\n".join(map(printable, report.lines)))
     if arguments.plot:
         with refusals():
             save_plot(report, str(table.device["model"]), arguments.plot)

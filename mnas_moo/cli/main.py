@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mnas_moo.objectives.memory import shortage_of
     from mnas_moo.objectives.objective import DeviceError
     from mnas_moo.running.address import without_passwords
-    from mnas_moo.study_file.document import StudyError
+    from mnas_moo.study_file.document import StudyError, one_line
 
     try:
         return int(arguments.run(arguments))
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if shortage:
             print(f"mnas-moo: {shortage}; free some, or raise the limit of this process", file=sys.stderr)
         elif isinstance(error, StudyError | MissingExtraError | DeviceError):
-            print(f"mnas-moo: {without_passwords(str(error))}", file=sys.stderr)
+            print(f"mnas-moo: {one_line(without_passwords(str(error)))}", file=sys.stderr)
         else:
             raise
         return 2

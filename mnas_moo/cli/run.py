@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from mnas_moo.cli.front import print_front
-from mnas_moo.cli.verb import add_plugins, add_study, add_verb, command, study_file_of
+from mnas_moo.cli.verb import add_plugins, add_study, add_verb, command, say, study_file_of
 
 
 def add(verbs: Any) -> None:
@@ -69,7 +69,7 @@ def _run(arguments: argparse.Namespace) -> int:
             study = run_study(study_file, observer=progress)
         except TrialFailuresError as error:
             stack.close()
-            print(f"mnas-moo: {without_passwords(str(error), study_file.storage)}", file=sys.stderr)
+            say(f"mnas-moo: {without_passwords(str(error), study_file.storage)}")
             return 1
         except (KeyboardInterrupt, DeviceError, StorageError):
             stack.close()

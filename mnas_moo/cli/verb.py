@@ -90,4 +90,6 @@ def command(verb: str, arguments: argparse.Namespace) -> str:
 
 def say(line: str) -> None:
     """Prints a line on standard error and flushes it."""
-    print(line, file=sys.stderr, flush=True)
+    from mnas_moo.spaces.printable import printable
+
+    print(printable(line), file=sys.stderr, flush=True)

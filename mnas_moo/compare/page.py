@@ -207,8 +207,8 @@ def _fronts(found: Mapping[str, Any]) -> str:
         labels = [label_of(name) for name in (names[first], names[second])]
         for update, label, of in ((figure.update_yaxes, labels[0], first), (figure.update_xaxes, labels[1], second)):
             percent = ".3~%" if label in PERCENT else None
-            update(title_text=label, tickformat=percent, range=_view(found, of))
-        figure.update_layout(title=f"{labels[0]} against {labels[1]}")
+            update(title_text=html.escape(label, quote=False), tickformat=percent, range=_view(found, of))
+        figure.update_layout(title=html.escape(f"{labels[0]} against {labels[1]}", quote=False))
         figures.append(_plot(found, figure))
     what = "Points: the front of all seeds together."
     what += " Line: what half of the seeds attain." if len(names) == 2 else " Each plot shows two objectives of it."

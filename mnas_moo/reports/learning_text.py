@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnas_moo.reports.learning import SOURCES, UPDATES, WINDOW, Learning, Update
-from mnas_moo.reports.text import figure
+from mnas_moo.reports.text import figure, words
 
 # Limits beyond which ``advice`` says something.
 KL = 0.05
@@ -64,7 +64,7 @@ def learning_tables(learning: Learning) -> list[Any]:
             quality = last.model[m]
             inside = _inside(learning, m)
             model.add_row(
-                name,
+                words(name),
                 _number(quality["r2"]),
                 "" if quality["error"] is None else figure(name, quality["error"]),
                 _number(quality["tau"]),

@@ -1,12 +1,17 @@
-"""The note with which the dashboard explains a study: what is searched, what is optimised, how to read the plots."""
+"""The note with which the dashboard explains a study: what is searched, what is optimised, how to read the plots.
+
+The dashboard reads Markdown, and HTML in it. Names come from a study file or a storage, and are shown as they are.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from mnas_moo.objectives.objective import OBJECTIVES
 from mnas_moo.reports.past import History, label_of
+from mnas_moo.spaces.printable import printable
 
 
 def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str | None) -> str:
@@ -28,7 +33,7 @@ def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str 
     """
     of_networks = "table" not in identity
     lines = [
-        f"## {name}",
+        f"## {_plain(name)}",
         _searched(identity) if of_networks else _looked_up(identity),
         "",
         f"**What is {'traded off' if len(past.names) > 1 else 'optimised'}**",
@@ -36,10 +41,10 @@ def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str 
     ]
     for objective, direction in zip(past.names, past.directions, strict=True):
         meaning = f": {OBJECTIVES[objective].meaning}" if of_networks and objective in OBJECTIVES else ""
-        lines.append(f"- {label_of(objective)}, {direction}d{meaning}")
+        lines.append(f"- {_plain(label_of(objective))}, {direction}d{meaning}")
     for constrained, bounds in identity["constraints"].items():
         limits = " and ".join(f"at {'most' if end == 'max' else 'least'} {limit:g}" for end, limit in bounds.items())
-        lines.append(f"- constraint: {label_of(constrained)} {limits}")
+        lines.append(f"- constraint: {_plain(label_of(constrained))} {limits}")
     if sampler is not None:
         lines += ["", f"{'Networks' if of_networks else 'Points'} are proposed by the sampler `{sampler}`."]
     lines += ["", "**How to read the plots** (at the end of the Analytics page)", ""]
@@ -78,19 +83,33 @@ def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str 
 def _searched(identity: Mapping[str, Any]) -> str:
     """A sentence on what a study of networks searches."""
     space, data = identity["space"], identity["data"]
-    settings = ", ".join(f"{key}: {value}" for key, value in space["settings"].items())
+    settings = ", ".join(f"{_plain(str(key))}: {_plain(str(value))}" for key, value in space["settings"].items())
     decisions = f"{len(identity['parameters'])} decisions a network" + (f"; {settings}" if settings else "")
     images = "grey" if data["channels"] == 1 else "colour"
     return (
         "This study searches for neural networks that classify images well and are cheap to run. Every trial is one "
-        f"network of the space `{space['name']}` ({decisions}), built, measured and stored; its images are "
-        f"`{data['kind']}` ({data['classes']} classes, {images})."
+        f"network of the space {_code(space['name'])} ({decisions}), built, measured and stored; its images are "
+        f"{_code(data['kind'])} ({data['classes']} classes, {images})."
     )
 
 
 def _looked_up(identity: Mapping[str, Any]) -> str:
     """A sentence on what a tabular study looks up."""
+    table, parameters = _code(identity["table"]["name"]), len(identity["parameters"])
     return (
-        f"This study searches the table `{identity['table']['name']}` ({len(identity['parameters'])} parameters). Its "
-        "results are known: every trial is a look-up, and the whole study takes no longer than its sampler."
+        f"This study searches the table {table} ({parameters} parameters). Its results are known: every trial is a "
+        "look-up, and the whole study takes no longer than its sampler."
     )
+
+
+_MARKS = re.compile(r"[\\`*_\[\]<>&$|~#!:.@]")
+
+
+def _plain(text: str) -> str:
+    """A text without meaning in Markdown: no emphasis, link, mathematics or HTML; nor is an address in it a link."""
+    return _MARKS.sub(r"\\\g<0>", printable(text))
+
+
+def _code(text: str) -> str:
+    """A text as code."""
+    return "`" + printable(text).replace("`", "'") + "`"

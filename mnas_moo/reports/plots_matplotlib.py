@@ -1,4 +1,7 @@
-"""Pictures of a study for print, drawn with matplotlib: its Pareto front, and how its search is learning."""
+"""Pictures of a study for print, drawn with matplotlib: its Pareto front, and how its search is learning.
+
+Matplotlib reads what stands between two $ as mathematics: names of a study's are shown as they are.
+"""
 
 from __future__ import annotations
 
@@ -47,15 +50,16 @@ def print_front(past: History, path: Path) -> None:
             offset = {"xytext": (5, -11), "textcoords": "offset points", "fontsize": 8, "color": "#555555"}
             axes.annotate(f"#{past.numbers[i]}", (panel.x[i], panel.y[i]), **offset)
         if panel.row == panel.column:
-            axes.set_xlabel(panel.x_label)
-            axes.set_ylabel(panel.y_label)
+            axes.set_xlabel(panel.x_label, parse_math=False)
+            axes.set_ylabel(panel.y_label, parse_math=False)
         for line, label in ((axes.xaxis, panel.x_label), (axes.yaxis, panel.y_label)):
             if label in PERCENT:
                 line.set_major_formatter(ticker.PercentFormatter(1.0))
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     hidden = outside(panels)
-    figure.suptitle(title_of(past) + (f" ({hidden})" if hidden else ""), x=0.02, ha="left", fontsize=11)
+    title = title_of(past) + (f" ({hidden})" if hidden else "")
+    figure.suptitle(title, x=0.02, ha="left", fontsize=11, parse_math=False)
     figure.savefig(path, dpi=150)
 
 
@@ -85,7 +89,8 @@ def print_learning(charts: Sequence[Chart], path: Path) -> None:
             marker = "o" if len(line.trials) < 2 else ""
             axes.plot(line.trials, line.values, label=line.label, marker=marker, **look)
         if len(chart.lines) > 1:
-            axes.legend(fontsize=7, frameon=False)
+            for text in axes.legend(fontsize=7, frameon=False).get_texts():
+                text.set_parse_math(False)
         if chart.percent:
             axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
             axes.set_ylim(-0.03, 1.03)

@@ -1,7 +1,12 @@
-"""Interactive figures of a study, drawn with plotly: its front, the hypervolume over its trials, how it learns."""
+"""Interactive figures of a study, drawn with plotly: its front, the hypervolume over its trials, how it learns.
+
+Plotly reads some HTML in texts, also links: names of a study's are escaped.
+"""
 
 from __future__ import annotations
 
+import functools
+import html
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +28,9 @@ from mnas_moo.reports.panels import (
     title_of,
 )
 from mnas_moo.reports.past import PERCENT, History
+from mnas_moo.spaces.printable import printable
+
+_escaped = functools.partial(html.escape, quote=False)
 
 _NAMED_NETWORKS = 300  # with more trials only the front's networks are in the hover text, to keep the figure small
 
@@ -77,9 +85,16 @@ def front_figure(past: History) -> Any:
             (figure.update_xaxes, x_title, panel.x_label, panel.x_view),
             (figure.update_yaxes, y_title, panel.y_label, panel.y_view),
         ):
-            update(title_text=text, tickformat=".3~%" if label in PERCENT else None, range=view, **place)
+            update(
+                title_text=text and _escaped(text),
+                tickformat=".3~%" if label in PERCENT else None,
+                range=view,
+                **place,
+            )
     hidden = outside(panels)
-    return _dress(figure, title_of(past) + (f"<br><sub>{hidden}; double-click shows them</sub>" if hidden else ""))
+    return _dress(
+        figure, _escaped(title_of(past)) + (f"<br><sub>{hidden}; double-click shows them</sub>" if hidden else "")
+    )
 
 
 def hypervolume_figure(past: History) -> Any:
@@ -110,7 +125,7 @@ def hypervolume_figure(past: History) -> Any:
     figure.update_xaxes(title_text="trial")
     figure.update_yaxes(title_text="hypervolume", rangemode="tozero")
     reference = past.reference_point
-    corner = "none yet" if reference is None else ", ".join(described(past, reference))
+    corner = "none yet" if reference is None else _escaped(", ".join(described(past, reference)))
     return _dress(figure, f"Hypervolume under the front<br><sub>reference point: {corner}</sub>")
 
 
@@ -153,10 +168,10 @@ def learning_figure(charts: Sequence[Chart], title: str = "How the search is lea
                 y=list(line.values),
                 mode="lines+markers" if len(line.trials) < 2 else "lines",
                 line=look,
-                name=line.label,
+                name=_escaped(line.label),
                 legendgroup=line.label,
                 showlegend=not alone and not known,
-                hovertemplate="trial %{x}: %{y:.4g}<extra>" + line.label + "</extra>",
+                hovertemplate="trial %{x}: %{y:.4g}<extra>" + _escaped(line.label) + "</extra>",
             )
             figure.add_trace(drawn, **place)
         last = i >= len(charts) - columns
@@ -173,10 +188,10 @@ def _hover(past: History, group: Group) -> list[str]:
     """The text shown over each mark of a group: the trial's number, values and network."""
     front, texts = past.front, []
     for i in np.flatnonzero(group.mask):
-        lines = [f"<b>trial {past.numbers[i]}</b>", *described(past, past.values[i])]
+        lines = described(past, past.values[i])
         if front[i] or len(past.numbers) <= _NAMED_NETWORKS:
-            lines += textwrap.wrap(past.networks[i], 70, break_long_words=False)
-        texts.append("<br>".join(lines))
+            lines += textwrap.wrap(printable(past.networks[i]), 70, break_long_words=False)
+        texts.append("<br>".join([f"<b>trial {past.numbers[i]}</b>", *map(_escaped, lines)]))
     return texts
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from mnas_moo.objectives.front import is_feasible
-from mnas_moo.reports.text import figure, front_plot, front_table, front_trials, objective_names
+from mnas_moo.reports.text import figure, front_plot, front_table, front_trials, objective_names, words
 from mnas_moo.running.trials import FAILURE, SAME_AS, Observer
+from mnas_moo.spaces.printable import printable
 
 if TYPE_CHECKING:
     import optuna
@@ -89,7 +90,7 @@ class PlainProgress(Progress):
         self._print(f"{trial_line(study, trial)} ({', '.join(rest)})")
 
     def _print(self, line: str) -> None:
-        print(line, file=self.out, flush=True)
+        print(printable(line), file=self.out, flush=True)
 
 
 class LiveProgress(Progress):
@@ -110,12 +111,12 @@ class LiveProgress(Progress):
 
     def preparing(self, what: str) -> None:
         """Shows what is being prepared."""
-        self.live.update(what)
+        self.live.update(words(what))
 
     def waiting(self, why: str) -> None:
         """Shows why the run waits, until the trial is finished."""
         self.device = why
-        self.live.update(why if self.study is None else self.view())
+        self.live.update(words(why) if self.study is None else self.view())
 
     def show_start(self, study: optuna.Study) -> None:
         """Shows the study for the first time."""
@@ -148,22 +149,24 @@ class LiveProgress(Progress):
         head = Table.grid(padding=(0, 2))
         counts = f"{done} of {pace.wanted} trials" + (f", {self.failed} failed" if self.failed else "")
         head.add_row(
-            Text(study.study_name, style="bold"),
+            words(study.study_name, style="bold"),
             ProgressBar(total=pace.wanted, completed=done, width=30),
             counts,
             pace.left(done),
         )
-        lines: list[RenderableType] = [head, Text(best_line(study, self.completed, self.reward))]
+        lines: list[RenderableType] = [head, words(best_line(study, self.completed, self.reward))]
         if front:
             lines.append(front_plot(study, self.completed, front))
             lines.append(front_table(study, front[:SHOWN_ROWS]))
         if len(front) > SHOWN_ROWS:
             lines.append(Text(f"and {len(front) - SHOWN_ROWS} more", style="dim"))
         lines += [
-            Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in (self.last, self.running) if line
+            Text(printable(line), style="dim", no_wrap=True, overflow="ellipsis")
+            for line in (self.last, self.running)
+            if line
         ]
         if self.device:
-            lines.append(Text(self.device, style="yellow"))
+            lines.append(words(self.device, style="yellow"))
         return Group(*lines)
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mnas_moo.objectives.front import is_feasible, pareto_mask
 from mnas_moo.running.trials import NETWORK, network_of
+from mnas_moo.spaces.printable import printable
 
 if TYPE_CHECKING:
     import optuna
@@ -63,10 +64,10 @@ def front_csv(study: optuna.Study, trials: Sequence[FrozenTrial]) -> str:
     params = list(dict.fromkeys(name for trial in trials for name in trial.params))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["trial", *objective_names(study), NETWORK, *params])
+    writer.writerow(["trial", *map(printable, [*objective_names(study), NETWORK, *params])])
     for trial in trials:
-        values = [trial.params.get(name, "") for name in params]
-        writer.writerow([trial.number, *trial.values, network_of(trial), *values])
+        values = (network_of(trial), *(trial.params.get(name, "") for name in params))
+        writer.writerow([trial.number, *trial.values, *(printable(str(value)) for value in values)])
     return out.getvalue()
 
 
@@ -84,7 +85,7 @@ def front_table(study: optuna.Study, front: Sequence[FrozenTrial]) -> Any:
     table.add_column("trial", justify="right")
     names = objective_names(study)
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(words(name), justify="right")
     for trial in front:
         table.add_row(str(trial.number), *(figure(n, v) for n, v in zip(names, trial.values, strict=True)))
     return table
@@ -99,9 +100,17 @@ def front_plot(study: optuna.Study, completed: Sequence[FrozenTrial], front: Seq
     y = [trial.values[0] for trial in completed]
     x = [trial.values[1] if others else trial.number for trial in completed]
     lines = scatter(x, y, [trial.number in on_front for trial in completed])
-    title = f"{name} {figure(name, min(y))} to {figure(name, max(y))}, upwards"
+    title = words(f"{name} {figure(name, min(y))} to {figure(name, max(y))}, upwards")
     across = f"{others[0]} {figure(others[0], min(x))} to {figure(others[0], max(x))}" if others else "trials"
-    return Panel("\n".join(lines), title=title, subtitle=f"{across}, to the right", title_align="left", expand=False)
+    beside = words(f"{across}, to the right")
+    return Panel("\n".join(lines), title=title, subtitle=beside, title_align="left", expand=False)
+
+
+def words(text: str, style: str = "") -> Any:
+    """A text for rich as it is: rich reads `[…]` in a string as markup, and lets escape sequences pass."""
+    from rich.text import Text
+
+    return Text(printable(text), style=style)
 
 
 def figure(name: str, value: float) -> str:

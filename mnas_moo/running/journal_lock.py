@@ -113,7 +113,7 @@ class JournalLock:
     def _holder(self) -> dict[str, Any]:
         """Who holds the lock; empty where it does not say."""
         try:
-            lock = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
+            lock = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             raise
         except OSError:  # a link: Optuna's
@@ -126,7 +126,7 @@ class JournalLock:
     def _break(self, holder: dict[str, Any]) -> None:
         """Removes the lock of a holder, if it is still the same one."""
         try:
-            lock = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
+            lock = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             return
         except OSError:

@@ -6,6 +6,7 @@ apart.
 
 from __future__ import annotations
 
+import html
 import os
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def figure(report: CheckReport, title: str) -> Any:
         )
     drawn.update_layout(
         template="none",
-        title=_heading(report, title),
+        title=html.escape(_heading(report, title), quote=False),  # plotly reads some HTML in texts
         xaxis_title="measured (ms)",
         yaxis_title="predicted (ms)",
         legend={"orientation": "h", "y": -0.15},
@@ -94,7 +95,7 @@ def _print(report: CheckReport, title: str, path: Path) -> None:
     axes.set_ylabel("predicted (ms)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left")
-    axes.set_title(_heading(report, title), loc="left", fontsize=10)
+    axes.set_title(_heading(report, title), loc="left", fontsize=10, parse_math=False)
     drawn.savefig(path, dpi=150)
 
 
