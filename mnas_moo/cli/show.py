@@ -95,7 +95,7 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, flo
     from mnas_moo.running.storage import open_study
     from mnas_moo.running.trials import MEASUREMENTS, NETWORK
     from mnas_moo.spaces.text import from_text
-    from mnas_moo.study_file.document import StudyError, one_line
+    from mnas_moo.study_file.document import StudyError
     from mnas_moo.study_file.load import load_study_file
     from mnas_moo.study_file.network_study import NetworkStudy
 
@@ -120,10 +120,10 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, flo
             f"trial {arguments.trial} of {study.study_name} has no network ({trials[arguments.trial].state.name})"
         )
     try:
+        measured = {name: float(m["value"]) for name, m in attributes.get(MEASUREMENTS, {}).items()}
         spec = from_text(str(attributes[NETWORK]))
-    except ValueError as error:
-        raise StudyError(one_line(f"trial {arguments.trial} of {study.study_name}: {error}")) from error
-    measured = {name: m["value"] for name, m in attributes.get(MEASUREMENTS, {}).items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:  # another program may have written there
+        raise StudyError(f"trial {arguments.trial} of {study.study_name} holds no network of ours: {error}") from error
     return spec, {name: measured[name] for name in ("accuracy", "latency_ms") if name in measured}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mnas_moo.reports.learning import SOURCES, UPDATES, WINDOW, Learning, Update
 from mnas_moo.reports.text import figure, words
+from mnas_moo.spaces.printable import short
 
 # Limits beyond which ``advice`` says something.
 KL = 0.05
@@ -64,7 +65,7 @@ def learning_tables(learning: Learning) -> list[Any]:
             quality = last.model[m]
             inside = _inside(learning, m)
             model.add_row(
-                words(name),
+                words(short(name)),
                 _number(quality["r2"]),
                 "" if quality["error"] is None else figure(name, quality["error"]),
                 _number(quality["tau"]),
@@ -124,12 +125,12 @@ def advice(learning: Learning) -> list[str]:
             r2 = last.model[m]["r2"]
             if r2 is not None and r2 < BLIND:
                 found.append(
-                    f"The model does not predict {name} (leave-one-out R² {r2:.2f}): its measurements may be mostly "
-                    "noise, or need more trials."
+                    f"The model does not predict {short(name)} (leave-one-out R² {r2:.2f}): its measurements may be "
+                    "mostly noise, or need more trials."
                 )
             inside = _inside(learning, m)
             if inside is not None and inside < INSIDE and len(learning.outcomes) >= WINDOW:
-                found.append(f"Only {inside:.0%} of the last results of {name} lie where 95 % were expected.")
+                found.append(f"Only {inside:.0%} of the last results of {short(name)} lie where 95 % were expected.")
     return found
 
 

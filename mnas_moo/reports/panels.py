@@ -15,7 +15,7 @@ import numpy as np
 
 from mnas_moo.objectives.front import Floats, minimised
 from mnas_moo.reports.past import PERCENT, Booleans, History
-from mnas_moo.spaces.printable import printable
+from mnas_moo.spaces.printable import short
 
 FRONT_COLOR = "#D55E00"
 GREY = "#808890"
@@ -151,7 +151,7 @@ def title_of(past: History) -> str:
     """The title of a plot of the front."""
     trials = f"{len(past.numbers)} finished trial{'s' if len(past.numbers) != 1 else ''}"
     if len(past.names) == 1:
-        return f"Best {printable(past.names[0])} of {trials}"
+        return f"Best {short(past.names[0])} of {trials}"
     return f"Pareto front: {int(past.front.sum())} of {trials}"
 
 

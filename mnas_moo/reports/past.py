@@ -24,7 +24,7 @@ from mnas_moo.objectives.front import (
 )
 from mnas_moo.objectives.objective import OBJECTIVES
 from mnas_moo.running.trials import network_of
-from mnas_moo.spaces.printable import printable
+from mnas_moo.spaces.printable import short
 
 PERCENT = frozenset(info.label for info in OBJECTIVES.values() if info.unit == "fraction")
 """Labels of the objectives that are fractions, which are shown in percent."""
@@ -100,12 +100,12 @@ class History:
 
 
 def label_of(name: str) -> str:
-    """Name and unit of an objective for a reader; the name itself, printable, if ``OBJECTIVES`` does not have it.
+    """Name and unit of an objective for a reader; the begin of the name, printable, if ``OBJECTIVES`` does not have it.
 
     >>> label_of("parameters_m"), label_of("energy_j")
     ('parameters (millions)', 'energy_j')
     """
-    return OBJECTIVES[name].label if name in OBJECTIVES else printable(name)
+    return OBJECTIVES[name].label if name in OBJECTIVES else short(name)
 
 
 def history(

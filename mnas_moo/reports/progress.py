@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from mnas_moo.objectives.front import is_feasible
 from mnas_moo.reports.text import figure, front_plot, front_table, front_trials, objective_names, words
 from mnas_moo.running.trials import FAILURE, SAME_AS, Observer
-from mnas_moo.spaces.printable import printable
+from mnas_moo.spaces.printable import printable, short
 
 if TYPE_CHECKING:
     import optuna
@@ -216,7 +216,7 @@ def trial_line(study: optuna.Study, trial: FrozenTrial) -> str:
     if trial.state.name == "FAIL":
         return f"trial {trial.number} failed: {trial.user_attrs.get(FAILURE, 'no reason is stored')}"
     values = zip(objective_names(study), trial.values, strict=True)
-    text = f"trial {trial.number}: " + ", ".join(f"{name} {figure(name, value)}" for name, value in values)
+    text = f"trial {trial.number}: " + ", ".join(f"{short(name)} {figure(name, value)}" for name, value in values)
     if not is_feasible(trial):
         text += ", outside the constraints"
     return f"{text}, as trial {trial.user_attrs[SAME_AS]}" if SAME_AS in trial.user_attrs else text
@@ -230,7 +230,7 @@ def best_line(study: optuna.Study, completed: Sequence[FrozenTrial], reward: Rew
     names = objective_names(study)
     text = f"{len(front)} on the front, " if len(names) > 1 else ""
     if reward is None:
-        return text + f"best {names[0]} {figure(names[0], front[0].values[0])} (trial {front[0].number})"
+        return text + f"best {short(names[0])} {figure(names[0], front[0].values[0])} (trial {front[0].number})"
     accuracy, latency = reward.bind(names, study.directions)
     # Not only trials of the front: TuNAS's absolute reward falls for latencies below the target too, so that a
     # dominated trial can have the best one.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mnas_moo.objectives.front import is_feasible, pareto_mask
 from mnas_moo.running.trials import NETWORK, network_of
-from mnas_moo.spaces.printable import printable
+from mnas_moo.spaces.printable import printable, short
 
 if TYPE_CHECKING:
     import optuna
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def front_trials(directions: Sequence[Any], completed: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The Pareto front of the feasible trials, sorted by the first objective from its best value; each network once.
+
+    A trial with an infinite value, which another program may have stored, is left out, as it is from the plots.
 
     >>> import optuna
     >>> study = optuna.create_study(directions=["maximize", "minimize"])
@@ -33,7 +35,7 @@ def front_trials(directions: Sequence[Any], completed: Sequence[FrozenTrial]) ->
         directions: directions of the study's objectives.
         completed: completed trials of the study.
     """
-    feasible = [trial for trial in completed if is_feasible(trial)]
+    feasible = [trial for trial in completed if is_feasible(trial) and np.isfinite(trial.values).all()]
     if not feasible:
         return []
     mask = pareto_mask([trial.values for trial in feasible], directions)
@@ -85,7 +87,7 @@ def front_table(study: optuna.Study, front: Sequence[FrozenTrial]) -> Any:
     table.add_column("trial", justify="right")
     names = objective_names(study)
     for name in names:
-        table.add_column(words(name), justify="right")
+        table.add_column(words(short(name)), justify="right")
     for trial in front:
         table.add_row(str(trial.number), *(figure(n, v) for n, v in zip(names, trial.values, strict=True)))
     return table
@@ -95,7 +97,7 @@ def front_plot(study: optuna.Study, completed: Sequence[FrozenTrial], front: Seq
     """A rich panel with all trials: the first objective upwards, the second one or the trial number to the right."""
     from rich.panel import Panel
 
-    name, *others = objective_names(study)
+    name, *others = map(short, objective_names(study))
     on_front = {trial.number for trial in front}
     y = [trial.values[0] for trial in completed]
     x = [trial.values[1] if others else trial.number for trial in completed]
