@@ -102,14 +102,15 @@ def _looked_up(identity: Mapping[str, Any]) -> str:
     )
 
 
-_MARKS = re.compile(r"[\\`*_\[\]<>&$|~#!:.@]")
+# Words that mean nothing in Markdown, and numbers; what stands between letters makes no emphasis, list or link.
+_WORDS = re.compile(r"(?=[^\W\d_])(?:[^\W_]|(?<=[^\W_])_(?=[^\W_])|[ (),%-])+|-?\d+(?:\.\d+)?")
 
 
 def _plain(text: str) -> str:
-    """A text without meaning in Markdown: no emphasis, link, mathematics or HTML; nor is an address in it a link."""
-    return _MARKS.sub(r"\\\g<0>", printable(text))
+    """A name as it is: as code, unless it is of words that mean nothing in Markdown."""
+    return text if _WORDS.fullmatch(text) else _code(text)
 
 
 def _code(text: str) -> str:
-    """A text as code."""
-    return "`" + printable(text).replace("`", "'") + "`"
+    """A text as code: no emphasis, mathematics or HTML, and addresses in it are no links."""
+    return "`" + (printable(text).replace("`", "'") or " ") + "`"

@@ -18,6 +18,7 @@ from optuna.trial import create_trial
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.reports import dashboard as module
 from mnas_moo.reports.dashboard import dashboard, serve
+from mnas_moo.running.identity import IDENTITY
 from mnas_moo.running.storage import storage_file
 from mnas_moo.running.trials import NETWORK
 from mnas_moo.study_file.document import StudyError
@@ -239,3 +240,37 @@ def test_a_browser_shows_the_picture_of_a_trial(page: Any, address: str) -> None
     page.goto(f"{address}/trials?numbers=4")
     page.wait_for_function("() => document.querySelector(\"img[alt='network.svg']\")?.naturalWidth > 0")
     assert page.get_by_text("network.txt").is_visible()
+
+
+def test_a_browser_shows_names_of_somebody_elses_as_they_are(browser: Any, own: Finished) -> None:
+    """Neither the note nor the plots have markup, images, links or scripts of a name's."""
+    study_file, study = own
+    marks = "<b>b</b> <img src=x onerror=a(1)> [l](//evil.invalid) ![i](//evil.invalid/i) $\\frac{$ www.evil.invalid"
+    study.set_metric_names([f"1 {marks}", f"2 {marks}"])
+    identity = study._storage.get_study_system_attrs(study._study_id)[IDENTITY]
+    identity["space"] = {"name": f"` {marks}", "settings": {f"3 {marks}": f"4 {marks}"}}
+    identity["constraints"] = {f"5 {marks}": {"max": 1}}
+    study._storage.set_study_system_attr(study._study_id, IDENTITY, identity)
+    study.add_trial(create_trial(values=[0.999, 1e-9], user_attrs={NETWORK: f"6 {marks}"}))
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(30_000)
+    asked, dialogs = list[str](), list[str]()
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: asked.append(request.url))
+    with dashboard(study_file, port=0) as address:
+        page.goto(f"{address}/note")
+        page.get_by_text("What is traded off").wait_for()
+        for number in (1, 2, 5):
+            assert page.locator("li", has_text=f"{number} {marks}").count() == 1
+        for number in (3, 4):
+            assert page.locator("code", has_text=f"{number} {marks}").count() == 1
+        found = page.locator("img[src=x], a[href*=evil], img[src*=evil], mjx-container")
+        assert found.count() == 0
+        page.goto(address)
+        label = page.locator("[id='user-defined-plot:pareto-front'] .xtitle")
+        label.wait_for(state="attached")
+        assert label.text_content() == f"2 {marks}"
+        assert found.count() == 0
+    page.close()
+    assert dialogs == []
+    assert [url for url in asked if "evil" in url or url.endswith("/x")] == []

@@ -44,3 +44,25 @@ def test_the_note_explains_the_plots_that_are_there(names: list[str], heading: s
     assert heading in note
     assert ("*Hypervolume*" in note) == (len(names) > 1) != ("*Best so far*" in note)
     assert "proposed by the sampler" not in note
+
+
+def test_names_have_no_meaning_in_markdown() -> None:
+    name = "a*b* `[l](//x)` <img src=x> $x$ www.x.y"
+    identity = {"table": {"name": f"t {name}"}, "parameters": [], "constraints": {name: {"max": 1}}}
+    note = explain(name, identity, history([], ["minimize"], [name]), None)
+    plain = "`" + name.replace("`", "'") + "`"
+    assert note.splitlines()[0] == f"## {plain}"
+    assert f"- {plain}, minimized" in note
+    assert f"- constraint: {plain} at most 1" in note
+    assert f"the table `t {plain[1:]} (0 parameters)" in note
+
+
+@pytest.mark.parametrize("name", ["- a", "1) a", "_a_", "a _b_", "www.a.b", "a@b.c", "a\n# b", "__a__", "# a", ""])
+def test_what_may_mean_something_in_markdown_is_code(name: str) -> None:
+    lines = explain(name, TABLE, history([], ["minimize"], ["x"]), None).splitlines()
+    assert lines[0] == f"## `{name or ' '}`".replace("\n", r"\n")
+
+
+@pytest.mark.parametrize("name", ["small", "latency_ms 2", "größe (cm)", "0.75", "-3", "a-b, c 5 %"])
+def test_words_and_numbers_are_shown_as_text(name: str) -> None:
+    assert explain(name, TABLE, history([], ["minimize"], ["x"]), None).startswith(f"## {name}\n")
