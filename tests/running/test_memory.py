@@ -6,12 +6,15 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import torch
 from optuna.trial import TrialState
 
+from mnas_moo.objectives.memory import THREAD_BYTES
+from mnas_moo.running import network_trials, workers
 from mnas_moo.running.run import run_study
 from mnas_moo.running.trials import FAILURE
 from mnas_moo.spaces.spec import NetworkSpec
@@ -66,6 +69,31 @@ def test_a_network_that_needs_too_much_memory_fails_its_trial_and_not_the_study(
     reason = study.trials[1].user_attrs[FAILURE]
     assert reason.startswith("parameters_m: not enough memory")
     assert ("tried to allocate" in reason.lower()) == (source != "Python")
+
+
+def test_without_room_for_a_thread_a_trial_fails_and_none_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def need_room(n_bytes: int) -> None:
+        asked.append(n_bytes)
+        if len(asked) == 2:
+            raise MemoryError("not enough memory (no room for 64 MiB)")
+
+    monkeypatch.setattr(network_trials, "need_room", need_room)
+    study = run_study(write(tmp_path, "trials: 5", "trials: 2"))
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE]
+    assert study.trials[1].user_attrs[FAILURE] == "MemoryError: not enough memory (no room for 64 MiB)"
+    assert asked == [THREAD_BYTES] * 3
+
+
+def test_without_room_for_its_thread_a_run_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "THREAD_BYTES", 2**60)
+    before = threading.active_count()
+    with pytest.raises(MemoryError, match="not enough memory"):
+        run_study(write(tmp_path))
+    assert threading.active_count() == before
 
 
 def test_what_a_failed_training_held_is_let_go_before_the_next_trial(tmp_path: Path, fake: dict[str, Fake]) -> None:

@@ -56,6 +56,16 @@ def test_measurements_of_other_processes_on_the_same_core_wait() -> None:
     assert is_free()
 
 
+def test_without_room_for_the_thread_that_ends_it_in_time_nothing_is_measured(
+    host: HostLatency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "THREAD_BYTES", 2**60)
+        with pytest.raises(MemoryError, match="not enough memory"):
+            host.measure(SMALL, 0)
+    assert host.measure(SMALL, 0).value > 0
+
+
 def test_a_killed_worker_is_an_error_and_the_next_measurement_starts_another(host: HostLatency) -> None:
     errors = during_a_measurement(host, lambda: os.kill(worker_of(host).pid, signal.SIGKILL))
     assert len(errors) == 1
