@@ -40,7 +40,8 @@ def _learning(arguments: argparse.Namespace) -> int:
             save_learning(study, arguments.plot)
         print(f"written: {arguments.plot}", file=sys.stderr)
         return 0
-    learning = learning_of(study.get_trials(deepcopy=False), study.directions, study.metric_names)
+    with refusals():
+        learning = learning_of(study.get_trials(deepcopy=False), study.directions, study.metric_names)
     if arguments.json:
         print(json.dumps(learning_record(learning), indent=2))
         return 0

@@ -216,7 +216,11 @@ class _View(_Forwarding):  # type: ignore[misc]
             if len(past.names) > 1:
                 volume = hypervolume_figure(past)
                 board.save_plotly_graph_object(pinning, volume, graph_object_id="hypervolume")
-            charts = charts_of(learning_of(trials, study.directions, names))
+            try:
+                charts = charts_of(learning_of(trials, study.directions, names))
+            except ValueError as error:
+                _logger.warning("study %r has no plots of its learning: %s", study.study_name, error)
+                charts = []
             for group, title in GROUPS.items():  # the dashboard's frames are too small for all in one
                 drawn = [chart for chart in charts if chart.group == group]
                 if drawn:

@@ -152,26 +152,46 @@ def learning_of(
         trials: all trials of the study.
         directions: directions of the objectives.
         names: names of the objectives (``study.metric_names``); None: they are numbered.
+
+    Raises:
+        ValueError: the notes are not as the samplers write them.
     """
+    try:
+        return _learning_of(trials, directions, names)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"the notes of the search are damaged ({type(error).__name__}: {error})") from error
+
+
+def _learning_of(
+    trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], names: Sequence[str] | None
+) -> Learning:
     notes = {trial.number: trial.system_attrs.get(ATTRIBUTE, {}) for trial in trials}
     updates: dict[int, Update] = {}
     models: dict[int, Mapping[str, Any]] = {}  # scales and reference point, by the trial whose note holds them
     for number, note in notes.items():
         for entry in note.get("learning", ()):
-            figures = {name: entry.get(name) for name in UPDATES if name in entry}
-            updates.setdefault(entry["version"], Update(number, entry["version"], figures, entry.get("model", ())))
+            figures = _numbers({name: entry[name] for name in UPDATES if name in entry})
+            model = [_numbers(quality) for quality in entry.get("model", ())]
+            if len(model) not in (0, len(directions)):
+                raise ValueError(f"{len(model)} models of {len(directions)} objectives")
+            version = int(entry["version"])
+            updates.setdefault(version, Update(number, version, figures, model))
             if "scales" in entry:
                 models[number] = entry
     return Learning(
         names=tuple(names or (f"objective {i}" for i in range(len(directions)))),
         updates=[updates[version] for version in sorted(updates)],
         sources={
-            trial.number: notes[trial.number]["source"]
+            trial.number: str(notes[trial.number]["source"])
             for trial in trials
             if "source" in notes[trial.number] and not _is_enqueued(trial)
         },
         outcomes=_outcomes(trials, direction_names(directions), models),
     )
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float | None]:
+    return {str(name): None if value is None else float(value) for name, value in values.items()}
 
 
 def _is_enqueued(trial: FrozenTrial) -> bool:
@@ -211,7 +231,7 @@ def _outcomes(
         model = models[numbers[position - 1]]
         value = minimised([trial.values], directions)
         gain = _gain(front, value, model) if is_feasible(trial) else 0.0
-        expected = np.array(note["expected"], dtype=float)
+        expected = np.array(note["expected"], dtype=float).reshape(len(directions), 3)
         found.append(Outcome(trial.number, expected, np.array(trial.values), float(note["gain"]), gain))
     return sorted(found, key=lambda outcome: outcome.trial)
 

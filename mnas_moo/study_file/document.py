@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from mnas_moo.spaces.printable import printable, unprintable
+from mnas_moo.spaces.names import MOST_NAMES
+from mnas_moo.spaces.printable import printable, short, unprintable
 
 Key = tuple[str | int, ...]
 """Where a value stands: the keys that lead to it."""
@@ -251,8 +252,10 @@ def one_line(text: str) -> str:
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """What a message says about an unknown word: `; did you mean 'x'? allowed: x, y`."""
-    names = {name.lower(): name for name in allowed}
-    alike = {name: difflib.SequenceMatcher(None, name, str(word).lower()).ratio() for name in names}
+    names = {name.lower(): name for name in map(short, map(str, allowed))}  # of a storage, they may be anything
+    alike = {name: difflib.SequenceMatcher(None, name, short(str(word)).lower()).ratio() for name in names}
     best = max(alike, key=alike.__getitem__, default="")  # the first of equally near ones
     guess = f"; did you mean {names[best]!r}?" if best and alike[best] >= 0.5 else ";"
-    return f"{guess} allowed: {', '.join(names.values())}"
+    listed = list(names.values())
+    more = f" and {len(listed) - MOST_NAMES} more" if len(listed) > MOST_NAMES else ""
+    return f"{guess} allowed: {', '.join(listed[:MOST_NAMES])}{more}"

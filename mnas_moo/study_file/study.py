@@ -71,6 +71,8 @@ class StudyFile(Part):
     def files(self) -> Path:
         """Folder of artifacts and decoded images: beside the storage's file, else in the working folder."""
         scheme, _, path = self.storage.partition(":///")
+        if scheme.startswith("sqlite"):
+            path = path.partition("?")[0]  # settings, of which one may be secret
         if scheme.split("+")[0] in ("sqlite", "journal") and Path(path).name:
             return Path(path).with_name(f"{Path(path).stem}_files")
         return Path(f"{folder_name(self.name)}_files")
