@@ -30,6 +30,8 @@ MAX_VALUES = 5000
 """Number of values (keys, lists and mappings included), each counted as often as aliases repeat it."""
 MAX_TEXT = 4096
 """Length of a text, as of a path."""
+MAX_LINE = 3000
+"""Length of a message."""
 MAX_SHORT = 100
 """Length of a key, and of a number or date."""
 
@@ -246,8 +248,12 @@ def shown(value: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with every run of white space one blank, and without characters that must not be shown as they are."""
-    return printable(" ".join(text.split()))
+    """The text with every run of white space one blank, and without characters that must not be shown as they are.
+
+    Where it is longer than ``MAX_LINE``, its middle is left out.
+    """
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -383,14 +383,14 @@ def _read_parquet(path: Path, content: bytes, wanted: Sequence[str]) -> dict[str
         file = parquet.ParquetFile(arrow.BufferReader(content))
         names, rows = file.schema_arrow.names, file.metadata.num_rows
     except (OSError, arrow.ArrowException) as error:
-        raise ValueError(f"{path}: not valid Parquet: {error}") from error
+        raise ValueError(f"{path}: not valid Parquet: {short(' '.join(str(error).split()))}") from error
     if rows > MAX_ROWS:
         raise ValueError(f"{path}: {rows} rows; at most {MAX_ROWS} are read")
     _check_header(str(path), names, wanted)
     try:
         found: dict[str, list[Any]] = file.read(columns=list(wanted)).to_pydict()
     except (OSError, arrow.ArrowException) as error:
-        raise ValueError(f"{path}: not valid Parquet: {error}") from error
+        raise ValueError(f"{path}: not valid Parquet: {short(' '.join(str(error).split()))}") from error
     return {name: [None if cell != cell else cell for cell in cells] for name, cells in found.items()}  # NaN != NaN
 
 

@@ -167,3 +167,28 @@ def test_lines_of_long_studies_are_thinned_and_keep_their_end() -> None:
         for line in chart.lines:
             assert len(line.trials) <= POINTS
     assert charts_of(learning(trials))[-2].lines[0].trials[-1] == POINTS + 199
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "a text",
+        {"learning": 3},
+        {"learning": [[]]},
+        {"learning": [{}]},
+        {"learning": [{"version": "x"}]},
+        {"learning": [{"version": 1, "entropy": "\x1b[2J"}]},
+        {"learning": [{"version": 1, "model": [{"r2": []}, {}]}]},
+        {"learning": [{"version": 1, "model": [{}]}]},
+        {"learning": [{"version": 1, "entropy": 10**400}]},
+    ],
+)
+def test_damaged_notes_are_said_to_be_damaged(note: object) -> None:
+    damaged = optuna.trial.create_trial(values=[1.0, 2.0], system_attrs={"mnas_moo": note})
+    with pytest.raises(ValueError, match=r"^the notes of the search are damaged \("):
+        learning([damaged])
+
+
+def test_a_source_may_be_anything() -> None:
+    odd = optuna.trial.create_trial(values=[1.0, 2.0], system_attrs={"mnas_moo": {"source": ["x"]}})
+    assert learning([odd]).sources == {-1: "['x']"}

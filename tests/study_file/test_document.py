@@ -87,6 +87,17 @@ def test_an_alias_stands_for_its_value_and_counts_as_often_as_it_is_used() -> No
         read_document("f.yaml", part + "b: [*a, *a, *a, *a]")
 
 
+def test_a_message_is_one_line_of_a_bounded_length_that_controls_nothing() -> None:
+    assert str(StudyError("a\n  b\x1b[2J\tc")) == "a b\\x1b[2J c"
+    assert str(StudyError("a" * 10**6 + "b")) == f"{'a' * 1500} … {'a' * 1499}b"
+
+
+def test_names_of_a_storage_may_be_many_long_and_anything() -> None:
+    said = nearest("digits", ["Digits\x1b", {"a": 1}, *("x" * 10**6 + str(i) for i in range(3)), *map(str, range(99))])
+    assert said.startswith(r"; did you mean 'Digits\\x1b'? allowed: Digits\x1b, {'a': 1}, xxx")
+    assert said.endswith(" and 52 more")
+
+
 def test_an_unknown_word_gets_the_nearest_right_one() -> None:
     assert nearest("Treads", ["threads", "precision"]) == "; did you mean 'threads'? allowed: threads, precision"
     assert nearest("xyz", ["threads", "precision"]) == "; allowed: threads, precision"

@@ -18,6 +18,7 @@ SAMPLER = "{mnas: {seed: 0}}"
         ("sqlite:////tmp/x.db", "/tmp/x_files"),
         ("journal:///logs/small.log", "logs/small_files"),
         ("sqlite:////", "small_files"),
+        ("sqlite:///small.db?key=a.secret", "small_files"),
         ("postgresql+psycopg2://host/studies", "small_files"),  # of the study's name: a server has no folder
     ],
 )
