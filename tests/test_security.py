@@ -105,7 +105,10 @@ def test_a_network_of_any_length_holds_nothing_up(mnas_moo: Run, kind: str) -> N
     for plot in ("front.html", "front.png"):
         assert mnas_moo("front", "counts.yaml", "--plot", plot)[0] == 0
         assert Path(plot).stat().st_size < 6_000_000
-    refused(mnas_moo("show", "counts.yaml", "--trial", "4", "--no-latency"), f"trial 4 of counts holds no network of ours: {message}")
+    refused(
+        mnas_moo("show", "counts.yaml", "--trial", "4", "--no-latency"),
+        f"trial 4 of counts holds no network of ours: {message}",
+    )
     assert mnas_moo("run", "counts.yaml", "--trials", "7")[0] == 0
     view = _View(open_study(study_file)._storage, study_file)
     (last,) = [each for each in view.get_all_trials(study._study_id) if each.number == 4]

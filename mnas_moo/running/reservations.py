@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +24,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.genomes.history import ATTRIBUTE
 from mnas_moo.running.interrupts import interruptible
-from mnas_moo.running.trials import NETWORK
+from mnas_moo.running.trials import FAILURE, NETWORK
+from mnas_moo.running.trouble import StorageError, reason_of
 from mnas_moo.running.workers import WORKER, Worker, is_dead
+from mnas_moo.study_file.document import one_line
 
 LOCKS = 5
 """So often a lock that a server has lost is asked for again."""
+LONG_SECONDS = 10**7
+"""So long a lock is waited for; MariaDB knows no time without end, as MySQL does."""
 
 
 class _LockLostError(RuntimeError):
@@ -42,17 +47,15 @@ class Reserved:
         trial_id: its identifier in the storage.
         died: number of workers that died while they measured it.
         new: whether nobody has begun it yet.
-        repeated: whether a copy of the trial stands further back in the study, so that this one is not to be measured.
     """
 
     trial_id: int
     died: int = 0
     new: bool = False
-    repeated: bool = False
 
 
 def reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | None:
-    """The next trial of a worker.
+    """The next trial of a worker. Where there is none, no trial of a dead worker stays as running.
 
     Args:
         study: the study.
@@ -61,13 +64,20 @@ def reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | None
 
     Returns:
         A trial; None where as many are completed or under way as are wanted.
+
+    Raises:
+        StorageError: the database server keeps no lock.
     """
+    with warnings.catch_warnings():  # trials of other programs, which write heartbeats
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.storages.fail_stale_trials(study)
     for attempt in range(LOCKS):
         try:
             return _reserve(study, worker, wanted)
-        except _LockLostError:
+        except _LockLostError as error:
             if attempt == LOCKS - 1:
-                raise
+                reason = f"the server has lost the lock of the study {LOCKS} times in a row: {error}"
+                raise StorageError(one_line(f"the storage: {reason}")) from error
             study._storage.get_all_trials(study._study_id, deepcopy=False)  # fails in its own words if it is gone
     raise AssertionError
 
@@ -85,13 +95,16 @@ def _reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | Non
         repeated = {number for trial in trials for number in trial.system_attrs.get("retry_history", ())}
         check()
         for trial in lost:
-            copied = trial.number in repeated
-            if free <= 0 and not copied:
-                storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
-                continue
-            died = int(trial.system_attrs[WORKER]["died"]) + (NETWORK in trial.user_attrs)
-            storage.set_trial_system_attr(trial._trial_id, WORKER, worker.note(died))
-            return Reserved(trial._trial_id, died, repeated=copied)
+            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # not so dead
+                if trial.number in repeated:  # a copy of it stands further back in the study
+                    storage.set_trial_user_attr(trial._trial_id, FAILURE, "interrupted")
+                    storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+                elif free <= 0:
+                    storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+                else:
+                    died = int(trial.system_attrs[WORKER]["died"]) + (NETWORK in trial.user_attrs)
+                    storage.set_trial_system_attr(trial._trial_id, WORKER, worker.note(died))
+                    return Reserved(trial._trial_id, died)
         if free <= 0:
             return None
         for trial in trials:
@@ -227,22 +240,24 @@ def _server_lock(engine: Any, name: str) -> Iterator[Callable[[], None]]:
     mysql = engine.dialect.name in ("mysql", "mariadb")
     with contextlib.ExitStack() as stack:
 
-        def ask(statement: sqlalchemy.TextClause) -> None:
+        def ask(statement: sqlalchemy.TextClause) -> Any:
             try:
-                connection.execute(statement)
+                return connection.execute(statement).scalar()
             except sqlalchemy.exc.SQLAlchemyError as error:
-                raise _LockLostError(str(error)) from error
+                raise _LockLostError(reason_of(error)) from error
 
         try:
             connection = stack.enter_context(engine.connect())
         except sqlalchemy.exc.SQLAlchemyError as error:
-            raise _LockLostError(str(error)) from error
+            raise _LockLostError(reason_of(error)) from error
         if mysql:
-            take = sqlalchemy.text("SELECT GET_LOCK(:key, -1)").bindparams(key=digest.hexdigest())
+            take = sqlalchemy.text("SELECT GET_LOCK(:key, :seconds)")
+            take = take.bindparams(key=digest.hexdigest(), seconds=LONG_SECONDS)
         else:  # it is freed with its transaction
             number = int.from_bytes(digest.digest(), "big", signed=True)
             take = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=number)
-        ask(take)
+        if ask(take) != 1 and mysql:
+            raise _LockLostError("it was not given")
         try:
             yield lambda: ask(sqlalchemy.text("SELECT 1"))
         finally:

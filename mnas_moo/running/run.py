@@ -115,6 +115,8 @@ def run_study(
         check_identity(study_file, study, identity)
         completed = completed_trials(study)
         if len(completed) >= wanted:
+            with storage_errors():
+                reserve(study, Worker(study), wanted)  # none is; what a dead worker left waits until more are wanted
             observer.started(study, completed, wanted)
             return study
     with Interrupts() as interrupts, ExitStack() as stack, storage_errors():
@@ -151,9 +153,6 @@ def _run_trials(study: optuna.Study, measure: _Trial, after: _After, worker: Wor
     study._stop_flag, study._thread_local.in_optimize_loop = False, True
     try:
         while not (study._stop_flag or measure.interrupts.pending or after.failures >= FAILURES_IN_A_ROW):
-            with warnings.catch_warnings():  # trials of other programs, which write heartbeats
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                optuna.storages.fail_stale_trials(study)
             reserved = reserve(study, worker, wanted)
             if reserved is not None:
                 pause, waited = PAUSE_SECONDS[0], 0.0
@@ -186,8 +185,8 @@ def _run_trial(study: optuna.Study, reserved: Reserved, measure: _Trial) -> Froz
     """
     trial_id, storage = reserved.trial_id, study._storage
     try:
-        if reserved.repeated or reserved.died >= TRIES:
-            reason = "interrupted" if reserved.repeated else f"killed its worker {reserved.died} times, and is given up"
+        if reserved.died >= TRIES:
+            reason = f"killed its worker {reserved.died} times, and is given up"
             storage.set_trial_user_attr(trial_id, FAILURE, reason)
             return study.tell(storage.get_trial(trial_id).number, state=TrialState.FAIL)
         trial: optuna.Trial | None = None

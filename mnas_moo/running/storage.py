@@ -7,6 +7,7 @@ so by giving a function ``say``, which is told when the storage has to be waited
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,16 @@ import optuna
 
 from mnas_moo.objectives.regular_file import UnfitFileError, check_regular
 from mnas_moo.running.address import shown_address, without_passwords
-from mnas_moo.running.trouble import Patience, Say, StorageError, may_pass, reason_of, trouble_of, warn
+from mnas_moo.running.trouble import (
+    WAIT_SECONDS,
+    Patience,
+    Say,
+    StorageError,
+    may_pass,
+    reason_of,
+    trouble_of,
+    warn,
+)
 from mnas_moo.study_file.document import nearest
 
 if TYPE_CHECKING:
@@ -26,6 +36,14 @@ if TYPE_CHECKING:
 JOURNAL = "journal:///"
 CREATION_ATTEMPTS = 6
 CREATION_PAUSE_SECONDS = 0.5
+START_SECONDS = 30.0
+"""A run that finds no server at the address waits so long: the server may be restarting, or the address wrong."""
+
+_STARTS = "the database system is"  # starting up, shutting down: there is a server
+_NO_SERVER = re.compile(
+    "Connection refused|No such file or directory|closed the connection|terminating connection|timeout expired"
+    r"|Lost connection|Server shutdown in progress|Can't connect to .* \((2|111)\)"  # in MySQL's words
+)
 
 _ALLOWED = "sqlite:///FILE, journal:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE, mysql://…"
 
@@ -140,10 +158,13 @@ def storage_file(study_file: StudyFile) -> Path | None:
 
 
 def _has_tables(study_file: StudyFile, say: Say | None) -> bool:
-    """Whether a database holds Optuna's tables; a server that is just starting is waited for."""
+    """Whether a database holds Optuna's tables; a server that is just starting, or may be, is waited for."""
     import sqlalchemy
 
     from mnas_moo.running.database import engine_settings, with_driver
+
+    patience = Patience(study_file.storage, say)
+    begun = patience.clock()
 
     def attempt(n: int) -> bool:
         try:
@@ -154,11 +175,13 @@ def _has_tables(study_file: StudyFile, say: Say | None) -> bool:
             finally:
                 engine.dispose()
         except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-            if say is not None and (n or "the database system is" in str(error)):  # starting up, shutting down
+            words = str(error)
+            waits = WAIT_SECONDS if _STARTS in words else START_SECONDS if _NO_SERVER.search(words) else 0
+            if say is not None and patience.clock() - begun < waits:
                 raise
             raise _unreachable(study_file, error) from error
 
-    return Patience(study_file.storage, say)(attempt)
+    return patience(attempt)
 
 
 def _open(study_file: StudyFile, say: Say | None) -> BaseStorage:

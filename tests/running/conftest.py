@@ -14,6 +14,10 @@ from mnas_moo.running import network_trials
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.study import StudyFile
+from tests.running.mysql import mariadb as mariadb
+from tests.running.mysql import mysql as mysql
+from tests.running.postgres import postgres as postgres
+from tests.running.postgres import server as server
 from tests.study_file.conftest import past_table as past_table
 
 COUNTS = """\

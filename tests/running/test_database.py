@@ -1,14 +1,12 @@
-"""A PostgreSQL of the test's own, with a password, that is restarted under the workers of a study."""
+"""A PostgreSQL that is restarted under the workers of a study, and what a call does that is made again."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +23,8 @@ from mnas_moo.running.storage import find_study
 from mnas_moo.running.trouble import Patience
 from mnas_moo.study_file.load import load_study_file
 from tests.running.conftest import GRID
+from tests.running.postgres import PASSWORD, Server
 
-PASSWORD = "hunter2%40secret"
-SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 STUDY = """\
 name: restarted
 storage: {storage}
@@ -38,75 +35,6 @@ table:
 sampler: {{random: {{seed: null}}}}
 trials: {trials}
 """
-
-
-class Server:
-    """A PostgreSQL in a folder, reached by a socket in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.address = f"postgresql://me:{PASSWORD}@/postgres?host={folder}"
-
-    def command(self, program: str, *words: str) -> None:
-        # Its log is kept out of the pipes: the server inherits them, and they would stay open.
-        subprocess.run(
-            ["runuser", "-u", "postgres", "--", SERVERS[-1] / program, "-D", self.folder / "data", *words],
-            cwd=self.folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-
-    def start(self) -> None:
-        settings = f"-F -c listen_addresses='' -c unix_socket_directories='{self.folder}'"
-        self.command("pg_ctl", "-l", str(self.folder / "log"), "-w", "-o", settings, "start")
-
-    def stop(self) -> None:
-        self.command("pg_ctl", "-m", "immediate", "-w", "stop")
-
-    def restart(self) -> None:
-        self.stop()
-        time.sleep(1)
-        self.start()
-
-    def create(self, database: str) -> None:
-        """Makes an empty database."""
-        import psycopg2
-
-        connection = psycopg2.connect(self.address)
-        connection.autocommit = True
-        connection.cursor().execute(f'CREATE DATABASE "{database}"')
-        connection.close()
-
-    def cut(self) -> None:
-        """Ends all other connections."""
-        import psycopg2
-
-        connection = psycopg2.connect(self.address)
-        connection.cursor().execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'me'"
-        )
-        connection.close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    if os.geteuid() != 0 or not SERVERS or shutil.which("runuser") is None:
-        pytest.skip("starts a PostgreSQL, which needs its programs, and root to become its user")
-    pytest.importorskip("psycopg2", reason="needs psycopg2, the extra postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))  # a short path: the name of a socket has a limit
-    try:
-        shutil.chown(folder, "postgres")
-        folder.chmod(0o755)
-        (folder / "password").write_text(PASSWORD.replace("%40", "@"), encoding="ascii")
-        found = Server(folder)
-        found.command("initdb", "-U", "me", "--pwfile", str(folder / "password"), "--auth", "scram-sha-256")
-        found.start()
-        try:
-            yield found
-        finally:
-            found.stop()
-    finally:
-        shutil.rmtree(folder)
 
 
 def write(folder: Path, storage: str, trials: int) -> None:
@@ -145,8 +73,7 @@ def completed(folder: Path) -> int:
 def test_workers_outlive_restarts_of_the_server_and_cut_connections(
     tmp_path: Path, server: Server, n_workers: int, trials: int, harms: int
 ) -> None:
-    write(tmp_path, server.address.replace("/postgres?", f"/{tmp_path.name}?"), trials=trials)
-    server.create(tmp_path.name)
+    write(tmp_path, server.create(), trials=trials)
     workers = [start(tmp_path, "run", "restarted.yaml") for _ in range(n_workers)]
     with ended(workers):
         for n in range(harms):
@@ -171,9 +98,10 @@ def test_workers_outlive_restarts_of_the_server_and_cut_connections(
 
 
 def test_no_verb_shows_a_password(
-    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    address = server.address.replace("/postgres?", "/template1?")
+    address = postgres
+    hidden = address.replace(PASSWORD, "***")
     write(tmp_path, address, trials=3)
     monkeypatch.chdir(tmp_path)
     verbosity = optuna.logging.get_verbosity()
@@ -193,7 +121,7 @@ def test_no_verb_shows_a_password(
     assert answer("run", "restarted.yaml")[0] == 0
     status, shown = answer("run", "restarted.yaml", "--storage", address)
     assert status == 0
-    assert "To add some: mnas-moo run restarted.yaml --storage 'postgresql://me:***@/template1" in shown
+    assert f"To add some: mnas-moo run restarted.yaml --storage '{hidden}'" in shown
     assert answer("front", "restarted.yaml", "--storage", address, "--json")[0] == 0
     wrong = address.replace("hunter2", "hunter2wrong")
     refused = f"postgresql://me:{PASSWORD}@127.0.0.1:9/postgres?password={PASSWORD}"
@@ -222,11 +150,11 @@ def test_no_verb_shows_a_password(
     text = STUDY.format(storage=address, trials=9).replace("accuracy: max", "accuracy: min")
     (tmp_path / "restarted.yaml").write_text(text, encoding="utf-8")
     status, shown = answer("run", "restarted.yaml")
-    assert (status, "asks for" in shown, "postgresql://me:***@/template1" in shown) == (2, True, True), shown
+    assert (status, "asks for" in shown, hidden in shown) == (2, True, True), shown
     text = STUDY.format(storage=address, trials=9).replace("restarted", "unheard")
     (tmp_path / "restarted.yaml").write_text(text, encoding="utf-8")
     status, shown = answer("front", "restarted.yaml")
-    assert (status, "postgresql://me:***@/template1" in shown) == (2, True), shown
+    assert (status, hidden in shown) == (2, True), shown
     (tmp_path / "restarted.yaml").write_text(STUDY.format(storage=f"[{refused}]", trials=9), encoding="utf-8")
     assert answer("front", "restarted.yaml")[0] == 2
 

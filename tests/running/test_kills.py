@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,6 @@ from tests.running.kill_phases import PHASES
 
 PARTS = {".front.part.png", ".front.part.html"}
 """What killed workers may leave of a plot."""
-POSTGRES = os.environ.get("MNAS_MOO_POSTGRES")
 ROOT = Path(__file__).parents[2]
 STUDY = """\
 name: {name}
@@ -91,17 +89,6 @@ def is_whole(study: optuna.Study, trials: int) -> None:
     assert [trial.number for trial in found] == list(range(len(found)))
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * trials
     assert all(NETWORK in trial.user_attrs and MEASUREMENTS in trial.user_attrs for trial in found)
-
-
-@pytest.fixture
-def postgres() -> Iterator[str]:
-    """A database without the study `many`."""
-    if POSTGRES is None:
-        pytest.skip("needs a PostgreSQL server, by its URL in MNAS_MOO_POSTGRES")
-    if "many" in optuna.get_all_study_names(POSTGRES):
-        optuna.delete_study(study_name="many", storage=POSTGRES)
-    yield POSTGRES
-    optuna.delete_study(study_name="many", storage=POSTGRES)
 
 
 def killed_equals_undisturbed(folder: Path, storage: str, sampler: str, trials: int, kills: int) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from optuna.trial import TrialState, create_trial
 
 from mnas_moo import MnasSampler
 from mnas_moo.genomes.history import ATTRIBUTE
+from mnas_moo.running import reservations
+from mnas_moo.running.database import with_driver
 from mnas_moo.running.reservations import Reserved, alone, begin, reserve
-from mnas_moo.running.trials import NETWORK
+from mnas_moo.running.trials import FAILURE, NETWORK
+from mnas_moo.running.trouble import StorageError
 from mnas_moo.running.workers import WORKER, Worker
 
-POSTGRES = os.environ.get("MNAS_MOO_POSTGRES")
 SPACE = {name: CategoricalDistribution([1, 2, 3]) for name in "abcd"}
 
 
@@ -28,6 +31,15 @@ def study(request: pytest.FixtureRequest, tmp_path: Path) -> optuna.Study:
     if request.param == "journal":
         storage = JournalStorage(JournalFileBackend(f"{tmp_path}/study.log"))
     return optuna.create_study(storage=storage, directions=["maximize", "minimize"], sampler=MnasSampler(seed=0))
+
+
+@pytest.fixture(params=["sqlite", "journal", "postgres", "mysql"])
+def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> optuna.Study:
+    """A study in each kind of storage."""
+    if request.param == "journal":
+        return optuna.create_study(storage=JournalStorage(JournalFileBackend(f"{tmp_path}/study.log")))
+    address = f"sqlite:///{tmp_path}/study.db" if request.param == "sqlite" else request.getfixturevalue(request.param)
+    return optuna.create_study(storage=with_driver(address))
 
 
 def states(study: optuna.Study) -> list[str]:
@@ -151,7 +163,10 @@ def test_a_killed_trial_that_was_copied_already_is_not_measured_again(study: opt
     copy = create_trial(state=TrialState.WAITING, system_attrs={"failed_trial": 0, "retry_history": [0]})
     study.add_trial(copy)
     with Worker(study) as worker:
-        assert take(study, worker) == Reserved(killed.trial_id, 0, repeated=True)
+        reserved = take(study, worker)
+    assert reserved.trial_id != killed.trial_id
+    assert states(study) == ["FAIL", "RUNNING"]
+    assert study.trials[0].user_attrs == {FAILURE: "interrupted"}
 
 
 def test_a_running_trial_of_another_program_is_left_alone_and_not_counted(study: optuna.Study) -> None:
@@ -161,48 +176,60 @@ def test_a_running_trial_of_another_program_is_left_alone_and_not_counted(study:
 
 
 def test_a_worker_whose_lock_the_server_has_lost_looks_again_before_it_writes(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, postgres: str
 ) -> None:
-    if POSTGRES is None:
-        pytest.skip("needs a PostgreSQL server, by its URL in MNAS_MOO_POSTGRES")
-    study = optuna.create_study(storage=POSTGRES)
-    try:
-        storage: Any = study._storage
-        real = storage.get_all_trials
-        looks: list[int] = []
+    study = optuna.create_study(storage=with_driver(postgres))
+    storage: Any = study._storage
+    real = storage.get_all_trials
+    looks: list[int] = []
 
-        def look(*args: Any, **kwargs: Any) -> Any:
-            trials = real(*args, **kwargs)
-            looks.append(len(trials))
-            if len(looks) == 1:
-                with storage._backend.engine.connect() as connection:
-                    ended = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                    assert connection.exec_driver_sql(ended).scalar()
-                study.add_trial(create_trial(state=TrialState.RUNNING, system_attrs={WORKER: other.note()}))
-            return trials
+    def look(*args: Any, **kwargs: Any) -> Any:
+        trials = real(*args, **kwargs)
+        looks.append(len(trials))
+        if len(looks) == 1:
+            with storage._backend.engine.connect() as connection:
+                ended = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                assert connection.exec_driver_sql(ended).scalar()
+            study.add_trial(create_trial(state=TrialState.RUNNING, system_attrs={WORKER: other.note()}))
+        return trials
 
-        with Worker(study) as worker, Worker(study) as other:
-            monkeypatch.setattr(storage, "get_all_trials", look)
-            assert reserve(study, worker, 1) is None, "another worker has begun the only trial meanwhile"
-        assert looks[0] == 0
-        assert looks[-1] == 1
-    finally:
-        optuna.delete_study(study_name=study.study_name, storage=POSTGRES)
+    with Worker(study) as worker, Worker(study) as other:
+        monkeypatch.setattr(storage, "get_all_trials", look)
+        assert reserve(study, worker, 1) is None, "another worker has begun the only trial meanwhile"
+    assert looks[0] == 0
+    assert looks[-1] == 1
 
 
-def test_one_worker_at_a_time_reserves(study: optuna.Study) -> None:
+def test_a_server_that_keeps_no_lock_ends_the_run_with_a_line(
+    study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    @contextmanager
+    def lost(study: optuna.Study) -> Iterator[None]:
+        asked.append("lock")
+        raise reservations._LockLostError("connection was killed")
+        yield
+
+    monkeypatch.setattr(reservations, "alone", lost)
+    with Worker(study) as worker, pytest.raises(StorageError, match="5 times in a row: connection was killed"):
+        reserve(study, worker, 1)
+    assert len(asked) == 5
+
+
+def test_one_worker_at_a_time_reserves(anywhere: optuna.Study) -> None:
     order: list[str] = []
     inside, told = threading.Event(), threading.Event()
 
     def other() -> None:
         inside.wait()
         told.set()
-        with alone(study):
+        with alone(anywhere):
             order.append("second")
 
     thread = threading.Thread(target=other)
     thread.start()
-    with alone(study):
+    with alone(anywhere):
         inside.set()
         told.wait()
         thread.join(0.05)  # it would come in now if it could

@@ -244,6 +244,19 @@ def test_a_trial_of_a_killed_worker_does_not_block_and_is_tried_again(tmp_path: 
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{}/counts.db", "journal:///{}/counts.log"])
+def test_a_run_that_wants_fewer_trials_than_are_finished_leaves_no_dead_trial_as_running(
+    url: str, tmp_path: Path
+) -> None:
+    file = load_study_file(write(tmp_path)._document.path, storage=url.format(tmp_path))
+    study = run_study(file, trials=3)
+    with Worker(study) as killed:
+        assert reserve(study, killed, 5) is not None
+    assert study.trials[3].state == TrialState.RUNNING
+    assert run_study(file, trials=2).trials[3].state == TrialState.WAITING
+    assert [trial.state for trial in run_study(file, trials=4).trials] == [TrialState.COMPLETE] * 4
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}/counts.db", "journal:///{}/counts.log"])
 def test_a_run_goes_on_though_another_one_has_finished_its_trial(
     url: str, tmp_path: Path, fake: dict[str, Fake]
 ) -> None:
