@@ -35,12 +35,19 @@ STALE_SECONDS = 300
 LOCKED_SECONDS = 60
 """Processes that write to one SQLite file wait for each other so long."""
 
+_MYSQL = (("mysqldb", "MySQLdb"), ("pymysql", "pymysql"))
 _DRIVERS = {
+    "sqlite": (("pysqlite", "sqlite3"),),
     "postgresql": (("psycopg2", "psycopg2"), ("psycopg", "psycopg")),
-    "mysql": (("mysqldb", "MySQLdb"), ("pymysql", "pymysql")),
+    "mysql": _MYSQL,
+    "mariadb": _MYSQL,
 }
-"""Kind of database -> (driver in addresses, module that it needs), the preferred one first."""
-_INSTALL = {"postgresql": "mnas-moo[postgresql]", "mysql": "PyMySQL"}
+"""Kind of database -> (driver in addresses, module that it needs), the preferred one first.
+
+Others are refused: a run that outlives a restart knows an error that may pass from one that may not by the driver, and
+one worker at a time needs a lock that it knows how to ask for.
+"""
+_INSTALL = {"postgresql": "mnas-moo[postgresql]", "mysql": "PyMySQL", "mariadb": "PyMySQL"}
 
 _SERVER_GONE = {
     "connect_timeout": 10,
@@ -52,7 +59,7 @@ _SERVER_GONE = {
 
 
 def with_driver(address: str, installed: Callable[[str], object] = importlib.util.find_spec) -> str:
-    """An address that names its driver: the installed one where it names none.
+    """An address that names its driver: the installed one where it names none, except of SQLite, which has one.
 
     >>> with_driver("postgresql://db/studies", installed=lambda module: module == "psycopg2")
     'postgresql+psycopg2://db/studies'
@@ -64,10 +71,17 @@ def with_driver(address: str, installed: Callable[[str], object] = importlib.uti
         installed: function that says whether a module can be imported.
 
     Raises:
+        ValueError: no study can be kept in this kind of database, or not by this driver.
         ImportError: no driver for this kind of database is installed.
     """
-    kind, mark, rest = address.partition("://")
-    if not mark or kind not in _DRIVERS:
+    named, _, rest = address.partition("://")
+    kind, _, driver = named.partition("+")
+    if kind not in _DRIVERS:
+        raise ValueError(f"no study can be kept in {kind!r}; allowed: {', '.join(_DRIVERS)}")
+    known = [driver for driver, _ in _DRIVERS[kind]]
+    if driver and driver not in known:
+        raise ValueError(f"a study does not work by the driver {driver!r}; allowed: {', '.join(known)}")
+    if driver or kind == "sqlite":
         return address
     for driver, module in _DRIVERS[kind]:
         if installed(module):

@@ -13,7 +13,7 @@ import hashlib
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,16 +86,20 @@ def _reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | Non
     storage = study._storage
     with alone(study) as check:
         trials = storage.get_all_trials(study._study_id, deepcopy=False)
+        if lost := _lost(trials, worker):
+            # A server may still be storing what a worker sent before it was killed, which may finish its trial. This
+            # waits for the lock of the trial's row, and changes nothing.
+            for trial in lost:
+                with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+                    storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+            trials = storage.get_all_trials(study._study_id, deepcopy=False)
+            lost = _lost(trials, worker)
         completed = sum(trial.state == TrialState.COMPLETE for trial in trials)
-        # A trial without a note is measured by a program of its own, which keeps no budget.
-        noted = [trial for trial in trials if trial.state == TrialState.RUNNING and WORKER in trial.system_attrs]
-        now = time.time()
-        lost = [trial for trial in noted if worker.owns(trial) or is_dead(trial.system_attrs[WORKER], now)]
-        free = wanted - completed - (len(noted) - len(lost))
+        free = wanted - completed - (sum(map(_is_noted, trials)) - len(lost))
         repeated = {number for trial in trials for number in trial.system_attrs.get("retry_history", ())}
         check()
         for trial in lost:
-            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # not so dead
+            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # its worker lives after all
                 if trial.number in repeated:  # a copy of it stands further back in the study
                     storage.set_trial_user_attr(trial._trial_id, FAILURE, "interrupted")
                     storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
@@ -118,6 +122,18 @@ def _reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | Non
                     return Reserved(trial._trial_id, died)
         new = optuna.trial.create_trial(state=TrialState.RUNNING, system_attrs={WORKER: worker.note()})
         return Reserved(storage.create_new_trial(study._study_id, new), new=True)
+
+
+def _is_noted(trial: FrozenTrial) -> bool:
+    """Whether a trial is under way in a worker; one without a note is measured by a program that keeps no budget."""
+    return trial.state == TrialState.RUNNING and WORKER in trial.system_attrs
+
+
+def _lost(trials: Sequence[FrozenTrial], worker: Worker) -> list[FrozenTrial]:
+    """The trials under way whose workers are dead, or that are this worker's own."""
+    now = time.time()
+    noted = filter(_is_noted, trials)
+    return [trial for trial in noted if worker.owns(trial) or is_dead(trial.system_attrs[WORKER], now)]
 
 
 def begin(study: optuna.Study, reserved: Reserved, distributions: Mapping[str, BaseDistribution]) -> optuna.Trial:
@@ -239,27 +255,29 @@ def _server_lock(engine: Any, name: str) -> Iterator[Callable[[], None]]:
     digest = hashlib.blake2b(f"mnas_moo {name}".encode(), digest_size=8)
     mysql = engine.dialect.name in ("mysql", "mariadb")
     with contextlib.ExitStack() as stack:
-
-        def ask(statement: sqlalchemy.TextClause) -> Any:
-            try:
-                return connection.execute(statement).scalar()
-            except sqlalchemy.exc.SQLAlchemyError as error:
-                raise _LockLostError(reason_of(error)) from error
-
-        try:
+        with _lock_errors():
             connection = stack.enter_context(engine.connect())
-        except sqlalchemy.exc.SQLAlchemyError as error:
-            raise _LockLostError(reason_of(error)) from error
-        if mysql:
-            take = sqlalchemy.text("SELECT GET_LOCK(:key, :seconds)")
-            take = take.bindparams(key=digest.hexdigest(), seconds=LONG_SECONDS)
-        else:  # it is freed with its transaction
-            number = int.from_bytes(digest.digest(), "big", signed=True)
-            take = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=number)
-        if ask(take) != 1 and mysql:
+            if mysql:
+                take = sqlalchemy.text("SELECT GET_LOCK(:key, :seconds)")
+                take = take.bindparams(key=digest.hexdigest(), seconds=LONG_SECONDS)
+            else:  # it is freed with its transaction
+                number = int.from_bytes(digest.digest(), "big", signed=True)
+                take = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=number)
+            given = connection.execute(take).scalar()
+        if mysql and given != 1:
             raise _LockLostError("it was not given")
+
+        def check() -> None:
+            with _lock_errors():
+                connection.execute(sqlalchemy.text("SELECT 1"))
+
         try:
-            yield lambda: ask(sqlalchemy.text("SELECT 1"))
+            # A server may still be storing a trial that a worker created before it was killed. Its row is locked with
+            # that of the study.
+            row = sqlalchemy.text("SELECT 1 FROM studies WHERE study_name = :name FOR UPDATE").bindparams(name=name)
+            with _lock_errors(), engine.begin() as other:
+                other.execute(row)
+            yield check
         finally:
             # A connection that broke has freed its lock, and what was done meanwhile is stored.
             with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):
@@ -267,3 +285,14 @@ def _server_lock(engine: Any, name: str) -> Iterator[Callable[[], None]]:
                     free = sqlalchemy.text("SELECT RELEASE_LOCK(:key)").bindparams(key=digest.hexdigest())
                     connection.execute(free)
                 connection.rollback()
+
+
+@contextlib.contextmanager
+def _lock_errors() -> Iterator[None]:
+    """A block whose errors of the database mean that the lock was not taken, or is lost."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise _LockLostError(reason_of(error)) from error

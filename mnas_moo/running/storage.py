@@ -42,7 +42,7 @@ START_SECONDS = 30.0
 _STARTS = "the database system is"  # starting up, shutting down: there is a server
 _NO_SERVER = re.compile(
     "Connection refused|No such file or directory|closed the connection|terminating connection|timeout expired"
-    r"|Lost connection|Server shutdown in progress|Can't connect to .* \((2|111)\)"  # in MySQL's words
+    r"|Lost connection|Server shutdown in progress|Can't connect to .* \(\d+\)"  # in MySQL's words
 )
 
 _ALLOWED = "sqlite:///FILE, journal:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE, mysql://…"
@@ -174,7 +174,7 @@ def _has_tables(study_file: StudyFile, say: Say | None) -> bool:
                 return sqlalchemy.inspect(engine).has_table("studies")
             finally:
                 engine.dispose()
-        except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+        except (sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError) as error:
             words = str(error)
             waits = WAIT_SECONDS if _STARTS in words else START_SECONDS if _NO_SERVER.search(words) else 0
             if say is not None and patience.clock() - begun < waits:

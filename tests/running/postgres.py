@@ -95,7 +95,9 @@ def server() -> Iterator[Server]:
         (folder / "password").write_text(PASSWORD.replace("%40", "@"), encoding="ascii")
         (folder / "password").chmod(0o644)
         found = Server(folder)
-        found.command("initdb", "-U", "me", "--pwfile", str(folder / "password"), "--auth", "scram-sha-256")
+        found.command(
+            "initdb", "-U", "me", "--pwfile", str(folder / "password"), "--auth", "scram-sha-256", "-E", "UTF8"
+        )
         found.start()
         try:
             yield found

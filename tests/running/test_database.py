@@ -219,14 +219,39 @@ def test_a_waiting_trial_is_claimed_by_one_worker_only(database: Database) -> No
     [
         ("postgresql://db/x", {"psycopg2", "psycopg"}, "postgresql+psycopg2://db/x"),
         ("postgresql://db/x", {"psycopg"}, "postgresql+psycopg://db/x"),
-        ("postgresql+pg8000://db/x", set(), "postgresql+pg8000://db/x"),
+        ("postgresql+psycopg://db/x", set(), "postgresql+psycopg://db/x"),
         ("mysql://db/x", {"pymysql"}, "mysql+pymysql://db/x"),
+        ("mariadb://db/x", {"MySQLdb", "pymysql"}, "mariadb+mysqldb://db/x"),
         ("sqlite:///x.db", set(), "sqlite:///x.db"),
-        ("journal:///x.log", set(), "journal:///x.log"),
     ],
 )
 def test_an_address_without_driver_gets_the_installed_one(address: str, installed: set[str], completed: str) -> None:
     assert with_driver(address, lambda module: module in installed) == completed
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("mssql://me:hunter2@db/x", "no study can be kept in 'mssql'; allowed: sqlite, postgresql, mysql, mariadb"),
+        ("postgresql+asyncpg://me:hunter2@db/x", "the driver 'asyncpg'; allowed: psycopg2, psycopg"),
+        ("mysql+aiomysql://me:hunter2@db/x", "the driver 'aiomysql'; allowed: mysqldb, pymysql"),
+        ("sqlite+aiosqlite:///whole.db", "the driver 'aiosqlite'; allowed: pysqlite"),
+    ],
+)
+def test_other_databases_and_drivers_are_refused_in_one_line(
+    address: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, address, trials=3)
+    (tmp_path / "whole.db").touch()
+    monkeypatch.chdir(tmp_path)
+    verbosity = optuna.logging.get_verbosity()
+    assert cli.main(["run", "restarted.yaml"]) == 2
+    optuna.logging.set_verbosity(verbosity)
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err.startswith("mnas-moo: restarted.yaml:2: storage is ")
+    assert problem in err
+    assert "hunter2" not in err
 
 
 def test_without_a_driver_it_is_said_what_to_install() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution
+import sqlalchemy
+from optuna.distributions import CategoricalDistribution, distribution_to_json
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
@@ -198,6 +199,46 @@ def test_a_worker_whose_lock_the_server_has_lost_looks_again_before_it_writes(
         assert reserve(study, worker, 1) is None, "another worker has begun the only trial meanwhile"
     assert looks[0] == 0
     assert looks[-1] == 1
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def address(request: pytest.FixtureRequest) -> str:
+    """An empty database on a server."""
+    return with_driver(request.getfixturevalue(request.param))
+
+
+UNDER_WAY = {
+    "a trial is created": "INSERT INTO trials (study_id, number, state) VALUES (1, 1, 'RUNNING')",
+    "a trial is completed": "UPDATE trials SET state = 'COMPLETE' WHERE trial_id = 1",
+    "a parameter is stored": (
+        "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)"
+        f" VALUES (1, 'a', 0, '{distribution_to_json(SPACE['a'])}')"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNDER_WAY)
+def test_what_a_worker_sent_before_it_was_killed_is_waited_for(address: str, what: str) -> None:
+    study = optuna.create_study(storage=address)
+    killed = take(study, dead(study))
+    found: list[Reserved | None] = []
+    last = sqlalchemy.create_engine(address).connect()
+    if "created" in what:  # as Optuna does
+        last.exec_driver_sql("SELECT study_id FROM studies FOR UPDATE")
+    last.exec_driver_sql(UNDER_WAY[what])
+    with Worker(study) as worker:
+        thread = threading.Thread(target=lambda: found.append(reserve(study, worker, 1)))
+        thread.start()
+        thread.join(0.5)  # it would have ended by now if it did not wait
+        assert not found
+        last.commit()
+        thread.join()
+    if "completed" in what:
+        assert found == [None]
+        assert study.trials[0].system_attrs[WORKER]["run"] != worker.note()["run"]
+    else:
+        assert found == [Reserved(killed.trial_id)]
+        assert study.trials[0].params == ({"a": 1} if "parameter" in what else {})
 
 
 def test_a_server_that_keeps_no_lock_ends_the_run_with_a_line(
