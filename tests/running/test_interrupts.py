@@ -12,9 +12,8 @@ import pytest
 
 from mnas_moo.running.interrupts import Interrupts, interruptible, pause, pressed
 from mnas_moo.running.journal_lock import this_process
-from tests.running.test_database import Server, completed, ended, server, start, write
-
-__all__ = ["server"]
+from tests.running.postgres import Server
+from tests.running.test_database import completed, ended, start, write
 
 
 def test_until_it_is_kept_back_ctrl_c_interrupts() -> None:
@@ -125,9 +124,7 @@ def end_of(process: subprocess.Popen[str], waiting: str) -> str:
 
 
 def test_the_first_ctrl_c_ends_a_run_that_waits_for_its_database(tmp_path: Path, server: Server) -> None:
-    name = tmp_path.name.replace("-", "_")
-    write(tmp_path, server.address.replace("/postgres?", f"/{name}?"), trials=5000)
-    server.create(name)
+    write(tmp_path, server.create(), trials=5000)
     run = start(tmp_path, "run", "restarted.yaml")
     with ended([run]):
         while not completed(tmp_path):
