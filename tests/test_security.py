@@ -26,7 +26,7 @@ def named(row: str) -> list[tuple[str, str]]:
 
 
 def test_the_page_speaks_of_every_kind_of_guest() -> None:
-    kinds = ("study file", "plugin", "storage", "phone", "lookup table", "artifact")
+    kinds = ("study file", "plugin", "storage", "phone", "lookup table", "table", "folder of images", "artifact")
     assert [kind for kind in kinds if not re.search(rf"^## An? {kind}$", PAGE, re.MULTILINE)] == []
     assert len(ROWS) >= 25
 

@@ -249,10 +249,8 @@ class LookupTable:
                 f"{file}: there is no such file; make one with `mnas-moo lut build --space mnasnet --device host "
                 f"-o {Path(file).name}`"
             ) from None
-        except OSError as error:
-            raise ValueError(f"{file}: {error.strerror or error}; name a lookup table") from error
-        except UnfitFileError as error:
-            raise ValueError(f"{file}: {error}; name a lookup table") from error
+        except (OSError, UnfitFileError) as error:
+            raise ValueError(f"{file}: {getattr(error, 'strerror', None) or error}; name a lookup table") from error
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from None
 

@@ -7,8 +7,6 @@ benchmark after Eggensperger et al. 2015); its out-of-bag error says how accurat
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +19,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.front import Floats
 from mnas_moo.objectives.objective import Direction
-from mnas_moo.objectives.regular_file import UnfitFileError, read_regular
+from mnas_moo.objectives.tabular.columns import Locate, read_columns
 from mnas_moo.objectives.tabular.problem import (
     Bounds,
     FailedTrialError,
@@ -30,8 +28,7 @@ from mnas_moo.objectives.tabular.problem import (
     feasible,
     judged,
 )
-from mnas_moo.spaces.names import unknown
-from mnas_moo.spaces.printable import short, unprintable
+from mnas_moo.spaces.printable import short
 
 FEW = 12
 """A column with at most so many different numbers is categorical, unless they are an even grid."""
@@ -40,19 +37,10 @@ LOG_RATIO = 100
 ROWS_TO_FIT = 20
 """A forest needs so many finished rows."""
 TREES = 100
-MAX_BYTES = 100_000_000
-"""Size of a file."""
-MAX_ROWS = 1_000_000
-"""Number of rows; a Parquet file of a few kilobytes can have billions."""
-MAX_COLUMNS = 10_000
-MAX_TEXT = 200
-"""Length of a word, and of a column's name."""
 MAX_WORDS = 1000
 """Number of different words of a parameter."""
 LARGEST = 2**53
 """Whole numbers up to this one are exact as floats, which is how the search sees them."""
-MISSING = ("", "nan", "none", "null", "na", "n/a")
-"""Contents of a CSV cell that mean "no value", in small letters."""
 
 
 def read_table(
@@ -100,7 +88,7 @@ def read_table(
     bounds = dict(bounds or {})
     _check_request(file, parameters, objectives)
     numbers = [*objectives, *(name for name in bounds if name not in objectives)]
-    columns, locate = _read(Path(file), list(dict.fromkeys([*parameters, *numbers])))
+    columns, locate = read_columns(Path(file), list(dict.fromkeys([*parameters, *numbers])))
     distributions = {name: _distribution(name, columns[name], locate) for name in parameters}
     values = np.array([_floats(name, columns[name], locate) for name in numbers]).T
     try:
@@ -284,114 +272,6 @@ def _size(distribution: BaseDistribution) -> float:
     if isinstance(distribution, IntDistribution):
         return (distribution.high - distribution.low) // distribution.step + 1
     return math.inf
-
-
-Locate = Callable[[int], str]
-"""Index of a row -> file and line, for messages."""
-
-
-def _read(path: Path, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], Locate]:
-    """The wanted columns, cells without a value as None."""
-    try:
-        content = read_regular(path, MAX_BYTES)
-    except FileNotFoundError:
-        raise ValueError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnfitFileError as error:
-        raise ValueError(f"{path}: {error}; name a table, .csv or .parquet") from error
-    if path.suffix.lower() == ".csv":
-        columns, locate = _read_csv(path, content, wanted)
-    elif path.suffix.lower() in (".parquet", ".pq"):
-        columns, locate = _read_parquet(path, content, wanted), lambda row: f"{path}: row {row + 1}"
-    else:
-        raise ValueError(f"{path}: neither .csv nor .parquet, which a table must be")
-    if not columns[wanted[0]]:
-        raise ValueError(f"{path}: the table has columns and no rows")
-    for name, cells in columns.items():
-        for row, cell in enumerate(cells):
-            if isinstance(cell, str):
-                _check_text(locate(row), name, cell)
-    return columns, locate
-
-
-def _check_text(where: str, name: str, text: str) -> None:
-    """Checks a name or word, which will be shown and stored."""
-    if len(text) > MAX_TEXT:
-        raise ValueError(f"{where}: {name} has {len(text)} characters; at most {MAX_TEXT} are read")
-    sign = unprintable(text)
-    if sign is not None:
-        raise ValueError(f"{where}: {name} has a control character, {sign!r}")
-
-
-def _check_header(where: str, header: Sequence[str], wanted: Sequence[str]) -> None:
-    if len(header) > MAX_COLUMNS:
-        raise ValueError(f"{where}: {len(header)} columns; at most {MAX_COLUMNS} are read")
-    for number, name in enumerate(header, start=1):
-        _check_text(where, f"the name of column {number}", name)
-    for name in wanted:
-        if name not in header:
-            raise unknown(f"{where}: column", name, header)
-        if header.count(name) > 1:
-            raise ValueError(f"{where}: column {name!r} is there {header.count(name)} times; give it one")
-
-
-def _read_csv(path: Path, content: bytes, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], Locate]:
-    cells: list[list[str]] = [[] for _ in wanted]
-    lines: list[int] = []
-    try:
-        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        header = [name.strip() for name in next(reader, ())]
-        if not header:
-            raise ValueError(f"{path}: the file is empty; its first line must name the columns")
-        _check_header(str(path), header, wanted)
-        places = [header.index(name) for name in wanted]
-        for row in reader:
-            if not row:
-                continue
-            where = f"{path}:{reader.line_num}"
-            if len(row) != len(header):
-                raise ValueError(f"{where}: {len(row)} cells, and the header names {len(header)} columns")
-            if len(lines) == MAX_ROWS:
-                raise ValueError(f"{where}: more than {MAX_ROWS} rows, which are not read")
-            for column, place in zip(cells, places, strict=True):
-                column.append(row[place].strip())
-            lines.append(reader.line_num)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not text in UTF-8 ({error.reason} at byte {error.start})") from error
-    except csv.Error as error:
-        raise ValueError(f"{path}:{reader.line_num}: not valid CSV: {error}") from error
-    columns = {name: _typed(column) for name, column in zip(wanted, cells, strict=True)}
-    return columns, lambda row: f"{path}:{lines[row]}"
-
-
-def _typed(cells: Sequence[str]) -> list[Any]:
-    """Cells of a CSV column as whole numbers, numbers, true and false, or words, whichever fits all of them first."""
-    given = [None if cell.lower() in MISSING else cell for cell in cells]
-    kinds: tuple[Callable[[str], Any], ...] = (int, float, lambda cell: {"true": True, "false": False}[cell.lower()])
-    for kind in kinds:
-        try:
-            return [None if cell is None else kind(cell) for cell in given]
-        except (ValueError, KeyError):
-            continue
-    return list(given)
-
-
-def _read_parquet(path: Path, content: bytes, wanted: Sequence[str]) -> dict[str, list[Any]]:
-    arrow, parquet = require("pyarrow", extra="tables"), require("pyarrow.parquet", extra="tables")
-    try:
-        file = parquet.ParquetFile(arrow.BufferReader(content))
-        names, rows = file.schema_arrow.names, file.metadata.num_rows
-    except (OSError, arrow.ArrowException) as error:
-        raise ValueError(f"{path}: not valid Parquet: {short(' '.join(str(error).split()))}") from error
-    if rows > MAX_ROWS:
-        raise ValueError(f"{path}: {rows} rows; at most {MAX_ROWS} are read")
-    _check_header(str(path), names, wanted)
-    try:
-        found: dict[str, list[Any]] = file.read(columns=list(wanted)).to_pydict()
-    except (OSError, arrow.ArrowException) as error:
-        raise ValueError(f"{path}: not valid Parquet: {short(' '.join(str(error).split()))}") from error
-    return {name: [None if cell != cell else cell for cell in cells] for name, cells in found.items()}  # NaN != NaN
 
 
 def _floats(name: str, cells: Sequence[Any], locate: Locate) -> Floats:

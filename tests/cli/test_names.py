@@ -138,6 +138,14 @@ def test_control_characters_of_a_table_are_refused(cell: str, where: str, table:
     assert re.search(r"t\.csv.*has a control character, '", err)
 
 
+def test_a_cell_may_be_what_a_spreadsheet_takes_for_a_formula(table: Run) -> None:
+    with Path("t.csv").open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(["=1+1", b, 9, -1] for b in range(4))
+    assert table("run", "s.yaml", "--trials", "12")[0] == 0
+    _, out, _ = table("front", "s.yaml", "--csv")
+    assert ",=1+1," in out
+
+
 def test_a_live_view_in_a_terminal_shows_names_as_they_are(table: Run) -> None:
     main, end = pty.openpty()
     env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "400", "LINES": "50", "TERM": "xterm"}

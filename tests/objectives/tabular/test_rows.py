@@ -15,7 +15,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from sklearn.ensemble import RandomForestRegressor
 
 from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.objectives.tabular import rows as module
+from mnas_moo.objectives.tabular import columns, rows
 from mnas_moo.objectives.tabular.problem import FailedTrialError, TabularProblem
 from mnas_moo.objectives.tabular.rows import read_table
 
@@ -264,7 +264,8 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: 
         raise MissingExtraError(f"{module}: mnas-moo[{extra}]")
 
     path = write_parquet(tmp_path, past_trials(30))
-    monkeypatch.setattr(module, "require", missing)
+    for module in (columns, rows):
+        monkeypatch.setattr(module, "require", missing)
     with pytest.raises(MissingExtraError, match=r"pyarrow: mnas-moo\[tables\]"):
         read_trials(path)
     assert read(tmp_path).measure({"width": 16, "act": "relu"}) == {"accuracy": 0.70, "latency_ms": 1.0}

@@ -11,8 +11,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from mnas_moo.objectives.tabular import rows as module
-from mnas_moo.objectives.tabular.rows import MAX_COLUMNS, MAX_ROWS, MAX_TEXT, MAX_WORDS, read_table
+from mnas_moo.objectives.tabular import columns as module
+from mnas_moo.objectives.tabular.columns import MAX_COLUMNS, MAX_ROWS, MAX_TEXT
+from mnas_moo.objectives.tabular.rows import MAX_WORDS, read_table
 from mnas_moo.spaces.printable import unprintable
 
 CELLS = (
