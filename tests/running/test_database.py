@@ -102,6 +102,7 @@ def test_no_verb_shows_a_password(
 ) -> None:
     address = postgres
     hidden = address.replace(PASSWORD, "***")
+    monkeypatch.setattr("mnas_moo.running.storage.START_SECONDS", 0)
     write(tmp_path, address, trials=3)
     monkeypatch.chdir(tmp_path)
     verbosity = optuna.logging.get_verbosity()
