@@ -10,6 +10,7 @@ import pytest
 
 from mnas_moo.cli import main as cli
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
+from tests.running.postgres import server as server
 
 COUNTS = """\
 name: counts

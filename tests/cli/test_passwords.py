@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import urllib.error
 import urllib.request
@@ -18,15 +17,15 @@ import pytest
 from mnas_moo.cli import main as cli
 from mnas_moo.reports.dashboard import dashboard
 from mnas_moo.running.address import without_passwords
+from mnas_moo.running.database import with_driver
 from mnas_moo.study_file.load import load_study_file
 from tests.cli.conftest import Run, change
+from tests.running.postgres import Server
 
 PASSWORD = "hunter2%/@{x}:?&# y"
 WRITTEN = quote(PASSWORD, safe="")
 SHOWN = re.compile(r"hunter2|%7Bx%7D|\{x\}:\?")
 """Parts of it as it is, as it is written in an address, and as Optuna gets it."""
-
-POSTGRES = os.environ.get("MNAS_MOO_POSTGRES")
 
 VERBS = {
     "run": [["run", "counts.yaml"], ["run", "counts.yaml", "--trials", "6", "--json"]],
@@ -135,23 +134,21 @@ def asked(url: str) -> str:
         return f"{error} {error.headers} {error.read().decode('utf-8', 'replace')}"
 
 
-@pytest.mark.skipif(POSTGRES is None, reason="needs a PostgreSQL server, by its URL in MNAS_MOO_POSTGRES")
 @pytest.mark.parametrize("place", ["user", "query"])
-def test_nor_does_a_server_that_is_used_by_every_verb(place: str, mnas_moo: Run, log: pytest.LogCaptureFixture) -> None:
-    """The server of the tests trusts everybody, so that any password will do."""
+def test_nor_does_a_server_that_is_used_by_every_verb(
+    place: str, mnas_moo: Run, log: pytest.LogCaptureFixture, server: Server
+) -> None:
     import sqlalchemy
 
-    assert POSTGRES is not None
-    url = sqlalchemy.make_url(POSTGRES)
+    theirs = with_driver(server.create())
+    server.ask(f"CREATE ROLE guest_{place} SUPERUSER LOGIN PASSWORD '{PASSWORD}'")
+    url = sqlalchemy.make_url(theirs).set(username=f"guest_{place}", password=None)
     url = url.set(password=PASSWORD) if place == "user" else url.update_query_dict({"password": PASSWORD})
     address = url.render_as_string(hide_password=False)
     assert SHOWN.search(address)
-    change("name: counts", f"name: passwords-{place}")
     change("sqlite:///counts.db", json.dumps(address)[1:-1])
     study_file = load_study_file("counts.yaml")
     assert study_file.storage == address
-    if study_file.name in optuna.get_all_study_names(POSTGRES):
-        optuna.delete_study(study_name=study_file.name, storage=POSTGRES)
     before = log.text
     statuses = {}
     for commands in VERBS.values():
@@ -168,7 +165,7 @@ def test_nor_does_a_server_that_is_used_by_every_verb(place: str, mnas_moo: Run,
         assert "What is traded off" in asked(f"{base}/api/studies/{study_id}")
     hidden(log.text)
     # What it has stored.
-    stored = optuna.load_study(study_name=study_file.name, storage=POSTGRES)
+    stored = optuna.load_study(study_name=study_file.name, storage=theirs)
     hidden(json.dumps([stored.user_attrs, *(str(trial) for trial in stored.trials)]))
     hidden(json.dumps(stored._storage.get_study_system_attrs(stored._study_id)))
 
