@@ -29,6 +29,7 @@ Run = Callable[..., Answer]
 def mnas_moo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command in a folder with counts.yaml; gives exit status, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mnas_moo.running.storage.START_SECONDS", 0)  # no test has a server that starts soon
     Path("counts.yaml").write_text(COUNTS, encoding="utf-8")
     verbosity = optuna.logging.get_verbosity()
 

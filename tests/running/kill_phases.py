@@ -38,8 +38,8 @@ from mnas_moo.running.trials import Observer
 from mnas_moo.study_file.load import load_study_file
 
 PHASES = ("other", "write", "ask", "train", "plot", "file")
-LONGEST_SECONDS = {"write": 0.004, "ask": 0.1, "train": 0.2, "plot": 0.5, "file": 0.04}
-"""A worker goes on for up to so long within what it has begun; for half as long after every time that was too long."""
+LONGEST_SECONDS = {"write": 0.002, "ask": 0.02, "train": 0.04, "plot": 0.2, "file": 0.01}
+"""A worker goes on for up to so long within what it has begun; for half as long from every time on that was too long."""
 PLOTS = ("front.png", "front.html")
 
 _shared = mmap.mmap(-1, 4)  # with the forks
@@ -126,23 +126,23 @@ def main(path: str, n_kills: int, seed: int) -> None:
         note(owner, name, what)
     rng = random.Random(seed)
     hits = dict.fromkeys(PHASES, 0)
+    longest = dict(LONGEST_SECONDS)
     worker = start(path)
     for n in range(n_kills):
         wanted = rng.choice([name for name in PHASES[1:] if hits[name] == n // (len(PHASES) - 1)])
-        longest = LONGEST_SECONDS[wanted]
         _shared[BEFORE] = _shared[FINISHED]
         while True:
             _shared[WANTED] = PHASES.index(wanted)
             _, status = os.waitpid(worker, os.WUNTRACED)
             assert os.WIFSTOPPED(status), f"it has finished after {n} kills: {hits}"
             os.kill(worker, signal.SIGCONT)
-            time.sleep(rng.uniform(0, longest))
+            time.sleep(rng.uniform(0, longest[wanted]))
             os.kill(worker, signal.SIGSTOP)
             _, status = os.waitpid(worker, os.WUNTRACED)
             assert os.WIFSTOPPED(status), f"it has finished after {n} kills: {hits}"
             if _shared[NOW] == PHASES.index(wanted):
                 break
-            longest /= 2
+            longest[wanted] /= 2
             os.kill(worker, signal.SIGCONT)
         os.kill(worker, signal.SIGKILL)
         os.waitpid(worker, 0)

@@ -95,7 +95,7 @@ def killed_equals_undisturbed(folder: Path, storage: str, sampler: str, trials: 
     """Runs a study twice, once with kills, and compares the trials."""
     whole = run_study(load_study_file(write(folder, "whole", storage, trials, sampler)))
     cut = write(folder, "cut", storage, trials, sampler)
-    assert run_and_kill(cut, 1, kills, seconds=0.4) >= kills // 2
+    assert run_and_kill(cut, 1, kills, seconds=0.2) >= kills // 2
     study = open_study(load_study_file(cut))
     is_whole(study, trials)
     assert list(map(what_matters, study.trials)) == list(map(what_matters, whole.trials))
@@ -103,7 +103,7 @@ def killed_equals_undisturbed(folder: Path, storage: str, sampler: str, trials: 
 
 @pytest.mark.parametrize("storage", ["sqlite", "journal"])
 def test_a_run_that_is_killed_eight_times_has_the_trials_of_one_that_is_not(storage: str, tmp_path: Path) -> None:
-    killed_equals_undisturbed(tmp_path, storage, "{mnas: {seed: 0}}", trials=30, kills=8)
+    killed_equals_undisturbed(tmp_path, storage, "{mnas: {seed: 0}}", trials=40, kills=8)
 
 
 @pytest.mark.slow
@@ -171,7 +171,7 @@ def killed_everywhere_equals_undisturbed(
 def test_a_run_that_is_killed_within_all_that_it_does_has_the_trials_of_one_that_is_not(
     storage: str, tmp_path: Path, images: Path
 ) -> None:
-    hits = killed_everywhere_equals_undisturbed(tmp_path, images, storage, trials=16, kills=5)
+    hits = killed_everywhere_equals_undisturbed(tmp_path, images, storage, trials=24, kills=5)
     assert list(hits.values()) == [0, 1, 1, 1, 1, 1]
 
 
