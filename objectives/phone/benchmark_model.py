@@ -1,10 +1,12 @@
-"""LiteRT's ``benchmark_model``: its command line, what its output means, where it comes from.
+"""The two programs called ``benchmark_model``: their command line, what their output means, where they come from.
 
 Formats: TensorFlow's tensorflow/lite/tools/benchmark (benchmark_model.cc, benchmark_tflite_model.cc and
-core/util/stats_calculator.h) from 2018 on, and google-ai-edge/LiteRT's litert/tools. All print a line
-``count=… first=… curr=… min=… max=… avg=… std=…`` of the warm-up and one of the timed runs (newer ones add
-``p5=… median=… p95=…``, one run or equal ones give ``count=… curr=…``), then a summary, "Inference timings in us:" or
-"Average inference timings in us:". Both must be there and agree: so a line cut anywhere is noticed.
+core/util/stats_calculator.h) from 2018 on, and google-ai-edge/LiteRT's litert/tools (benchmark_litert_model.h), which
+is the published one. Both print a line ``count=… first=… curr=… min=… max=… avg=… std=…`` of the warm-up and one of the
+timed runs, in µs (newer ones add ``p5=… median=… p95=…``, one run or equal ones give ``count=… curr=…``), then a
+summary: TensorFlow's "Inference timings in us:" or "Average inference timings in us:", LiteRT's a block "BENCHMARK
+RESULTS" that a line of "=" ends, with two decimals of a millisecond. Line and summary must be there and agree: so an
+output cut anywhere is noticed. The time is that of the line, which has all digits.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,8 @@ _SUMMARY = re.compile(
     rf"inference timings in us: .*?\b(?:inference \(avg\)|inference|no stats): *({_NUMBER})\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
+_RESULTS = re.compile(r"=+ BENCHMARK RESULTS =+\s*$(.*?)^[^=\n]*={20,}\s*$", re.DOTALL | re.MULTILINE)
+_RESULT = re.compile(rf"\bInference \((avg|min|max)\): *({_NUMBER}) ms(?: \((\d+) runs?\))?\s*$", re.MULTILINE)
 
 
 class BenchmarkError(Exception):
@@ -64,6 +68,25 @@ class Timing:
         return self.mean_ms if self.median_ms is None else self.median_ms
 
 
+@dataclass(frozen=True)
+class _Summary:
+    """What the end of an output says.
+
+    Attributes:
+        begin: where it begins in the output.
+        text: what is printed, on one line.
+        times: times in µs, by their names in the line of statistics.
+        rounding: µs by which they may be rounded.
+        runs: number of timed runs; None: it does not say.
+    """
+
+    begin: int
+    text: str
+    times: Mapping[str, float]
+    rounding: float
+    runs: int | None = None
+
+
 def command(
     program: str, graph: str, threads: int, *, warm_up_s: float, runs: int, minimum_s: float, maximum_s: float
 ) -> list[str]:
@@ -86,10 +109,8 @@ def parse(output: str) -> Timing:
     Raises:
         BenchmarkError: there is no complete, credible timing in it.
     """
-    summary = _SUMMARY.search(output)
-    if summary is None:
-        raise BenchmarkError(f"benchmark_model printed no summary of its timings, but {_excerpt(output)}")
-    lines = _STATISTICS.findall(output[: summary.start()].replace("(all same)", ""))
+    summary = _summary(output)
+    lines = _STATISTICS.findall(output[: summary.begin].replace("(all same)", ""))
     if not lines:
         raise BenchmarkError(f"benchmark_model printed no statistics (count=…), but {_excerpt(output)}")
     count, rest = lines[-1]  # the warm-up's come first
@@ -102,10 +123,11 @@ def parse(output: str) -> Timing:
     times = {key: value for key, value in fields.items() if key != "std"}
     if not all(math.isfinite(value) and value > 0 for value in times.values()) or not 0 <= fields["std"] < math.inf:
         raise BenchmarkError(f"benchmark_model's times are impossible: {printed!r}")
-    mean = _number(summary.group(1))
-    # Both are printed from the same number with six digits; older builds truncate one of them to microseconds.
-    if not math.isclose(mean, fields["avg"], rel_tol=1e-4, abs_tol=1.0):
-        raise BenchmarkError(f"benchmark_model contradicts itself: {printed!r}, but {summary.group(0).strip()!r}")
+    # Both are printed from the same numbers, those of the line with six digits.
+    if summary.runs not in (None, int(count)) or not all(
+        math.isclose(time, fields[key], rel_tol=1e-4, abs_tol=summary.rounding) for key, time in summary.times.items()
+    ):
+        raise BenchmarkError(f"benchmark_model contradicts itself: {printed!r}, but {summary.text!r}")
 
     def milliseconds(key: str) -> float | None:
         return fields[key] / 1e3 if key in fields else None
@@ -120,6 +142,22 @@ def parse(output: str) -> Timing:
         p5_ms=milliseconds("p5"),
         p95_ms=milliseconds("p95"),
     )
+
+
+def _summary(output: str) -> _Summary:
+    """The summary of either program."""
+    if found := _SUMMARY.search(output):
+        # Older builds truncate it to microseconds.
+        return _Summary(found.start(), found.group(0).strip(), {"avg": _number(found.group(1))}, rounding=1.0)
+    if found := _RESULTS.search(output):
+        times = {key: _number(time) * 1e3 for key, time, _ in _RESULT.findall(found.group(1))}
+        runs = [int(n) for _, _, n in _RESULT.findall(found.group(1)) if n]
+        text = " ".join(found.group(1).split())
+        if times.keys() != {"avg", "min", "max"} or len(runs) != 1:
+            raise BenchmarkError(f"benchmark_model's results are incomplete: {text[:300]!r}")
+        # Two decimals of a millisecond: half of the last one.
+        return _Summary(found.start(), text[:300], times, rounding=5.1, runs=runs[0])
+    raise BenchmarkError(f"benchmark_model printed no summary of its timings, but {_excerpt(output)}")
 
 
 def failure(exit_code: int, output: str) -> BenchmarkError:

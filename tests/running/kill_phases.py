@@ -39,7 +39,7 @@ from mnas_moo.study_file.load import load_study_file
 
 PHASES = ("other", "write", "ask", "train", "plot", "file")
 LONGEST_SECONDS = {"write": 0.002, "ask": 0.02, "train": 0.04, "plot": 0.2, "file": 0.01}
-"""A worker goes on for up to so long within what it has begun; for half as long from every time on that was too long."""
+"""A worker goes on for up to so long within what it has begun; for half as long once that was too long."""
 PLOTS = ("front.png", "front.html")
 
 _shared = mmap.mmap(-1, 4)  # with the forks

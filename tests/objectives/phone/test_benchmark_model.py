@@ -46,6 +46,29 @@ INFO: count=1000 first=52162 curr=49785 min=49088 max=686105 avg=63743.2 std=607
 INFO: Inference timings in us: Init: 119515, First inference: 87112, Warmup (avg): 58147.4, Inference (avg): 63743.2
 INFO: Memory footprint delta from the start of the tool (MB): init=7.25 overall=16.1
 """
+# In the form of LiteRT's own program; the figures are made up.
+OF_LITERT = """\
+INFO: [benchmark_litert_model.cc:210] Loading model from: /data/local/tmp/m.tflite
+INFO: [litert_benchmark.cc:98] Running benchmark for at least 1 iterations and at least 0.5 seconds.
+INFO: count=191 first=2170 curr=1610 min=1580 max=2170 avg=1647.31 std=70 p5=1592 median=1640 p95=1702
+
+INFO: count=477 first=1612 curr=1603 min=1492 max=2203 avg=1613.62 std=123 p5=1540 median=1604 p95=1711
+
+INFO: [benchmark_litert_model.h:88]
+========== BENCHMARK RESULTS ==========
+INFO: [benchmark_litert_model.h:94] Model initialization: 27.83 ms
+INFO: [benchmark_litert_model.h:96] Warmup (first):       2.17 ms
+INFO: [benchmark_litert_model.h:98] Warmup (avg):         1.65 ms (191 runs)
+INFO: [benchmark_litert_model.h:100] Inference (avg):      1.61 ms (477 runs)
+INFO: [benchmark_litert_model.h:104] Inference (min):      1.49 ms
+INFO: [benchmark_litert_model.h:106] Inference (max):      2.20 ms
+INFO: [benchmark_litert_model.h:108] Inference (std):      0.12
+INFO: [benchmark_litert_model.h:115] Throughput:           357.00 MB/s
+INFO: [benchmark_litert_model.h:124]
+Memory Usage:
+INFO: [benchmark_litert_model.h:127] Init footprint:       7.25 MB
+INFO: [benchmark_litert_model.h:139] ======================================
+"""
 
 
 @pytest.mark.parametrize(
@@ -55,8 +78,9 @@ INFO: Memory footprint delta from the start of the tool (MB): init=7.25 overall=
         (OF_2019, 50, 79.7609, None),
         (OF_2021, 50, 266.473, None),
         (OF_2025, 1000, 63.7432, 51.891),
+        (OF_LITERT, 477, 1.61362, 1.604),
     ],
-    ids=["2018", "2019", "2021", "2025"],
+    ids=["2018", "2019", "2021", "2025", "LiteRT"],
 )
 def test_output_of_every_age_is_read(output: str, runs: int, mean: float, median: float | None) -> None:
     timing = parse(output)
@@ -70,9 +94,10 @@ def test_all_figures_are_in_milliseconds() -> None:
     assert figures == pytest.approx((49.088, 686.105, 60.716, 49.62, 68.628))
 
 
-def test_logcat_and_level_before_a_line_do_not_matter() -> None:
-    logcat = "\n".join(f"11-21 17:00:00.000  4242  4242 I tflite  : {line}" for line in OF_2025.splitlines())
-    assert parse(logcat) == parse(OF_2025)
+@pytest.mark.parametrize("output", [OF_2025, OF_LITERT], ids=["2025", "LiteRT"])
+def test_logcat_and_level_before_a_line_do_not_matter(output: str) -> None:
+    logcat = "\n".join(f"11-21 17:00:00.000  4242  4242 I tflite  : {line}" for line in output.splitlines())
+    assert parse(logcat) == parse(output)
 
 
 def test_statistics_of_a_profile_are_not_those_of_the_runs() -> None:
@@ -108,6 +133,37 @@ def test_output_cut_anywhere_is_never_read_as_another_time(output: str) -> None:
         except BenchmarkError:
             continue
         assert math.isclose(timing.milliseconds, whole.milliseconds, rel_tol=2e-4)
+
+
+def test_output_of_litert_is_read_only_with_its_last_line() -> None:
+    whole = parse(OF_LITERT)
+    for length in range(len(OF_LITERT)):
+        try:
+            timing = parse(OF_LITERT[:length])
+        except BenchmarkError:
+            continue
+        assert length > OF_LITERT.index("139]")
+        assert timing == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("1.61 ms (477", "1.71 ms (477"), "contradicts itself"),
+        (("(477 runs)", "(47 runs)"), "contradicts itself"),
+        (("(min):      1.49", "(min):      1.39"), "contradicts itself"),
+        (("(max):      2.20 ms", "(max):      22.0 ms"), "contradicts itself"),
+        (("(avg):      1.61", "(avg):      nan"), "contradicts itself"),
+        (("Inference (min):      1.49 ms", "Inference (min):"), "results are incomplete"),
+        ((" (477 runs)", ""), "results are incomplete"),
+        (("count=477 first", "count=477 First"), "incomplete|impossible|contradicts"),
+        (("median=1604", "median=0"), "impossible"),
+    ],
+)
+def test_results_of_litert_that_cannot_be_are_refused(change: tuple[str, str], message: str) -> None:
+    assert change[0] in OF_LITERT
+    with pytest.raises(BenchmarkError, match=message):
+        parse(OF_LITERT.replace(*change))
 
 
 @pytest.mark.parametrize(
