@@ -60,7 +60,8 @@ def part_of(path: Path) -> Iterator[Path]:
 
     part = _part(path)
     while True:
-        file = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
+        # A link of this name, which came with somebody else's folder, could lead to any file.
+        file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             with contextlib.suppress(OSError):  # no such locks on this file system
                 fcntl.flock(file, fcntl.LOCK_EX)  # the system frees the lock of a dead process

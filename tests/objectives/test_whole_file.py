@@ -73,3 +73,12 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised, whole_file(file) as part:
         part.write_text("text")
     assert raised.value.filename == os.fspath(file)
+
+
+def test_a_link_that_somebody_has_put_in_the_way_is_not_followed(tmp_path: Path) -> None:
+    theirs = tmp_path / "precious"
+    theirs.write_text("mine")
+    (tmp_path / ".front.part.svg").symlink_to(theirs)
+    with pytest.raises(OSError, match=r"front\.svg"), whole_file(tmp_path / "front.svg") as part:
+        part.write_text("text")
+    assert theirs.read_text() == "mine"
