@@ -42,6 +42,7 @@ from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure, lear
 from mnas_moo.running.identity import IDENTITY
 from mnas_moo.running.storage import open_study
 from mnas_moo.running.trials import NETWORK, network_of
+from mnas_moo.running.trouble import StorageError, storage_errors
 from mnas_moo.spaces.picture import picture
 from mnas_moo.spaces.text import from_text
 from mnas_moo.study_file.load import load_study_file
@@ -101,7 +102,7 @@ def dashboard(study: StudyFile | str | os.PathLike[str], *, host: str = "127.0.0
     opened = open_study(study_file)
     view = _View(opened._storage, study_file)
     store = _NetworkStore(opened._storage, study_file.files / "artifacts")
-    with _listening(app(view, artifact_store=store), host, port) as server:
+    with _listening(app(_Telling(view), artifact_store=store), host, port) as server:
         view.refresh(only=opened._study_id)  # the requested study is complete from the start, the others follow
         stop = threading.Event()
         threads = [
@@ -162,6 +163,29 @@ def _forwarding(name: str) -> Callable[..., Any]:
 
 # A storage that forwards every method to `self.stored`.
 _Forwarding: Any = type("_Forwarding", (BaseStorage,), {n: _forwarding(n) for n in BaseStorage.__abstractmethods__})
+
+
+def _telling(name: str) -> Callable[..., Any]:
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            with storage_errors():
+                return getattr(self.stored, name)(*args, **kwargs)
+        except StorageError as error:
+            # The dashboard gives this one's text to the page; of all others it logs a traceback for each request.
+            raise require("bottle", extra="dashboard").HTTPError(503, str(error)) from error
+
+    return forward
+
+
+class _Telling(_Forwarding):  # type: ignore[misc]
+    """A storage for the dashboard's server: while it cannot be used, the page is told why, in one line."""
+
+    def __init__(self, stored: BaseStorage) -> None:
+        self.stored = stored
+
+
+for _name in BaseStorage.__abstractmethods__:
+    setattr(_Telling, _name, _telling(_name))
 
 
 class _Pinboard(_Forwarding):  # type: ignore[misc]

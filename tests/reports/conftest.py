@@ -10,6 +10,7 @@ from optuna.trial import create_trial
 
 from mnas_moo.reports.past import History, history
 from mnas_moo.running.trials import NETWORK, SAME_AS
+from tests.running.postgres import server as server
 
 NAMES = ("accuracy", "latency_ms", "parameters_m")
 

@@ -19,12 +19,14 @@ from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.reports import dashboard as module
 from mnas_moo.reports.dashboard import dashboard, serve
 from mnas_moo.running.identity import IDENTITY
+from mnas_moo.running.run import run_study
 from mnas_moo.running.storage import storage_file
 from mnas_moo.running.trials import NETWORK
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.study import StudyFile
 from tests.conftest import STUDY
+from tests.running.postgres import Server
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -36,6 +38,14 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+TABULAR = """\
+name: past
+storage: {storage}
+table: {{file: past.csv, parameters: [width], objectives: {{accuracy: maximize, latency_ms: minimize}}}}
+sampler: {{random: {{seed: 0}}}}
+trials: 2
+"""
 
 Finished = tuple[StudyFile, optuna.Study]
 
@@ -161,6 +171,32 @@ def test_studies_of_others_are_left_as_they_are(own: Finished) -> None:
     assert shown["note"]["body"] == ""
     assert shown["plotly_graph_objects"] == []
     assert shown["trials"][0]["artifacts"] == []
+
+
+def test_a_server_that_is_gone_is_said_in_one_line_and_found_again(
+    tmp_path: Path, server: Server, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("past.csv").write_text("width,accuracy,latency_ms\n1,0.5,1\n2,0.75,4\n3,0.8,9\n", encoding="utf-8")
+    Path("past.yaml").write_text(TABULAR.format(storage=server.create()), encoding="utf-8")
+    run_study("past.yaml")
+    with dashboard("past.yaml", port=0) as address:
+        assert len(detail(address)["trials"]) == 2
+        server.stop()
+        try:
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                detail(address)
+            time.sleep(2 * module.REFRESH_SECONDS)
+        finally:
+            server.start()
+        assert refused.value.code == 503
+        reason = json.loads(refused.value.read())["reason"]
+        assert reason.startswith("postgresql")
+        assert len(reason.splitlines()) == 1
+        assert len(detail(address)["trials"]) == 2
+    written = capfd.readouterr().err
+    assert "Traceback" not in written
+    assert all(line.startswith("the dashboard's plots") for line in written.splitlines())
 
 
 def test_a_port_in_use_is_named_in_one_line(finished_study: Finished) -> None:
