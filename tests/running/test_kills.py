@@ -95,7 +95,7 @@ def killed_equals_undisturbed(folder: Path, storage: str, sampler: str, trials: 
     """Runs a study twice, once with kills, and compares the trials."""
     whole = run_study(load_study_file(write(folder, "whole", storage, trials, sampler)))
     cut = write(folder, "cut", storage, trials, sampler)
-    assert run_and_kill(cut, 1, kills, seconds=0.2) >= kills // 2
+    assert run_and_kill(cut, 1, kills, seconds=0.03) >= kills // 2
     study = open_study(load_study_file(cut))
     is_whole(study, trials)
     assert list(map(what_matters, study.trials)) == list(map(what_matters, whole.trials))
@@ -201,10 +201,3 @@ def test_four_processes_of_which_six_are_killed_lose_nothing(tmp_path: Path, pos
     is_whole(study, 30)
     assert len({trial.user_attrs[NETWORK] for trial in study.trials}) == 30
     assert not [trial for trial in study.trials if SAME_AS in trial.user_attrs]
-
-
-@pytest.mark.slow
-def test_sixteen_processes_of_which_fifty_are_killed_lose_nothing(tmp_path: Path, postgres: str) -> None:
-    path = write(tmp_path, "many", postgres, 400, "{random: {}}")
-    assert run_and_kill(path, 16, 50, seconds=1) >= 40
-    is_whole(open_study(load_study_file(path)), 400)
