@@ -121,7 +121,7 @@ def test_a_stopped_comparison_goes_on_to_what_an_unbroken_one_gives(compare: Com
 
 
 def runs_in(folder: str) -> int:
-    return len(list(Path(folder, "runs").glob("*.npz")))
+    return len(list(Path(folder, "runs").glob("[!.]*.npz")))
 
 
 def test_a_real_study_is_compared_trial_by_trial_in_its_studies(compare: Compare) -> None:
