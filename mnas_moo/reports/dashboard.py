@@ -156,43 +156,47 @@ def _keep_fresh(view: _View, stop: threading.Event) -> None:
 
 def _forwarding(name: str) -> Callable[..., Any]:
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self.stored, name)(*args, **kwargs)
+        return self.call(getattr(self.stored, name), *args, **kwargs)
 
     return forward
 
 
-# A storage that forwards every method to `self.stored`.
-_Forwarding: Any = type("_Forwarding", (BaseStorage,), {n: _forwarding(n) for n in BaseStorage.__abstractmethods__})
+_Storage: Any = type("_Storage", (BaseStorage,), {n: _forwarding(n) for n in BaseStorage.__abstractmethods__})
 
 
-def _telling(name: str) -> Callable[..., Any]:
-    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+class _Forwarding(_Storage):  # type: ignore[misc]
+    """A storage that forwards every method to ``stored``."""
+
+    def __init__(self, stored: BaseStorage) -> None:
+        self.stored = stored
+
+    def call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What a method of ``stored`` returns."""
+        return method(*args, **kwargs)
+
+
+class _Telling(_Forwarding):
+    """A storage for the dashboard's server: while it cannot be used, the page is told why, in one line."""
+
+    def call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What a method of ``stored`` returns.
+
+        Raises:
+            bottle.HTTPError: the storage cannot be used.
+        """
         try:
             with storage_errors():
-                return getattr(self.stored, name)(*args, **kwargs)
+                return method(*args, **kwargs)
         except StorageError as error:
             # The dashboard gives this one's text to the page; of all others it logs a traceback for each request.
             raise require("bottle", extra="dashboard").HTTPError(503, str(error)) from error
 
-    return forward
 
-
-class _Telling(_Forwarding):  # type: ignore[misc]
-    """A storage for the dashboard's server: while it cannot be used, the page is told why, in one line."""
-
-    def __init__(self, stored: BaseStorage) -> None:
-        self.stored = stored
-
-
-for _name in BaseStorage.__abstractmethods__:
-    setattr(_Telling, _name, _telling(_name))
-
-
-class _Pinboard(_Forwarding):  # type: ignore[misc]
+class _Pinboard(_Forwarding):
     """Keeps attributes that are written to a study (as which the dashboard saves notes and plots) in ``pinned``."""
 
     def __init__(self, stored: BaseStorage) -> None:
-        self.stored = stored
+        super().__init__(stored)
         self.pinned: dict[str, Any] = {}
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
@@ -202,11 +206,11 @@ class _Pinboard(_Forwarding):  # type: ignore[misc]
         return dict(self.pinned)
 
 
-class _View(_Forwarding):  # type: ignore[misc]
+class _View(_Forwarding):
     """A storage with notes and plots added to our studies, and artifacts added to their trials."""
 
     def __init__(self, stored: BaseStorage, study_file: StudyFile) -> None:
-        self.stored = stored
+        super().__init__(stored)
         self.study_file = study_file
         self.pinned: dict[int, dict[str, Any]] = {}
         self.finished: dict[int, int] = {}
