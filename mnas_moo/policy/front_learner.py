@@ -58,13 +58,17 @@ class FrontLearner(Learner):
         self.signs = np.array(signs, dtype=float)
         self.transfer, self.region, self.settings = transfer, region, settings
         self.pool: Pool | None = None
-        self._grown = 0  # trials whose decisions the controller has met
         self._fits: tuple[int, dict[str, Kernel]] = (0, {})
         self._surrogate: tuple[int, Surrogate] | None = None
         s = settings
         self._ppo = PPOSettings(s.learning_rate, s.entropy, s.practice_clip, s.practice_epochs)
         condition = len(signs) if len(signs) > 1 else 0
         super().__init__(seed, s.batch_trials, s.hidden, s.embedding, condition, s.learning_rate)
+
+    def restart(self) -> None:
+        """A fresh controller, which has met no decision."""
+        super().restart()
+        self._grown = 0  # trials whose decisions it has met
 
     def begin(self, version: int) -> int:
         """The last fresh start before a version."""
@@ -96,7 +100,6 @@ class FrontLearner(Learner):
         steps = self.settings.imitation_steps
         if self._fresh(self.version):
             self.restart()
-            self._grown = 0
             steps = min(steps * version, self.settings.fresh_imitation_steps)
         self.grow(records[self._grown :])
         self._grown = len(records)

@@ -27,7 +27,6 @@ from mnas_moo.running.interrupts import interruptible
 from mnas_moo.running.trials import FAILURE, NETWORK
 from mnas_moo.running.trouble import StorageError, reason_of
 from mnas_moo.running.workers import WORKER, Worker, is_dead
-from mnas_moo.study_file.document import one_line
 
 LOCKS = 5
 """So often a lock that a server has lost is asked for again."""
@@ -77,7 +76,7 @@ def reserve(study: optuna.Study, worker: Worker, wanted: int) -> Reserved | None
         except _LockLostError as error:
             if attempt == LOCKS - 1:
                 reason = f"the server has lost the lock of the study {LOCKS} times in a row: {error}"
-                raise StorageError(one_line(f"the storage: {reason}")) from error
+                raise StorageError(f"the storage: {reason}") from error
             study._storage.get_all_trials(study._study_id, deepcopy=False)  # fails in its own words if it is gone
     raise AssertionError
 

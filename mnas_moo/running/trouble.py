@@ -125,7 +125,7 @@ class Patience:
 
     def give_up(self, reason: str, kind: type[StorageError] = StorageError) -> StorageError:
         """The error that ends a run; a program that only reads may try again."""
-        error = kind(one_line(f"{shown_address(self.address)}: {reason}"))
+        error = kind(f"{shown_address(self.address)}: {reason}")
         if self.say is not None:
             self.given_up = error
         return error
