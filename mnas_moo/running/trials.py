@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from optuna.trial import TrialState
 
+from mnas_moo.objectives.training.settings import TrainingProgress
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.spaces.text import MOST_CHARACTERS
 
@@ -22,6 +23,10 @@ MEASUREMENTS = "measurements"
 """Trial attribute: {name: {value, details…}} of all that was measured."""
 FAILURE = "failure"
 """Trial attribute: why the trial failed."""
+PROGRESS = "progress"
+"""Attribute of a running trial: where its training stands, a ``TrainingProgress`` as a dict."""
+STANDARD_ERRORS = "standard_errors"
+"""Trial attribute: standard errors of its values, in their order and units; 0 where none is known."""
 SAME_AS = "same_as"
 """Trial attribute: number of the earlier trial of the same network whose results these are."""
 
@@ -51,6 +56,9 @@ class Observer:
 
     def trial_started(self, number: int, network: str) -> None:
         """A network is about to be measured."""
+
+    def training(self, number: int, progress: TrainingProgress) -> None:
+        """A training of trial ``number`` goes on; called about once a second."""
 
     def trial_finished(self, study: optuna.Study, trial: FrozenTrial, completed: Sequence[FrozenTrial]) -> None:
         """A trial is stored, completed or failed; ``completed`` are all completed trials of the study."""

@@ -31,3 +31,28 @@ class Training:
     label_smoothing: float = field(default=0.1, metadata={"ge": 0, "lt": 1})
     device: str = "auto"
     threads: int = field(default=1, metadata=COUNT)
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """Where the measurement of one accuracy stands.
+
+    Attributes:
+        training: number of the training under way, from 1; a network may be trained several times.
+        trainings: number of trainings that are expected so far.
+        step: steps done of this training.
+        steps: steps of one training.
+        images_per_second: training images a second, so far.
+        loss: training loss over the last steps; None before the first one.
+        accuracy: mean accuracy of the trainings that are done; None before the first one is.
+        seconds_left: expected seconds until the last of ``trainings`` is done.
+    """
+
+    training: int
+    trainings: int
+    step: int
+    steps: int
+    images_per_second: float
+    loss: float | None
+    accuracy: float | None
+    seconds_left: float
