@@ -80,6 +80,9 @@ def _compare(arguments: argparse.Namespace) -> int:
         tables=arguments.tables,
         plugins=arguments.plugin,
     )
+    if study_file.trials is None or getattr(study_file, "budget", None) is not None:
+        reason = "a comparison gives every sampler the same number of trials; give trials in its place"
+        raise study_file.error(("budget",), f": {reason}")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = Path(arguments.output or f"{folder_name(study_file.name)}_comparison")
     if not arguments.samplers.replace(",", " ").split():

@@ -81,9 +81,10 @@ def _run(arguments: argparse.Namespace) -> int:
     if progress.finished_here:
         print(f"{study.study_name}: {done} trials are finished. What now:", file=sys.stderr)
     else:
+        wants = f"{study_file.trials} trials" if study_file.trials else "no more than the time of its budget"
         print(
-            f"{study.study_name} is finished: it wants {study_file.trials} trials and has {done}. "
-            f"To add some: {command('run', arguments)} --trials {done + study_file.trials}",
+            f"{study.study_name} is finished: it wants {wants} and has {done} trials. "
+            f"To add some: {command('run', arguments)} --trials {done + (study_file.trials or done)}",
             file=sys.stderr,
         )
     show = [("show", "--trial N")] if isinstance(study_file, NetworkStudy) else []

@@ -10,6 +10,7 @@ from mnas_moo.objectives.front import is_feasible
 from mnas_moo.reports.text import figure, front_plot, front_table, front_trials, objective_names, words
 from mnas_moo.running.trials import FAILURE, SAME_AS, Observer
 from mnas_moo.spaces.printable import printable, short
+from mnas_moo.study_file.duration import in_words
 
 if TYPE_CHECKING:
     import optuna
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+    from mnas_moo.objectives.training.settings import TrainingProgress
     from mnas_moo.reward import Reward
 
+EXPECTED_TRIALS = 3
+"""So many trials the time that was expected weighs against those that are completed."""
+FIRST_SECONDS, TRAINING_SECONDS = 10.0, 30.0
+"""A log tells of a training after so many seconds of a trial, and then so often."""
 SHOWN_ROWS = 12
 """Largest number of rows of the front in the live view; the whole front is printed at the end."""
 
@@ -37,6 +43,14 @@ class Progress(Observer):
         self.pace = Pace(clock)
         self.completed: Sequence[FrozenTrial] = ()
         self.finished_here = 0
+
+    def promised(self, trial_seconds: float, words: Sequence[str]) -> None:
+        """Notes how long a trial is expected to take."""
+        self.pace.promise(trial_seconds)
+
+    def expects(self, wanted: int) -> None:
+        """Notes how many trials the time left has room for."""
+        self.pace.wanted = wanted
 
     def started(self, study: optuna.Study, completed: Sequence[FrozenTrial], wanted: int) -> None:
         """Notes where the study stands before the first trial."""
@@ -69,6 +83,7 @@ class PlainProgress(Progress):
     def __init__(self, out: TextIO, reward: Reward | None, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(reward, clock)
         self.out = out
+        self._began = self._training_told = 0.0
 
     def preparing(self, what: str) -> None:
         """Prints what is being prepared."""
@@ -78,10 +93,30 @@ class PlainProgress(Progress):
         """Prints why the run waits."""
         self._print(why)
 
+    def promised(self, trial_seconds: float, words: Sequence[str]) -> None:
+        """Prints what was chosen, and how long a trial will take."""
+        super().promised(trial_seconds, words)
+        for line in words:
+            self._print(line)
+        if trial_seconds and not words:
+            self._print(f"a trial will take about {in_words(trial_seconds)}")
+
+    def training(self, number: int, progress: TrainingProgress) -> None:
+        """Prints where a training stands, now and then."""
+        now = self.pace.clock()
+        if now - self._training_told >= (TRAINING_SECONDS if self._training_told > self._began else FIRST_SECONDS):
+            self._training_told = now
+            self._print(training_line(number, progress))
+
+    def trial_started(self, number: int, network: str) -> None:
+        """Notes when a trial began."""
+        self._began = self._training_told = self.pace.clock()
+
     def show_start(self, study: optuna.Study) -> None:
         """Prints the number of finished trials, unless all are finished."""
         if len(self.completed) < self.pace.wanted:
-            self._print(f"{study.study_name}: {len(self.completed)} of {self.pace.wanted} trials are finished")
+            done = len(self.completed)
+            self._print(f"{study.study_name}: {done} of {self.pace.wanted} trials are finished, {self.pace.left(done)}")
 
     def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Prints the trial, the number of finished trials, the best result and the time left."""
@@ -105,7 +140,8 @@ class LiveProgress(Progress):
     def __init__(self, live: Live, reward: Reward | None, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(reward, clock)
         self.live = live
-        self.last = self.running = self.device = ""
+        self.last = self.running = self.device = self.training_now = ""
+        self.words: tuple[str, ...] = ()
         self.failed = 0
         self.study: optuna.Study | None = None
 
@@ -128,8 +164,19 @@ class LiveProgress(Progress):
         self.running = f"trial {number}: {network}"
         self.live.update(self.view())
 
+    def promised(self, trial_seconds: float, words: Sequence[str]) -> None:
+        """Shows what was chosen above all else."""
+        super().promised(trial_seconds, words)
+        self.words = tuple(words)
+
+    def training(self, number: int, progress: TrainingProgress) -> None:
+        """Shows where a training stands."""
+        self.training_now = training_line(number, progress)
+        self.live.update(self.view())
+
     def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Shows the study with the finished trial."""
+        self.training_now = ""
         self.failed += trial.state.name == "FAIL"
         self.last, self.running, self.device = trial_line(study, trial), "", ""
         self.live.update(self.view())
@@ -154,7 +201,11 @@ class LiveProgress(Progress):
             counts,
             pace.left(done),
         )
-        lines: list[RenderableType] = [head, words(best_line(study, self.completed, self.reward))]
+        lines: list[RenderableType] = [
+            *(words(line) for line in self.words),
+            head,
+            words(best_line(study, self.completed, self.reward)),
+        ]
         if front:
             lines.append(front_plot(study, self.completed, front))
             lines.append(front_table(study, front[:SHOWN_ROWS]))
@@ -162,12 +213,26 @@ class LiveProgress(Progress):
             lines.append(Text(f"and {len(front) - SHOWN_ROWS} more", style="dim"))
         lines += [
             Text(printable(line), style="dim", no_wrap=True, overflow="ellipsis")
-            for line in (self.last, self.running)
+            for line in (self.last, self.running, self.training_now)
             if line
         ]
         if self.device:
             lines.append(words(self.device, style="yellow"))
         return Group(*lines)
+
+
+def training_line(number: int, progress: TrainingProgress) -> str:
+    """Where a training stands, in one line."""
+    parts = [f"step {progress.step} of {progress.steps}", f"{progress.images_per_second:.0f} images/s"]
+    if progress.loss is not None:
+        parts.append(f"loss {progress.loss:.2f}")
+    if progress.accuracy is not None:
+        parts.append(f"accuracy {100 * progress.accuracy:.1f} % so far")
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    return (
+        f"trial {number}, training {progress.training} of {progress.trainings}: {', '.join(parts)}, "
+        f"{minutes}:{seconds:02d} left"
+    )
 
 
 class Pace:
@@ -186,7 +251,11 @@ class Pace:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.wanted = self.begun_with = 0
-        self.begun = 0.0
+        self.begun = self.expected = 0.0
+
+    def promise(self, trial_seconds: float) -> None:
+        """Takes this as the time of a trial until some are completed."""
+        self.expected = trial_seconds
 
     def start(self, completed: int, wanted: int) -> None:
         """Starts the estimate.
@@ -200,9 +269,12 @@ class Pace:
     def left(self, completed: int) -> str:
         """The time left in words, when ``completed`` trials are completed."""
         new = completed - self.begun_with
-        if new < 1:
+        if new < 1 and not self.expected:
             return "time left not known yet"
-        seconds = (self.clock() - self.begun) / new * max(0, self.wanted - completed)
+        # What was expected weighs as much as some trials that took so long.
+        weight = EXPECTED_TRIALS if self.expected else 0
+        seconds = (self.clock() - self.begun + weight * self.expected) / (new + weight)
+        seconds *= max(0, self.wanted - completed)
         minutes, seconds = divmod(round(seconds), 60)
         hours, minutes = divmod(minutes, 60)
         days, hours = divmod(hours, 24)

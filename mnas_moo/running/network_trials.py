@@ -2,7 +2,7 @@
 
 A network that the study has measured already (the paper's controller may propose one again) gets the stored results.
 The objectives of a network are measured at the same time (Tan et al. 2019, sec. 3: accuracy from training, latency from
-a phone).
+a phone); only what this machine's own cores are timed on comes before the trainings, which use all of them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import math
 import threading
 import time
 import zlib
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +26,33 @@ from mnas_moo.objectives.memory import THREAD_BYTES, need_room, shortage_of
 from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.objectives.predictor.latency import PredictedLatency
 from mnas_moo.running import latency_sources
+from mnas_moo.running.confirmation import Confirmation, past_trainings
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
 from mnas_moo.running.storage import find_study
-from mnas_moo.running.trials import MEASUREMENTS, NETWORK, SAME_AS, Observer, network_of
+from mnas_moo.running.trainings import Trainings, at_a_time
+from mnas_moo.running.trials import (
+    MEASUREMENTS,
+    NETWORK,
+    SAME_AS,
+    Observer,
+    completed_trials,
+    network_of,
+    violations,
+)
 from mnas_moo.running.workers import TRIES, WORKER
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.measuring import Model
 from mnas_moo.study_file.network_study import NetworkStudy
+from mnas_moo.study_file.space_choice import preset_of
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
     from mnas_moo.objectives.objective import Latency, Objective
+    from mnas_moo.objectives.training.accuracy import Accuracy
     from mnas_moo.objectives.training.data import DataInfo
     from mnas_moo.spaces.space import Space
     from mnas_moo.spaces.spec import NetworkSpec
@@ -54,21 +67,39 @@ class NetworkTrials:
     def __init__(self, study_file: NetworkStudy) -> None:
         self.study_file = study_file
         data = describe(study_file)
-        self.space = _space(study_file, data)
+        self.space = space_of(study_file, data)
         self.distributions = self.space.distributions
         self.canonical = self.space.canonical
         self.identity: dict[str, Any] = {
-            "space": {"name": study_file.space.name, "settings": study_file.space.settings},
+            "space": {
+                "name": study_file.space.name,
+                "settings": {**study_file.space.settings, **_ladder(study_file, data)},
+            },
             "data": {"kind": study_file.data.chosen[0], "classes": len(data.classes), "channels": data.channels},
             "objectives": {name: study_file.identity_of(name) for name in study_file.objective_names},
         }
         self.objectives: dict[str, Objective] = {}
         self.results = _Results()
+        self.wanted = 1
+        self.first_trainings = 1
+        self.confirmation: Confirmation | None = None
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The objective that trains networks."""
+        return self.objectives["accuracy"]  # type: ignore[return-value]  # the only one of this name
 
     def prepare(self, stack: ExitStack, observer: Observer) -> None:
         """Opens data and devices; from then on ``identity`` has the model of the phone."""
         self.objectives = _objectives(self.study_file, self.space, stack, observer)
         self.close = stack.close
+        if "accuracy" in self.objectives:
+            share = self.study_file.settings_of("accuracy")["confirm"]
+            if share > 0:
+                self.first_trainings = at_a_time(self.accuracy.settings.threads, self.accuracy.device)
+            if "accuracy" in self.study_file.objective_names:
+                names, directions = self.study_file.objective_names, self.study_file.directions
+                self.confirmation = Confirmation(share, self.first_trainings, names, directions)
         if "latency_ms" in self.objectives and self.study_file.latency.chosen[0] in ("adb", "lut", "model"):
             latency: Latency = self.objectives["latency_ms"]  # type: ignore[assignment]  # all of this name are
             # A table has also the settings of its measurements; those of a phone are in the objective's settings.
@@ -104,7 +135,7 @@ class NetworkTrials:
         # The seed is a function of the network: another try of a trial, in any process, gives the same result.
         seed = zlib.crc32(network.encode())
         try:
-            self._measure(trial, spec, seed, interrupts, measurements)
+            self._measure(study, trial, _Child(network, spec, seed), observer, interrupts, measurements)
             latency = self.objectives.get("latency_ms")
             if isinstance(latency, PredictedLatency) and must_be_measured(
                 study, measurements, self.study_file.objective_names, self.study_file.limits
@@ -119,45 +150,83 @@ class NetworkTrials:
 
     def _measure(
         self,
+        study: optuna.Study,
         trial: optuna.Trial,
-        spec: NetworkSpec,
-        seed: int,
+        child: _Child,
+        observer: Observer,
         interrupts: Interrupts,
         measurements: dict[str, dict[str, Any]],
     ) -> None:
-        """Measures what is missing: the first objective in this thread, where Ctrl-C reaches it, the rest in others."""
+        """Measures what is missing: what takes this machine's cores in this thread, then all else at the same time."""
         missing = [name for name in self.objectives if name not in measurements]
         if not missing:
             return
-        first, *others = missing
-
         storing = Lock()
 
         def measure(name: str) -> None:
             began = time.monotonic()
-            measurements[name] = _figures(name, self.objectives[name].measure, spec, seed)
+            measurements[name] = _figures(name, self.objectives[name].measure, child.spec, child.seed)
             with storing:  # for the next worker, should this one be killed while it measures the others
                 if time.monotonic() - began > STORED_SECONDS and len(measurements) < len(self.objectives):
                     trial.set_user_attr(MEASUREMENTS, dict(measurements))
 
-        need_room(THREAD_BYTES * max(1, len(others)))
-        with ThreadPoolExecutor(max(1, len(others))) as pool:
-            futures = [pool.submit(measure, name) for name in others]
+        timed_here = is_timed_here(self.study_file)
+        here = [name for name in missing if name != "accuracy" and (name != "latency_ms" or timed_here)]
+        elsewhere = [name for name in missing if name != "accuracy" and name not in here]
+        training = None
+        if "accuracy" in missing:
+            training = Trainings(
+                self.accuracy, trial, child.network, child.spec, child.seed, self.study_file.checkpoints, observer
+            )
+        need_room(THREAD_BYTES * (len(elsewhere) + self.first_trainings))
+        with ThreadPoolExecutor(len(elsewhere) + self.first_trainings) as pool:
+            futures = [pool.submit(measure, name) for name in elsewhere]
             try:
                 with interrupts.allowed():
-                    failure: Exception | None = None
-                    try:
-                        measure(first)
-                    except Exception as error:
-                        failure = error
+                    for name in here:
+                        measure(name)
+                    if training is not None:
+                        self._train(study, pool, training, futures, measurements)
                     wait(futures)  # here, and not where the pool ends: it may take long, and Ctrl-C has to reach it
-                    if failure is not None:
-                        raise failure
                     for future in futures:
                         future.result()
             except KeyboardInterrupt:
+                if training is not None:
+                    training.stop()
                 self.close()  # ends what the other threads wait for
                 raise
+
+    def _train(
+        self,
+        study: optuna.Study,
+        pool: ThreadPoolExecutor,
+        training: Trainings,
+        others: Sequence[Future[None]],
+        measurements: dict[str, dict[str, Any]],
+    ) -> None:
+        """Trains a network, and again where that is worth it; ``others`` are measured meanwhile."""
+        wanted = self.first_trainings
+        while True:
+            training.wait(training.submit(pool, wanted), others)
+            completed = completed_trials(study)
+            judged = self.accuracy.judged(training.done, past_trainings(completed))
+            measurements["accuracy"] = {"value": judged.value, **judged.details}
+            if self.confirmation is None or any(future.exception() for future in others):
+                return
+            exceeded = violations(measurements, self.study_file.limits)
+            more = self.confirmation.more(measurements, max(exceeded, default=0) <= 0, completed, self.wanted)
+            if not more:
+                return
+            wanted = len(training.done) + more
+
+
+@dataclass(frozen=True)
+class _Child:
+    """A network as text, as a specification, and the seed that follows from it."""
+
+    network: str
+    spec: NetworkSpec
+    seed: int
 
 
 class _Results:
@@ -221,6 +290,17 @@ def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str,
     return {"value": value, **measured.details}
 
 
+def is_timed_here(study_file: NetworkStudy) -> bool:
+    """Whether latency is measured on the cores, or the GPU, that the trainings use."""
+    return study_file.latency.chosen[0] not in ("adb", "model")
+
+
+def _ladder(study_file: NetworkStudy, data: DataInfo) -> dict[str, Any]:
+    """Preset and resolution where the data chose them from the ladder; studies stored before it have none here."""
+    chosen = preset_of(study_file.space, data)
+    return {} if chosen.get("preset") == "digits" else chosen
+
+
 def describe(study_file: NetworkStudy) -> DataInfo:
     """Classes, channels and resolution of the study's images.
 
@@ -240,7 +320,7 @@ def _data_error(study_file: NetworkStudy, error: Exception) -> StudyError:
     return study_file.error(("data",), f": {str(error).removeprefix('data: ')}{elsewhere}")
 
 
-def _space(study_file: NetworkStudy, data: DataInfo) -> Space:
+def space_of(study_file: NetworkStudy, data: DataInfo) -> Space:
     """The space for the data's images and classes."""
     space = study_file.make_space(data)
     spec = space.random(np.random.default_rng(0))
@@ -283,6 +363,7 @@ def make_objective(study_file: NetworkStudy, name: str, space: Space, observer: 
         observer.preparing(f"reading the images of {study_file.data.chosen[1]}")
         resolution = space.random(np.random.default_rng(0)).input_shape[1]
         holdout = settings.pop("holdout")
+        del settings["confirm"]
         try:
             images = load_data(study_file.data.source, resolution, holdout=holdout, cache=study_file.files)
         except (ValueError, OSError) as error:

@@ -22,14 +22,25 @@ from optuna.trial import FrozenTrial, TrialState
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.memory import shortage_of
 from mnas_moo.objectives.objective import DeviceError
+from mnas_moo.running.goal import Goal
 from mnas_moo.running.identity import check_identity, identity_of
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.network_trials import NetworkTrials
-from mnas_moo.running.reservations import Reserved, begin, reserve
+from mnas_moo.running.plan import store_plan, stored_plan
+from mnas_moo.running.planning import plan_of, promise
+from mnas_moo.running.reservations import Reserved, alone, begin, reserve
 from mnas_moo.running.samplers import sampler_of
 from mnas_moo.running.storage import create_storage, find_study
 from mnas_moo.running.tabular_trials import TabularTrials
-from mnas_moo.running.trials import FAILURE, MEASUREMENTS, Observer, Subject, completed_trials
+from mnas_moo.running.trials import (
+    FAILURE,
+    MEASUREMENTS,
+    STANDARD_ERRORS,
+    Observer,
+    Subject,
+    completed_trials,
+    violations,
+)
 from mnas_moo.running.trouble import storage_errors
 from mnas_moo.running.workers import TRIES, Worker
 from mnas_moo.study_file.document import one_line
@@ -104,20 +115,26 @@ def run_study(
         TrialFailuresError: ten trials in a row failed.
     """
     study_file = study_file if isinstance(study_file, StudyFile) else load_study_file(study_file)
-    wanted = study_file.trials if trials is None else trials
     observer = observer or Observer()
+    study = find_study(study_file, observer.waiting)
+    as_written, plan = study_file, None
+    if isinstance(study_file, NetworkStudy) and study_file.budget is not None:
+        plan = (stored_plan(study) if study is not None else None) or plan_of(study_file, observer)
+        study_file = study_file.planned(plan.size, plan.resolution, plan.steps, plan.batch_size, plan.trials)
+        goal = Goal(as_written.trials if trials is None else trials, study_file.budget, plan.trial_seconds)
+    else:
+        goal = Goal(study_file.trials if trials is None else trials, None, 0.0)
     make_sampler = sampler or functools.partial(sampler_of, study_file)
     subject = subject_of(study_file)
     identity = identity_of(study_file, subject)
 
-    study = find_study(study_file, observer.waiting)
     if study is not None:
         check_identity(study_file, study, identity)
         completed = completed_trials(study)
-        if len(completed) >= wanted:
+        if len(completed) >= goal.wanted(study):
             with storage_errors():
-                reserve(study, Worker(study), wanted)  # none is; what a dead worker left waits until more are wanted
-            observer.started(study, completed, wanted)
+                reserve(study, Worker(study), len(completed))  # none is; what a dead worker left waits for later runs
+            observer.started(study, completed, len(completed))
             return study
     with Interrupts() as interrupts, ExitStack() as stack, storage_errors():
         make_sampler(subject, 0)  # an error about what it cannot do comes before anything is stored
@@ -128,14 +145,26 @@ def run_study(
             study = optuna.create_study(
                 study_name=study_file.name, storage=storage, directions=study_file.directions, load_if_exists=True
             )
+        if plan is not None:
+            with alone(study):
+                held = stored_plan(study)
+                if held is None:
+                    store_plan(study, plan)
+            if held not in (None, plan):  # of another process that has begun the study meanwhile
+                stack.close()
+                return run_study(as_written, trials=trials, observer=observer, sampler=sampler)
         # Of a new study, too: another process may have created it meanwhile.
         check_identity(study_file, study, identity)
         study.sampler = make_sampler(subject, len(study.get_trials(deepcopy=False)))
-        observer.started(study, completed_trials(study), wanted)
+        if plan is not None:
+            observer.promised(plan.trial_seconds, plan.words)
+        elif isinstance(subject, NetworkTrials):
+            observer.promised(promise(subject), ())
+        observer.started(study, completed_trials(study), goal.expected(study))
         interrupts.keep_back()
         trial = _Trial(study_file, study, subject, observer, interrupts)
         after = _After(observer)
-        _run_trials(study, trial, after, stack.enter_context(Worker(study)), wanted)
+        _run_trials(study, trial, after, stack.enter_context(Worker(study)), goal)
         if interrupts.pending:
             raise KeyboardInterrupt
         if after.failures >= FAILURES_IN_A_ROW:
@@ -145,7 +174,7 @@ def run_study(
     return study
 
 
-def _run_trials(study: optuna.Study, measure: _Trial, after: _After, worker: Worker, wanted: int) -> None:
+def _run_trials(study: optuna.Study, measure: _Trial, after: _After, worker: Worker, goal: Goal) -> None:
     """Runs trials until the study is finished, the run is interrupted, or trials fail again and again."""
     pause, longest = PAUSE_SECONDS
     waited = 0.0
@@ -153,6 +182,8 @@ def _run_trials(study: optuna.Study, measure: _Trial, after: _After, worker: Wor
     study._stop_flag, study._thread_local.in_optimize_loop = False, True
     try:
         while not (study._stop_flag or measure.interrupts.pending or after.failures >= FAILURES_IN_A_ROW):
+            wanted = goal.wanted(study)
+            measure.subject.wanted = goal.expected(study)
             reserved = reserve(study, worker, wanted)
             if reserved is not None:
                 pause, waited = PAUSE_SECONDS[0], 0.0
@@ -162,7 +193,7 @@ def _run_trials(study: optuna.Study, measure: _Trial, after: _After, worker: Wor
                 finally:
                     worker.release()
                 if trial is not None:
-                    after(study, trial)
+                    after(study, trial, goal.expected(study))
             elif len(completed_trials(study)) >= wanted:
                 return
             else:
@@ -225,12 +256,13 @@ class _After:
         self.failures = 0
         self.last_failure = ""
 
-    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
+    def __call__(self, study: optuna.Study, trial: FrozenTrial, expected: int) -> None:
         if trial.state == TrialState.FAIL:
             self.failures += 1
             self.last_failure = f"trial {trial.number}: {trial.user_attrs.get(FAILURE, 'no reason is stored')}"
         else:
             self.failures = 0
+        self.observer.expects(expected)
         self.observer.trial_finished(study, trial, completed_trials(study))
 
 
@@ -278,7 +310,11 @@ class _Trial:
         measurements = self.subject.measure(self.study, trial, self.observer, self.interrupts)
         trial.set_user_attr(MEASUREMENTS, measurements)
         self._store_constraints(trial, measurements)
-        return [measurements[name]["value"] for name in self.study_file.objective_names]
+        names = self.study_file.objective_names
+        errors = [float(measurements[name].get("standard_error", 0.0)) for name in names]
+        if any(errors):
+            trial.set_user_attr(STANDARD_ERRORS, errors)
+        return [measurements[name]["value"] for name in names]
 
     def _store_constraints(self, trial: optuna.Trial, measurements: Mapping[str, Mapping[str, Any]]) -> None:
         """Writes how far each bound is exceeded; at or below 0 it is kept.
@@ -287,12 +323,7 @@ class _Trial:
         infeasible only what stands in that list, and Optuna 5 reads either form, but as two constraints where both
         are written, so that its samplers would count every violation twice.
         """
-        exceeded = [
-            sign * (measurements[name]["value"] - limit)
-            for name, (low, high) in self.study_file.limits.items()
-            for sign, limit in ((1, high), (-1, low))
-            if limit is not None
-        ]
+        exceeded = violations(measurements, self.study_file.limits)
         if exceeded:
             trial.storage.set_trial_system_attr(trial._trial_id, "constraints", exceeded)
 

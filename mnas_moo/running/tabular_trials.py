@@ -19,6 +19,7 @@ class TabularTrials:
     canonical = None
 
     def __init__(self, study_file: TabularStudy) -> None:
+        self.wanted = study_file.trials
         self.problem = study_file.problem
         self.distributions = self.problem.distributions
         self.seed = study_file.sampler.chosen[1].seed or 0

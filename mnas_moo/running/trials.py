@@ -23,6 +23,8 @@ MEASUREMENTS = "measurements"
 """Trial attribute: {name: {value, details…}} of all that was measured."""
 FAILURE = "failure"
 """Trial attribute: why the trial failed."""
+TRAININGS = "trainings"
+"""Attribute of a running trial: {"network": its network, "trainings": those that have ended}, for another try of it."""
 PROGRESS = "progress"
 """Attribute of a running trial: where its training stands, a ``TrainingProgress`` as a dict."""
 STANDARD_ERRORS = "standard_errors"
@@ -42,6 +44,23 @@ def completed_trials(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
+def violations(
+    measurements: Mapping[str, Mapping[str, Any]], limits: Mapping[str, tuple[float | None, float | None]]
+) -> list[float]:
+    """How far each bound is exceeded, in the number's unit; at or below 0 it is kept.
+
+    Args:
+        measurements: what was measured, by name.
+        limits: constrained number -> (min, max).
+    """
+    return [
+        sign * (measurements[name]["value"] - limit)
+        for name, (low, high) in limits.items()
+        for sign, limit in ((1, high), (-1, low))
+        if limit is not None
+    ]
+
+
 class Observer:
     """Is told of what happens in a run; a subclass overrides the methods that it needs."""
 
@@ -50,6 +69,12 @@ class Observer:
 
     def waiting(self, why: str) -> None:
         """The run waits for a device, or has given one up; called from any thread."""
+
+    def promised(self, trial_seconds: float, words: Sequence[str]) -> None:
+        """One child was timed: how long a trial is expected to take, and what was chosen for a budget, by lines."""
+
+    def expects(self, wanted: int) -> None:
+        """The number of completed trials that the study is to have, where a budget of time changes it."""
 
     def started(self, study: optuna.Study, completed: Sequence[FrozenTrial], wanted: int) -> None:
         """Trials begin, or all that are wanted are completed already; ``completed`` are those of the study."""
@@ -66,6 +91,9 @@ class Observer:
 
 class Subject(Protocol):
     """What the trials of a study measure."""
+
+    wanted: int
+    """Number of completed trials that the study is to have, as far as is known."""
 
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -11,19 +11,33 @@ from pydantic_core import PydanticCustomError
 from mnas_moo.objectives.host.settings import CudaSettings, HostSettings, OnnxSettings
 from mnas_moo.objectives.objective import OBJECTIVES, Direction
 from mnas_moo.objectives.phone.settings import AdbSettings
-from mnas_moo.objectives.training.settings import HOLDOUT, Training
+from mnas_moo.objectives.training.settings import AUGMENTATIONS, HOLDOUT, Training
 from mnas_moo.study_file.document import shown
 from mnas_moo.study_file.parts import Fraction, OneOf, Part, Parts, Positive, fields_of, with_fields
 
 _TRAINING = fields_of(Training)
 
 
-# The hold-out comes second where messages list the settings.
-@with_fields({"epochs": _TRAINING["epochs"], "holdout": (Fraction, HOLDOUT), **_TRAINING})
+# Those that are most asked for come first where messages list the settings.
+@with_fields({"epochs": _TRAINING["epochs"], "steps": _TRAINING["steps"], "holdout": (Fraction, HOLDOUT), **_TRAINING})
 class Train(Part):
-    """Settings of ``mnas_moo.objectives.training``, and the share of the images that is held out."""
+    """Settings of ``mnas_moo.objectives.training``, and the share of the images that is held out.
 
-    manner: ClassVar[frozenset[str]] = frozenset({"device", "threads"})
+    ``confirm`` is the share of the trainings that may go into training the networks of the front again.
+    """
+
+    augmentation: Literal[AUGMENTATIONS] = "auto"  # type: ignore[valid-type]
+    confirm: Annotated[float, Field(ge=0, lt=1)] = 0.5
+
+    manner: ClassVar[frozenset[str]] = frozenset({"device", "threads", "confirm"})
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Train:
+        lengths = {key: value for key, value in self if key in ("epochs", "steps") and value is not None}
+        if len(lengths) > 1:
+            problem = f"has epochs: {lengths['epochs']} and steps: {lengths['steps']}; give one of them"
+            raise PydanticCustomError("part", "{problem}", {"problem": problem})
+        return self
 
 
 class Accuracy(OneOf):

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import model_validator
 
 from mnas_moo.objectives.objective import Direction
+from mnas_moo.study_file.duration import Duration
 from mnas_moo.study_file.measuring import Constraints, Host, Latency, NoSettings, Objectives, Train
-from mnas_moo.study_file.parts import OneOf, Part
-from mnas_moo.study_file.space_choice import SpaceChoice, is_ours, make_space
+from mnas_moo.study_file.parts import Count, OneOf, Part
+from mnas_moo.study_file.space_choice import LARGER_PIXELS, SpaceChoice, is_ours, make_space, preset_of
 from mnas_moo.study_file.study import StudyFile
 
 if TYPE_CHECKING:
     from mnas_moo.objectives.training.data import DataInfo
     from mnas_moo.spaces.space import Space
+
+
+LATER: Mapping[str, Any] = {"steps": None, "augmentation": "auto", "balanced": False}
+"""Settings of trainings that came later than the first stored studies, with the values that change nothing."""
 
 
 class Data(OneOf):
@@ -48,12 +55,15 @@ class NetworkStudy(StudyFile):
         data: the images that networks are trained on.
         objectives: the numbers that are optimised.
         constraints: bounds on the numbers of a feasible network.
+        budget: seconds that the trials may take, from which follows what the file leaves open; written `30 min`.
     """
 
     space: SpaceChoice
     data: Data
     objectives: Objectives
     constraints: Constraints = Constraints()
+    trials: Count | None = None
+    budget: Duration | None = None
 
     elsewhere: ClassVar[tuple[str, ...]] = ("table",)
 
@@ -87,7 +97,11 @@ class NetworkStudy(StudyFile):
         if name == "latency_ms":
             return self.latency.identity
         settings = self._measuring(name)
-        return settings.model_dump(exclude=set(settings.manner))
+        identity = settings.model_dump(exclude=set(settings.manner))
+        for key, value in LATER.items():  # studies that were stored before do not have these keys
+            if key in identity and identity[key] == value:
+                del identity[key]
+        return identity
 
     @property
     def latency(self) -> Latency:
@@ -100,6 +114,38 @@ class NetworkStudy(StudyFile):
         if name == "accuracy":
             return cast("Part", self.objectives.accuracy.chosen[1]) if self.objectives.accuracy else Train()
         return NoSettings()
+
+    def leaves_size_open(self, data: DataInfo) -> bool:
+        """Whether the sizes of networks and images are to follow from the images and the budget."""
+        return bool(preset_of(self.space, data)) and data.resolution >= LARGER_PIXELS
+
+    def sized(self, size: str, resolution: int) -> NetworkStudy:
+        """The same study with a size of ``skeleton_settings.SIZES``, at a resolution in pixels."""
+        settings = {**self.space.settings, "preset": size, "resolution": resolution}
+        return self.model_copy(update={"space": self.space.model_copy(update={"settings": settings})})
+
+    def planned(self, size: str, resolution: int, steps: int, batch_size: int, trials: int) -> NetworkStudy:
+        """The same study with what a plan has chosen; ``size`` is "" where the file has a space of its own."""
+        sized = self.sized(size, resolution) if size else self
+        changes: dict[str, Any] = {"trials": self.trials or trials}
+        train = self.settings_of("accuracy")
+        if train["steps"] is None and train["epochs"] is None and self.objectives.accuracy is not None:
+            assert self.objectives.accuracy.train is not None
+            trained = self.objectives.accuracy.train.model_copy(update={"steps": steps, "batch_size": batch_size})
+            accuracy = self.objectives.accuracy.model_copy(update={"train": trained})
+            changes["objectives"] = self.objectives.model_copy(update={"accuracy": accuracy})
+        return sized.model_copy(update=changes)
+
+    @property
+    def says_batch_size(self) -> bool:
+        """Whether the file has a batch size."""
+        train = self.objectives.accuracy.train if self.objectives.accuracy else None
+        return train is not None and "batch_size" in train.model_fields_set
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder in which trainings under way save what they need to go on."""
+        return self.files / "checkpoints"
 
     def make_space(self, data: DataInfo | None = None) -> Space:
         """The space with the file's settings; see ``space_choice.make_space``."""
@@ -114,6 +160,8 @@ class NetworkStudy(StudyFile):
         Raises:
             StudyError: a setting is wrong; the first one found.
         """
+        if self.trials is None and self.budget is None:
+            raise self.error(("trials",), "is missing; give the number of networks to try, or a budget: 30 min")
         if is_ours(self.space) or not reading:
             self.make_space()
         self.make_reward()

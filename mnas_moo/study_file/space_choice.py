@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from mnas_moo.objectives.training.data import DataInfo
     from mnas_moo.spaces.space import Space
 
+LARGER_PIXELS = 24
+"""Images of fewer pixels a side get the preset "digits" where nothing else is asked for."""
+SMALL_PIXELS = 64
+"""Largest resolution at which small networks are searched."""
+
 
 class SpaceChoice(BaseModel):
     """A space by its name, which for a plugin's may be `module:Class`, and its settings."""
@@ -87,15 +92,24 @@ def is_ours(choice: SpaceChoice) -> bool:
 
 
 def _of_data(choice: SpaceChoice, data: DataInfo) -> dict[str, Any]:
-    """Settings that follow from the data: a preset for about its resolution, or the resolution for a user's class."""
+    """Settings that follow from the data: a preset for its resolution, or the resolution for a user's class."""
     settings: dict[str, Any] = {"classes": len(data.classes), "channels": data.channels}
     if not is_ours(choice):
         settings["resolution"] = data.resolution
-    elif not {"preset", "resolution"} & set(choice.settings):
-        from mnas_moo.spaces.skeleton_settings import nearest_preset
-
-        settings["preset"] = nearest_preset(data.resolution)
+    else:
+        settings.update(preset_of(choice, data))
     return settings
+
+
+def preset_of(choice: SpaceChoice, data: DataInfo) -> dict[str, Any]:
+    """The preset and resolution that a choice without either gets: "digits", or the least one of the ladder."""
+    from mnas_moo.spaces.skeleton_settings import SIZES, suitable_resolution
+
+    if not is_ours(choice) or {"preset", "resolution"} & set(choice.settings):
+        return {}
+    if data.resolution < LARGER_PIXELS:
+        return {"preset": "digits"}
+    return {"preset": SIZES[0], "resolution": suitable_resolution(data.resolution, SMALL_PIXELS)}
 
 
 def _maker(

@@ -40,13 +40,13 @@ class StudyFile(Part):
         name: name of the study in its storage.
         storage: place of the trials: an Optuna storage URL (sqlite, postgresql, mysql), or journal:///FILE.
         sampler: the sampler that proposes parameters, and its settings.
-        trials: number of finished trials wanted in the study, over all processes and restarts.
+        trials: number of finished trials wanted in the study, over all processes and restarts; None: a budget says.
     """
 
     name: Annotated[str, Field(min_length=1)]
     storage: Annotated[str, Field(min_length=1), AfterValidator(_address)]
     sampler: Sampler
-    trials: Count
+    trials: Count | None
 
     _document: Document = PrivateAttr()
     _tables: str | None = PrivateAttr(default=None)

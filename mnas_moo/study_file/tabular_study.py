@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from mnas_moo.objectives.objective import Direction
 from mnas_moo.study_file.document import shown
-from mnas_moo.study_file.parts import Part
+from mnas_moo.study_file.parts import Count, Part
 from mnas_moo.study_file.study import StudyFile
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class TabularStudy(StudyFile):
     """
 
     table: Table
+    trials: Count
     constraints: dict[str, Limits] = Field(default_factory=dict)
 
     replaced: ClassVar[tuple[str, ...]] = ("space", "data", "objectives")

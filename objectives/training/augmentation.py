@@ -26,11 +26,11 @@ from mnas_moo.objectives.extras import require
 SHIFT = 1 / 16
 """Largest shift of an image, as a share of its side."""
 
-AREA = 0.3
+AREA = 0.5
 """Smallest share of the image that a crop keeps; the largest is all of it."""
 RATIO = 4 / 3
 """Largest ratio of a crop's sides, either way."""
-JITTER = (0.3, 0.3, 0.3)
+JITTER = (0.2, 0.2, 0.2)
 """By how much brightness, contrast and saturation vary, as a share of what they are."""
 GRAY = (0.299, 0.587, 0.114)
 """What red, green and blue add to brightness (ITU-R BT.601)."""

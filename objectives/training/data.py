@@ -8,6 +8,7 @@ the Inception preprocessing of the paper, which decodes each image anew and crop
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -71,8 +72,8 @@ class ImageData:
     Attributes:
         images: (N, H, W, C) uint8; never written to.
         labels: (N,) int64.
-        train: indices of the images to train on, ascending.
-        holdout: indices of the others, ascending.
+        train: indices of the images to train on, ascending; those that are not in the first of ``holdouts``.
+        holdouts: (F,) indices of the images that are held out in each of F folds, ascending; no two folds share one.
         mean: (C,) float32 means over the training images, in units of a byte.
         std: (C,) float32 standard deviations over the training images, in units of a byte.
         info: what is known of the source.
@@ -81,10 +82,30 @@ class ImageData:
     images: torch.Tensor
     labels: torch.Tensor
     train: torch.Tensor
-    holdout: torch.Tensor
+    holdouts: tuple[torch.Tensor, ...]
     mean: torch.Tensor
     std: torch.Tensor
     info: DataInfo
+
+    @property
+    def holdout(self) -> torch.Tensor:
+        """Indices of the images that are held out, ascending: the first of ``holdouts``."""
+        return self.holdouts[0]
+
+    def fold(self, fold: int) -> ImageData:
+        """The same images with ``holdouts[fold]`` held out, and all others to train on.
+
+        Mean and deviation of the pixels stay those of the first fold's training part.
+        """
+        import torch
+
+        if fold == 0:
+            return self
+        left = torch.ones(len(self.labels), dtype=torch.bool)
+        left[self.holdouts[fold]] = False
+        return dataclasses.replace(
+            self, train=left.nonzero().flatten(), holdouts=(*self.holdouts[fold:], *self.holdouts[:fold])
+        )
 
 
 def describe(source: Source) -> DataInfo:
@@ -136,7 +157,7 @@ def load_data(
         images=torch.from_numpy(pixels),
         labels=torch.from_numpy(labels),
         train=torch.from_numpy(train),
-        holdout=torch.from_numpy(held),
+        holdouts=tuple(map(torch.from_numpy, held)),
         mean=torch.from_numpy(sample.mean(0, dtype=np.float64).astype(np.float32)),
         std=torch.from_numpy(np.maximum(sample.std(0, dtype=np.float64), 1).astype(np.float32)),
         info=opened.info,
@@ -145,8 +166,11 @@ def load_data(
 
 def split(
     labels: npt.NDArray[np.int64], holdout: float, seed: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Indices of training and hold-out part, ascending; each class is split by the same share.
+) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[np.int64]]]:
+    """Indices of the training part of the first fold, and of the hold-outs of all folds, each ascending.
+
+    Every fold takes the same number of images of each class (stratified k-fold), so that there are as many folds as
+    the class with the fewest images for its share has room for.
 
     Args:
         labels: (N,) labels; each class has at least two images.
@@ -154,12 +178,14 @@ def split(
         seed: seed of the choice.
     """
     rng = np.random.default_rng(seed)
-    held = []
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        held.append(members[: min(max(1, round(holdout * len(members))), len(members) - 1)])
-    chosen = np.sort(np.concatenate(held))
-    return np.setdiff1d(np.arange(len(labels)), chosen, assume_unique=True), chosen
+    members = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    sizes = [min(max(1, round(holdout * len(each))), len(each) - 1) for each in members]
+    folds = min(len(each) // size for each, size in zip(members, sizes, strict=True))
+    held = [
+        np.sort(np.concatenate([each[k * size : (k + 1) * size] for each, size in zip(members, sizes, strict=True)]))
+        for k in range(folds)
+    ]
+    return np.setdiff1d(np.arange(len(labels)), held[0], assume_unique=True), held
 
 
 class _Opened(Protocol):

@@ -9,28 +9,55 @@ from mnas_moo.objectives.settings import COUNT, POSITIVE
 HOLDOUT = 0.2
 """Share of the images that is held out, where nothing else is asked for."""
 
+EPOCHS = 8
+LEAST_STEPS = 400
+"""Steps that take a small network clearly beyond chance: CHANGE"""
+
+
+AUGMENTATIONS = ("auto", "none", "shift", "photo", "randaugment", "cutmix")
+"""Names of ways to augment images; "auto" is "photo" where a mirrored image keeps its class, else "shift"."""
+
 
 @dataclass(frozen=True)
 class Training:
     """How a child is trained; ``train.TrainSettings`` checks it against this machine.
 
     Attributes:
-        epochs: passes over the training part.
+        epochs: passes over the training part, instead of ``steps``.
+        steps: batches that a training takes; None, without ``epochs``: ``default_steps`` of the images.
         batch_size: images a step, at least 4; the last of an epoch has half to one and a half times as many.
         learning_rate: learning rate of SGD at its peak.
         weight_decay: L2 decay of the weights of convolutions and the classifier (not of norms and biases).
         label_smoothing: share of the target that is spread over all classes.
+        augmentation: one of ``AUGMENTATIONS``.
+        balanced: whether accuracy is the mean over the classes of the share that is right, and not over the images.
         device: "cpu", "cuda", "cuda:1", "mps", or "auto": the first of cuda, mps and cpu that is there.
         threads: CPU threads a training uses; the children of a search are so small that more hardly help.
     """
 
-    epochs: int = field(default=8, metadata=COUNT)
+    epochs: int | None = field(default=None, metadata=COUNT)
+    steps: int | None = field(default=None, metadata=COUNT)
     batch_size: int = field(default=64, metadata={"ge": 4})
     learning_rate: float = field(default=0.1, metadata=POSITIVE)
     weight_decay: float = field(default=0.01, metadata={"ge": 0, "allow_inf_nan": False})
     label_smoothing: float = field(default=0.1, metadata={"ge": 0, "lt": 1})
+    augmentation: str = "auto"
+    balanced: bool = False
     device: str = "auto"
     threads: int = field(default=1, metadata=COUNT)
+
+
+def default_steps(images: int, batch_size: int) -> int:
+    """Steps of a training where nothing else is asked for: ``EPOCHS`` passes, but at least ``LEAST_STEPS``.
+
+    >>> default_steps(40_000, 64), default_steps(240, 64)
+    (5000, 400)
+
+    Args:
+        images: number of images to train on.
+        batch_size: images a step.
+    """
+    return max(LEAST_STEPS, round(EPOCHS * images / batch_size))
 
 
 @dataclass(frozen=True)

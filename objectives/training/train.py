@@ -2,20 +2,22 @@
 
 MnasNet trains each sampled network for 5 epochs on the training set without its held-out part (Tan et al. 2019,
 sec. 5), with a learning rate schedule that was not published. Ours: linear warm-up, then a cosine to zero, one
-value a step. SGD with Nesterov momentum takes the place of the paper's RMSProp: after 8 epochs on digits, eight random
-children of one space reached a median of 97 % with it, 96 % with AdamW and 55 % with RMSProp, and the worst of them 96,
-78 and 12 %. Statistics of batch norm follow the last dozen steps (``NORM_MOMENTUM``; the published 0.01 would remember
-the initial weights). The decay is stronger than in long trainings, since it is what raises the effective learning rate
-of norm-invariant weights in time: a tenth of it cost a point or two. All randomness comes from the seed;
-torch's global generators are not used, and its number of threads is restored.
+value a step; the length is counted in steps, since an epoch of a small folder is too short a unit. SGD with Nesterov
+momentum takes the place of the paper's RMSProp: after 8 epochs on digits, eight random children of one space reached a
+median of 97 % with it, 96 % with AdamW and 55 % with RMSProp, and the worst of them 96, 78 and 12 %. Statistics of
+batch norm follow the last dozen steps (``NORM_MOMENTUM``; the published 0.01 would remember the initial weights). The
+decay is stronger than in long trainings, since it is what raises the effective learning rate of norm-invariant weights
+in time: a tenth of it cost a point or two. All randomness comes from the seed; torch's global generators are not used,
+and its number of threads is restored.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,8 +25,11 @@ from torch.nn import functional as F
 
 from mnas_moo.objectives.formats.torch_module import DropoutModule, Network, build
 from mnas_moo.objectives.threads import cpu_threads
+from mnas_moo.objectives.training import checkpoint
+from mnas_moo.objectives.training.augmentation import Augmenter, augmenter
+from mnas_moo.objectives.training.balance import balanced_accuracy
 from mnas_moo.objectives.training.data import ImageData
-from mnas_moo.objectives.training.settings import Training
+from mnas_moo.objectives.training.settings import AUGMENTATIONS, Training, default_steps
 from mnas_moo.spaces.spec import NetworkSpec
 
 MOMENTUM = 0.9
@@ -32,12 +37,14 @@ NORM_MOMENTUM = 0.1
 WARM_UP = 0.2
 """Share of the steps over which the learning rate rises."""
 
-SHIFT = 1 / 16
-"""Largest shift of an augmented image, as a share of its side; at least one pixel."""
-
 EVALUATION_BATCH = 256
 RESIDENT_BYTES = 2**31
 """Images up to this size are copied to the device as a whole."""
+
+TELL_SECONDS = 1.0
+"""A training says so often where it stands."""
+CHECKPOINT_SECONDS = 20.0
+"""A training saves so often what it needs to go on."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,13 @@ class TrainSettings(Training):
     """
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 4), ("threads", 1)):
-            if getattr(self, name) < least:
+        for name, least in (("epochs", 1), ("steps", 1), ("batch_size", 4), ("threads", 1)):
+            if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ValueError(f"train: {name} is {getattr(self, name)}; it must be at least {least}")
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError(f"train: epochs is {self.epochs} and steps is {self.steps}; give one of them")
+        if self.augmentation not in AUGMENTATIONS:
+            raise ValueError(f"train: augmentation is {self.augmentation!r}; allowed: {', '.join(AUGMENTATIONS)}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"train: learning_rate is {self.learning_rate}; it must be above 0")
         if not 0 <= self.weight_decay < math.inf:
@@ -60,13 +71,42 @@ class TrainSettings(Training):
             raise ValueError(f"train: label_smoothing is {self.label_smoothing}; it must be in [0, 1)")
         find_device(self.device)
 
+    def length(self, images: int) -> int:
+        """Steps of a training on so many images."""
+        if self.epochs is not None:
+            return self.epochs * len(batch_sizes(images, self.batch_size))
+        return default_steps(images, self.batch_size) if self.steps is None else self.steps
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a training stands.
+
+    Attributes:
+        step: steps done.
+        steps: steps of the training.
+        loss: mean training loss over the last steps.
+        images_per_second: training images over the time of the steps so far.
+        seconds: time of the steps so far.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    images_per_second: float
+    seconds: float
+
+
+Listener = Callable[[Step], None]
+"""Is told of a training about once a second; an error that it raises ends the training, which can go on later."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
     """What a training gave.
 
     Attributes:
-        accuracy: share of the hold-out that is classified right.
+        accuracy: share of the hold-out that is classified right; the mean of that of its classes if ``balanced``.
         loss: mean training loss of the last epoch, label smoothing included.
         seconds: wall-clock time, building and evaluation included.
         images_per_second: training images over the time of the training steps.
@@ -96,17 +136,28 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def train(spec: NetworkSpec, data: ImageData, settings: TrainSettings, seed: int) -> TrainResult:
+def train(
+    spec: NetworkSpec,
+    data: ImageData,
+    settings: TrainSettings,
+    seed: int,
+    *,
+    listener: Listener | None = None,
+    saved: Path | None = None,
+) -> TrainResult:
     """Trains a network from scratch and evaluates it on the hold-out.
 
-    The same seed gives the same result on one CPU and number of threads; on a GPU, up to the order in which its
-    kernels add.
+    The same seed gives the same result on one CPU and number of threads, also where the training was interrupted and
+    went on; on a GPU, up to the order in which its kernels add.
 
     Args:
         spec: the network; its input must fit the images.
         data: images and their split.
         settings: how the network is trained.
         seed: seed of initial weights, order, augmentation and dropout.
+        listener: is told where the training stands.
+        saved: file that keeps what an interrupted training needs to go on; it is removed by the caller, once the
+            result is stored. None: nothing is kept.
 
     Raises:
         ValueError: the network does not fit the images, or the loss stopped being a number.
@@ -119,29 +170,54 @@ def train(spec: NetworkSpec, data: ImageData, settings: TrainSettings, seed: int
             f"but the data has {(channels, height, width)} of {len(data.info.classes)}"
         )
     device = find_device(settings.device)
-    generator = torch.Generator().manual_seed(seed)
+    random = Randomness.of(seed, device)
     with cpu_threads(settings.threads):
-        model = build(spec, generator, norm_momentum=NORM_MOMENTUM).to(device).to(memory_format=torch.channels_last)
-        dropout_generator = torch.Generator(device).manual_seed(seed)
+        model = build(spec, random.order, norm_momentum=NORM_MOMENTUM).to(device).to(memory_format=torch.channels_last)
         for module in model.modules():
             if isinstance(module, DropoutModule):
-                module.generator = dropout_generator
-        batches = Batches(data, device)
-        begun = time.perf_counter()
-        loss = fit(model, batches, settings, generator)
-        trained = time.perf_counter()
-        accuracy = evaluate(model, batches)
+                module.generator = random.dropout
+        batches = Batches(data, device, settings.augmentation)
+        fitted = fit(model, batches, settings, random, listener, saved)
+        accuracy = evaluate(model, batches, balanced=settings.balanced)
     return TrainResult(
         accuracy=accuracy,
-        loss=loss,
+        loss=fitted.loss,
         seconds=time.perf_counter() - started,
-        images_per_second=settings.epochs * len(data.train) / (trained - begun),
+        images_per_second=fitted.images_per_second,
         device=str(device),
     )
 
 
-def fit(model: Network, batches: Batches, settings: TrainSettings, generator: torch.Generator) -> float:
-    """The training loop; returns the mean loss of the last epoch, and waits for the device to have finished.
+@dataclass(frozen=True)
+class Randomness:
+    """All that is random in a training: its seed, and the generators of order and weights, and of dropout."""
+
+    seed: int
+    order: torch.Generator
+    dropout: torch.Generator
+
+    @classmethod
+    def of(cls, seed: int, device: torch.device | str = "cpu") -> Randomness:
+        """Fresh generators of one seed, for a training on this device."""
+        return cls(seed, torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed))
+
+    def of_step(self, step: int) -> torch.Generator:
+        """A generator for what one step draws, so that a training that goes on at this step draws the same."""
+        return torch.Generator().manual_seed((self.seed << 24) + step)
+
+
+def fit(
+    model: Network,
+    batches: Batches,
+    settings: TrainSettings,
+    random: Randomness,
+    listener: Listener | None = None,
+    saved: Path | None = None,
+) -> Step:
+    """The training loop; waits for the device to have finished.
+
+    Returns:
+        The end of the training, with the mean loss of the last epoch.
 
     Raises:
         ValueError: the loss stopped being a number.
@@ -153,37 +229,64 @@ def fit(model: Network, batches: Batches, settings: TrainSettings, generator: to
     ]
     optimizer = torch.optim.SGD(groups, lr=settings.learning_rate, momentum=MOMENTUM, nesterov=True, fused=True)
     sizes = batch_sizes(len(batches.data.train), settings.batch_size)
-    steps = settings.epochs * len(sizes)
-    step = 0
+    steps = settings.length(len(batches.data.train))
+    keeper = checkpoint.Keeper(saved, model, optimizer, random.order, random.dropout, (random.seed, steps, settings))
+    step, losses, spent = keeper.resume()
+    began = told = time.perf_counter() - spent
+    seen = sum(sizes) * (step // len(sizes)) + sum(sizes[: step % len(sizes)])
+    kept = time.perf_counter()
+
+    def state(since: int) -> Step:
+        loss = torch.stack(losses[-since:]).mean().item()
+        seconds = time.perf_counter() - began
+        return Step(step, steps, loss, seen / max(seconds, 1e-9), seconds)
+
     model.train()
-    for epoch in range(settings.epochs):
-        losses = []
-        for images, labels in batches.training(sizes, generator):
+    while step < steps:
+        keeper.epoch_begins()
+        if step % len(sizes) == 0:
+            losses = []
+        for images, targets in batches.training(sizes, random, step):
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * schedule((step + 0.5) / steps)
-            loss = F.cross_entropy(model(images), labels, label_smoothing=settings.label_smoothing)
+            loss = F.cross_entropy(model(images), targets, label_smoothing=settings.label_smoothing)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
             losses.append(loss.detach())
             step += 1
+            seen += len(images)
+            now = time.perf_counter()
+            if listener is not None and (now - told > TELL_SECONDS or step == steps):
+                told = now
+                try:
+                    listener(state(20))
+                except BaseException:
+                    keeper.save(step, losses, now - began, epoch_ended=step % len(sizes) == 0)
+                    raise
+            if now - kept > CHECKPOINT_SECONDS:
+                kept = now
+                keeper.save(step, losses, now - began, epoch_ended=step % len(sizes) == 0)
+            if step == steps:
+                break
         mean = torch.stack(losses).mean().item()  # read once in an epoch, so that no step waits for a GPU
         if not math.isfinite(mean):
             raise ValueError(
-                f"train: the loss became {mean} in epoch {epoch + 1} of {settings.epochs}; try a learning_rate below "
+                f"train: the loss became {mean} by step {step} of {steps}; try a learning_rate below "
                 f"{settings.learning_rate}"
             )
-    return mean
+    return state(len(sizes))
 
 
-def evaluate(model: Network, batches: Batches) -> float:
-    """Share of the hold-out classified right, in evaluation mode."""
+def evaluate(model: Network, batches: Batches, *, balanced: bool = False) -> float:
+    """Share of the hold-out classified right, in evaluation mode; the mean of that of its classes if ``balanced``."""
     model.eval()
-    right = torch.zeros((), dtype=torch.int64, device=batches.device)
     with torch.no_grad():
-        for images, labels in batches.holdout():
-            right += (model(images).argmax(1) == labels).sum()
-    return right.item() / len(batches.data.holdout)
+        parts = [(model(images).argmax(1).cpu(), labels.cpu()) for images, labels in batches.holdout()]
+    found, labels = (torch.cat(each) for each in zip(*parts, strict=True))
+    if balanced:
+        return balanced_accuracy(found, labels, len(batches.data.info.classes))
+    return float((found == labels).sum()) / len(labels)
 
 
 def schedule(progress: float) -> float:
@@ -210,12 +313,10 @@ def batch_sizes(n: int, batch_size: int) -> list[int]:
 class Batches:
     """Normalised batches of one data set on one device, (B, C, H, W) float32 in channels-last memory.
 
-    Augmentation, drawn anew in every epoch: each image is shifted by up to ``SHIFT`` either way, its edge
-    repeated, and mirrored half the time where a mirrored image keeps its class (``DataInfo.flip``). Shift and
-    mirror are one indexed read of the stored bytes.
+    Images that train are augmented anew in every epoch (``augmentation``).
     """
 
-    def __init__(self, data: ImageData, device: torch.device) -> None:
+    def __init__(self, data: ImageData, device: torch.device, augmentation: str = "auto") -> None:
         self.data = data
         self.device = device
         resident = data.images.nbytes <= RESIDENT_BYTES
@@ -223,26 +324,32 @@ class Batches:
         self.labels = data.labels.to(device)
         self.mean = data.mean.to(device)
         self.scale = data.std.to(device).reciprocal()
-        self.side = data.images.shape[1]
+        if augmentation == "auto":
+            augmentation = "photo" if data.info.flip else "shift"
+        self.augmenter: Augmenter = augmenter(augmentation, data.info.flip, len(data.info.classes))
 
-    def training(self, sizes: list[int], generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """One epoch: the training part in a new order, in batches of these sizes."""
-        n, side = len(self.data.train), self.side
-        order = self.data.train[torch.randperm(n, generator=generator)]
-        shift = max(1, round(side * SHIFT))
-        offsets = torch.randint(-shift, shift + 1, (2, n, 1), generator=generator)
-        rows, columns = (torch.arange(side) + offsets).clamp_(0, side - 1)
-        if self.data.info.flip:
-            mirrored = torch.rand(n, 1, generator=generator) < 0.5
-            columns = torch.where(mirrored, side - 1 - columns, columns)
+    def training(self, sizes: list[int], random: Randomness, step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch: the training part in a new order, in batches of these sizes, with their targets.
+
+        Args:
+            sizes: sizes of the batches.
+            random: generators; that of the order is drawn from once.
+            step: number of steps done before; an epoch of which a part is done goes on with the next batch.
+        """
+        n, side = len(self.data.train), self.data.images.shape[1]
+        order = self.data.train[torch.randperm(n, generator=random.order)]
+        plan = self.augmenter.plan(n, side, random.order)
         where = self.images.device
-        parts = zip(*(torch.split(t.to(where), sizes) for t in (order, rows, columns)), strict=True)
-        for index, row, column in parts:
-            pixels = self.images[index[:, None, None], row[:, :, None], column[:, None, :]]
-            yield self._normalised(pixels), self.labels[index.to(self.device)]
+        parts = zip(torch.split(order.to(where), sizes), self.augmenter.split(plan, sizes, where), strict=True)
+        for i, (index, part) in enumerate(parts):
+            if i < step % len(sizes):
+                continue
+            pixels = self._normalised(self.augmenter.images(self.images, index, part))
+            labels = self.labels[index.to(self.device)]
+            yield self.augmenter.mix(pixels, labels, random.of_step(step - step % len(sizes) + i))
 
     def holdout(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The hold-out without augmentation."""
+        """The hold-out without augmentation, and its labels."""
         for index in torch.split(self.data.holdout, EVALUATION_BATCH):
             yield self._normalised(self.images[index.to(self.images.device)]), self.labels[index.to(self.device)]
 

@@ -26,7 +26,7 @@ from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untype
 from mnas_moo.objectives.formats import litert, onnx, torch_module
 from mnas_moo.objectives.host.latency import HostLatency, OnnxLatency, ProcessLatency
 from mnas_moo.objectives.training.data import load_data
-from mnas_moo.objectives.training.train import NORM_MOMENTUM, Batches, TrainSettings, fit
+from mnas_moo.objectives.training.train import NORM_MOMENTUM, Batches, Randomness, TrainSettings, fit
 from mnas_moo.spaces import NetworkSpec, get, network
 from mnas_moo.studies.benchmarks import harness
 
@@ -65,14 +65,14 @@ def published(name: str) -> Subject:
 def digits(epochs: int = 5) -> Subject:
     """A random network of the digits' space, trained; compared on all of the hold-out."""
     spec = get("mnasnet", preset="digits").random(np.random.default_rng(0))
-    generator = torch.Generator().manual_seed(0)
-    module = torch_module.build(spec, generator, norm_momentum=NORM_MOMENTUM)
+    random = Randomness.of(0)
+    module = torch_module.build(spec, random.order, norm_momentum=NORM_MOMENTUM)
     for part in module.modules():
         if isinstance(part, torch_module.DropoutModule):
-            part.generator = generator
+            part.generator = random.dropout
     batches = Batches(load_data("digits", spec.input_shape[1]), torch.device("cpu"))
-    fit(module, batches, TrainSettings(epochs=epochs, device="cpu"), generator)
-    (calibration, _), *_ = batches.training([100, len(batches.data.train) - 100], generator)
+    fit(module, batches, TrainSettings(epochs=epochs, device="cpu"), random)
+    (calibration, _), *_ = batches.training([100, len(batches.data.train) - 100], random)
     return Subject("digits", module.eval(), calibration, torch.cat([images for images, _ in batches.holdout()]))
 
 

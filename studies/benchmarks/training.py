@@ -27,10 +27,12 @@ from torch.nn import functional as F
 from mnas_moo import spaces
 from mnas_moo.objectives.formats.torch_module import build
 from mnas_moo.objectives.training.data import ImageData, describe, load_data
+from mnas_moo.objectives.training.settings import EPOCHS
 from mnas_moo.objectives.training.train import (
     MOMENTUM,
     NORM_MOMENTUM,
     Batches,
+    Randomness,
     TrainSettings,
     batch_sizes,
     evaluate,
@@ -64,7 +66,7 @@ def our_loop(spec: NetworkSpec, data: ImageData) -> float:
     model = _ours(spec)
     batches = Batches(data, CPU)
     started = time.thread_time()
-    fit(model, batches, TrainSettings(epochs=1, batch_size=BATCH), torch.Generator().manual_seed(0))
+    fit(model, batches, TrainSettings(epochs=1, batch_size=BATCH), Randomness.of(0))
     return time.thread_time() - started
 
 
@@ -82,7 +84,7 @@ def where_time_goes(spec: NetworkSpec, data: ImageData) -> dict[str, float]:
         seconds[part] += now - last
         last = now
 
-    for images, labels in batches.training(batch_sizes(len(data.train), BATCH), torch.Generator().manual_seed(0)):
+    for images, labels in batches.training(batch_sizes(len(data.train), BATCH), Randomness.of(0)):
         lap("data")
         loss = F.cross_entropy(model(images), labels)
         lap("forward")
@@ -91,7 +93,7 @@ def where_time_goes(spec: NetworkSpec, data: ImageData) -> dict[str, float]:
         lap("backward")
         optimizer.step()
         lap("optimiser")
-    seconds = {part: value * TrainSettings().epochs for part, value in seconds.items()}
+    seconds = {part: value * EPOCHS for part, value in seconds.items()}
     evaluate(model, batches)
     lap("evaluation")
     return {part: value / sum(seconds.values()) for part, value in seconds.items()}
@@ -127,7 +129,7 @@ def main() -> None:
     source = arguments.data or "digits"
     data = load_data(source, max(16, describe(source).resolution))
     every = max(1, len(data.train) // arguments.images)
-    data = dataclasses.replace(data, train=data.train[::every], holdout=data.holdout[::every])
+    data = dataclasses.replace(data, train=data.train[::every], holdouts=(data.holdout[::every],))
 
     result: dict[str, dict[str, Any]] = {}
     print(f"{len(data.train)} images of {data.images.shape[1]} px, batch {BATCH}, 1 thread, {arguments.repeats} turns")

@@ -1,0 +1,153 @@
+"""The time of one child, before the first trial: budgets are planned by it, and every run promises by it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnas_moo.running import plan
+from mnas_moo.running.network_trials import NetworkTrials, describe, is_timed_here, make_objective, space_of
+from mnas_moo.running.plan import AGAIN, NoTimeError, Plan, Timing, choose
+from mnas_moo.running.trainings import at_a_time
+from mnas_moo.spaces.skeleton_settings import SIZES, suitable_resolution
+from mnas_moo.study_file.duration import in_words
+from mnas_moo.study_file.network_study import NetworkStudy
+
+if TYPE_CHECKING:
+    from mnas_moo.objectives.training.accuracy import Accuracy
+    from mnas_moo.objectives.training.data import DataInfo
+    from mnas_moo.running.trials import Observer
+    from mnas_moo.spaces.space import Space
+    from mnas_moo.spaces.spec import NetworkSpec
+
+LARGEST_PIXELS = {"2m": 64, "10m": 96, "50m": 160, "300m": 224}
+"""Largest resolution at which networks of a size are searched."""
+CANDIDATES = 9
+
+
+def plan_of(study_file: NetworkStudy, observer: Observer) -> Plan:
+    """Chooses what a study file with a budget leaves open; see ``plan.choose``.
+
+    Raises:
+        StudyError: the budget is too small for one child, or the data or a setting cannot be used.
+    """
+    assert study_file.budget is not None
+    data = describe(study_file)
+    observer.preparing("timing networks of several sizes, to choose what fits the budget")
+    timings: dict[str, Timing] = {}
+    with ExitStack() as stack:
+
+        def time_size(size: str) -> Timing | None:
+            sized = study_file
+            if size:
+                sized = study_file.sized(size, suitable_resolution(data.resolution, LARGEST_PIXELS[size]))
+            timings[size] = timing = _time(sized, size, data, stack, observer)
+            return timing
+
+        train = study_file.settings_of("accuracy")
+        length = train["steps"]
+        images = _training_images(data, train["holdout"])
+        if train["epochs"]:
+            length = train["epochs"] * max(1, round(images / train["batch_size"]))
+        try:
+            chosen, made = choose(
+                study_file.budget,
+                images,
+                time_size,
+                SIZES if study_file.leaves_size_open(data) else ("",),
+                steps=length,
+                batch_size=train["batch_size"] if study_file.says_batch_size or length else None,
+                trials=study_file.trials,
+                again=rounds(train["confirm"]),
+            )
+        except NoTimeError as error:
+            raise study_file.error(("budget",), str(error)) from error
+    return dataclasses.replace(made, words=_words(study_file, data, chosen, made, timings))
+
+
+def rounds(confirm: float) -> float:
+    """Rounds of trainings that a trial takes on average, where a share of them may be for confirmation."""
+    return 1 + min(AGAIN - 1, confirm / (1 - confirm))
+
+
+def promise(subject: NetworkTrials) -> float:
+    """Expected seconds of a trial of a study that is ready to run; 0 where it trains no networks."""
+    if "accuracy" not in subject.objectives:
+        return 0.0
+    accuracy, study_file = subject.accuracy, subject.study_file
+    latency = subject.objectives.get("latency_ms") if is_timed_here(study_file) else None
+    timing = _timed("", _typical(subject.space), accuracy, latency, subject.first_trainings)
+    images = accuracy.steps * accuracy.settings.batch_size
+    return timing.trial_seconds(images, rounds(study_file.settings_of("accuracy")["confirm"]))
+
+
+def _time(study_file: NetworkStudy, size: str, data: DataInfo, stack: ExitStack, observer: Observer) -> Timing:
+    space = space_of(study_file, data)
+    accuracy: Any = make_objective(study_file, "accuracy", space, observer)
+    latency: Any = None
+    if "latency_ms" in study_file.measured_names and is_timed_here(study_file):
+        latency = make_objective(study_file, "latency_ms", space, observer)
+        stack.callback(latency.close)
+    first = at_a_time(accuracy.settings.threads, accuracy.device)
+    return _timed(size, _typical(space), accuracy, latency, first)
+
+
+def _timed(size: str, spec: NetworkSpec, accuracy: Accuracy, latency: Any, first: int) -> Timing:
+    from mnas_moo.objectives.training.speed import speed_of
+
+    seconds = 0.0
+    if latency is not None:
+        began = time.perf_counter()
+        latency.measure(spec, 0)
+        seconds = time.perf_counter() - began
+    speed = speed_of(spec, accuracy.data, accuracy.settings, first)
+    multiply_adds_m = spec.multiply_adds / 1e6
+    return Timing(
+        size, spec.input_shape[1], multiply_adds_m, speed.images_per_second, speed.evaluation_seconds, seconds
+    )
+
+
+def _typical(space: Space) -> NetworkSpec:
+    """Of some random networks, the one in the middle by multiply-adds."""
+    rng = np.random.default_rng(0)
+    specs = sorted((space.random(rng) for _ in range(CANDIDATES)), key=lambda spec: spec.multiply_adds)
+    return specs[CANDIDATES // 2]
+
+
+def _training_images(data: DataInfo, holdout: float) -> int:
+    return max(1, round(data.images * (1 - holdout)))
+
+
+def _words(
+    study_file: NetworkStudy, data: DataInfo, chosen: Timing, made: Plan, timings: dict[str, Timing]
+) -> tuple[str, ...]:
+    assert study_file.budget is not None
+    seen = made.steps * made.batch_size
+    size = f"networks of about {chosen.size[:-1]} million multiply-adds (preset {chosen.size})"
+    if not chosen.size:
+        size = f"networks of the file's space (a typical one has {chosen.multiply_adds_m:.1f} million multiply-adds)"
+    lines = [
+        f"chosen for {in_words(study_file.budget)}: {size} at {chosen.resolution} x {chosen.resolution} pixels, "
+        f"{made.steps} steps of {made.batch_size} images a training, "
+        f"about {made.trials} trials of {in_words(made.trial_seconds)}",
+        f"why: they train on {chosen.images_per_second:.0f} images a second here, and on these images a training makes "
+        f"good use of {plan.worth_seeing(_training_images(data, study_file.settings_of('accuracy')['holdout'])):,} "
+        f"(repetitions counted; here {seen:,})",
+    ]
+    larger = [timing for size, timing in timings.items() if size and timing.multiply_adds_m > chosen.multiply_adds_m]
+    better = []
+    if larger:
+        better.append(
+            f"a GPU or more time, for networks of {larger[0].size[:-1]} million multiply-adds (they train on "
+            f"{larger[0].images_per_second:.0f} images a second here)"
+        )
+    counts = data.images / len(data.classes)
+    if counts < 1000:
+        better.append(f"more images a class (there are {counts:.0f})")
+    if better:
+        lines.append("better with: " + "; ".join(better))
+    return tuple(lines)

@@ -1,0 +1,83 @@
+"""How fast a network trains here: a few steps of it, as many trainings at a time as a search runs.
+
+What is measured in seconds says what a search of minutes or days will take; counts of multiply-adds do not, since small
+networks wait for memory and not for arithmetic.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+
+from mnas_moo.objectives.formats.torch_module import build
+from mnas_moo.objectives.threads import cpu_threads
+from mnas_moo.objectives.training.data import ImageData
+from mnas_moo.objectives.training.train import (
+    NORM_MOMENTUM,
+    Batches,
+    Randomness,
+    TrainSettings,
+    evaluate,
+    find_device,
+    fit,
+)
+from mnas_moo.spaces.spec import NetworkSpec
+
+WARM_UP_STEPS = 3
+LEAST_STEPS = 4
+TIMED_SECONDS = 2.0
+EVALUATED_IMAGES = 512
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a network trains.
+
+    Attributes:
+        images_per_second: training images a second of each of the trainings at a time.
+        evaluation_seconds: time to judge the network on the hold-out.
+    """
+
+    images_per_second: float
+    evaluation_seconds: float
+
+
+def speed_of(spec: NetworkSpec, data: ImageData, settings: TrainSettings, at_a_time: int) -> Speed:
+    """Times some steps of a training, and the evaluation of a part of the hold-out.
+
+    Args:
+        spec: the network.
+        data: images and their split.
+        settings: how the network is trained; the length does not matter.
+        at_a_time: trainings that run at the same time.
+
+    Raises:
+        ValueError: the loss stopped being a number.
+    """
+    with ThreadPoolExecutor(at_a_time) as pool:
+        speeds = list(pool.map(lambda _: _speed(spec, data, settings), range(at_a_time)))
+    return Speed(*(sum(each) / at_a_time for each in zip(*map(dataclasses.astuple, speeds), strict=True)))
+
+
+def _speed(spec: NetworkSpec, data: ImageData, settings: TrainSettings) -> Speed:
+    device = find_device(settings.device)
+    held = data.holdout[:: max(1, len(data.holdout) // EVALUATED_IMAGES)]
+    some = dataclasses.replace(data, holdouts=(held,))
+    random = Randomness.of(0, device)
+    with cpu_threads(settings.threads):
+        model = build(spec, random.order, norm_momentum=NORM_MOMENTUM).to(device).to(memory_format=torch.channels_last)
+        batches = Batches(some, device, settings.augmentation)
+        steps = WARM_UP_STEPS
+        fit(model, batches, dataclasses.replace(settings, epochs=None, steps=steps), random)
+        timed = fit(model, batches, dataclasses.replace(settings, epochs=None, steps=LEAST_STEPS), random)
+        more = int(TIMED_SECONDS / timed.seconds * timed.steps)
+        if more > 2 * LEAST_STEPS:
+            timed = fit(model, batches, dataclasses.replace(settings, epochs=None, steps=more), random)
+        began = time.perf_counter()
+        evaluate(model, batches)
+        evaluation = (time.perf_counter() - began) * len(data.holdout) / len(held)
+    return Speed(timed.images_per_second, evaluation)
