@@ -47,7 +47,15 @@ def _front(arguments: argparse.Namespace) -> int:
 
 def print_front(study: optuna.Study, arguments: argparse.Namespace) -> None:
     """Prints the front as JSON (--json), as CSV (--csv) or as a table."""
-    from mnas_moo.reports.text import front_csv, front_plot, front_records, front_table, front_trials
+    from mnas_moo.reports.text import (
+        front_csv,
+        front_plot,
+        front_records,
+        front_table,
+        front_trials,
+        objective_names,
+    )
+    from mnas_moo.reports.verdicts import verdicts
     from mnas_moo.running.trials import NETWORK, completed_trials, network_of
     from mnas_moo.spaces.text import MOST_CHARACTERS
 
@@ -67,6 +75,8 @@ def print_front(study: optuna.Study, arguments: argparse.Namespace) -> None:
         if console.is_terminal:
             console.print(front_plot(study, completed, front))
         console.print(front_table(study, front))
+        for line in verdicts(objective_names(study), study.directions, completed):
+            say(line)
     else:
         what = "is feasible" if completed else "is finished"
         print(f"{study.study_name}: no trial {what} yet, so there is no front", file=sys.stderr)

@@ -22,6 +22,8 @@ GREY = "#808890"
 """Colour of text and axes, legible on white and on the dashboard's dark page."""
 COLORS = (FRONT_COLOR, "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", GREY)
 """Colours of the lines of a chart, in order."""
+BARS = "Bars are 95 % intervals, for new images of the same kind."
+"""What is said below a plot with error bars."""
 DASHES = ("solid", "dash", "dot", "dashdot")
 """And their dashes, so that lines differ without colour."""
 
@@ -41,6 +43,8 @@ class Panel:
         turns: how the line steps from point to point: "hv", first horizontally, or "vh", first vertically.
         x_view: ends of the horizontal axis.
         y_view: ends of the vertical axis.
+        x_errors: (2, N) lengths of the horizontal error bars below and above; NaN: none.
+        y_errors: (2, N) lengths of the vertical ones.
     """
 
     row: int
@@ -53,6 +57,8 @@ class Panel:
     turns: str
     x_view: tuple[float, float]
     y_view: tuple[float, float]
+    x_errors: Floats | None = None
+    y_errors: Floats | None = None
 
     @property
     def outside(self) -> Booleans:
@@ -68,7 +74,7 @@ def panels_of(past: History) -> list[Panel]:
         numbers = np.array(past.numbers, dtype=float)
         best = np.column_stack([numbers, past.best()])
         views = (_padded(numbers.min(), numbers.max()) if len(numbers) else (0.0, 1.0)), _view(past, 0)
-        return [Panel(0, 0, numbers, past.values[:, 0], "trial", labels[0], best, "hv", *views)]
+        return [Panel(0, 0, numbers, past.values[:, 0], "trial", labels[0], best, "hv", *views, None, _errors(past, 0))]
     panels = []
     for y, x in itertools.combinations(range(len(labels)), 2):
         line = np.empty((0, 2))
@@ -78,8 +84,16 @@ def panels_of(past: History) -> list[Panel]:
         # the border of what a point dominates continues horizontally towards the worse values of x
         turns = "hv" if past.directions[x] == "minimize" else "vh"
         columns = past.values[:, x], past.values[:, y], labels[x], labels[y]
-        panels.append(Panel(y, x - 1, *columns, line, turns, _view(past, x), _view(past, y)))
+        errors = _errors(past, x), _errors(past, y)
+        panels.append(Panel(y, x - 1, *columns, line, turns, _view(past, x), _view(past, y), *errors))
     return panels
+
+
+def _errors(past: History, objective: int) -> Floats | None:
+    """(2, N) lengths of the error bars of an objective; None where no interval is known."""
+    if past.intervals is None or np.isnan(past.intervals[:, objective]).all():
+        return None
+    return np.abs(past.intervals[:, objective].T - past.values[:, objective])
 
 
 def _view(past: History, objective: int) -> tuple[float, float]:

@@ -23,6 +23,8 @@ from mnas_moo.objectives.front import (
     reference_point,
 )
 from mnas_moo.objectives.objective import OBJECTIVES
+from mnas_moo.reports.intervals import interval_of
+from mnas_moo.reports.verdicts import verdicts
 from mnas_moo.running.trials import network_of
 from mnas_moo.spaces.printable import short
 
@@ -43,6 +45,8 @@ class History:
         values: (N, M) objective values in the objectives' units.
         feasible: (N,) whether the trial keeps all constraints.
         networks: N networks as text; "" for a trial without a network.
+        intervals: (N, M, 2) 95 % intervals of the values; NaN where one is not known, None where none is.
+        verdicts: what the study cannot say yet, a line each.
     """
 
     names: tuple[str, ...]
@@ -51,6 +55,8 @@ class History:
     values: Floats
     feasible: Booleans
     networks: tuple[str, ...]
+    intervals: Floats | None = None
+    verdicts: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -132,11 +138,16 @@ def history(
     """
     finished = [t for t in trials if t.state == TrialState.COMPLETE and np.isfinite(t.values).all()]
     finished.sort(key=lambda trial: trial.number)
+    names = tuple(names or (f"objective {i}" for i in range(len(directions))))
+    known = [[interval_of(trial, name) or (np.nan, np.nan) for name in names] for trial in finished]
+    intervals = np.array(known, dtype=float).reshape(len(finished), len(names), 2)
     return History(
-        names=tuple(names or (f"objective {i}" for i in range(len(directions)))),
+        names=names,
         directions=tuple(direction_names(directions)),
         numbers=tuple(trial.number for trial in finished),
         values=np.array([trial.values for trial in finished], dtype=float).reshape(-1, len(directions)),
         feasible=np.array([is_feasible(trial) for trial in finished], dtype=bool),
         networks=tuple(map(network_of, finished)),
+        intervals=None if np.isnan(intervals).all() else intervals,
+        verdicts=tuple(verdicts(names, directions, finished)),
     )

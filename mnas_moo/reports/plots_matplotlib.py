@@ -5,6 +5,7 @@ Matplotlib reads what stands between two $ as mathematics: names of a study's ar
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.reports.learning import Chart
-from mnas_moo.reports.panels import COLORS, DASHES, FRONT_COLOR, Panel, groups_of, outside, panels_of, title_of
+from mnas_moo.reports.panels import BARS, COLORS, DASHES, FRONT_COLOR, Panel, groups_of, outside, panels_of, title_of
 from mnas_moo.reports.past import PERCENT, History
 
 
@@ -44,6 +45,15 @@ def print_front(past: History, path: Path) -> None:
             look = {"color": group.color, "alpha": group.opacity, "marker": group.marker, "s": 4.0 * group.size}
             edge = {} if group.marker == "x" else {"linewidths": 0}
             axes.scatter(panel.x[group.mask], panel.y[group.mask], label=group.label, zorder=3, **look, **edge)
+            bars = {
+                f"{axis}err": errors[:, group.mask]
+                for axis, errors in (("x", panel.x_errors), ("y", panel.y_errors))
+                if errors is not None
+            }
+            if bars:
+                opacity = group.opacity if group.size > 7 else 0.2
+                colors = {"ecolor": group.color, "elinewidth": 1.1, "alpha": opacity}
+                axes.errorbar(panel.x[group.mask], panel.y[group.mask], fmt="none", zorder=2, **bars, **colors)
         axes.set_xlim(panel.x_view)
         axes.set_ylim(panel.y_view)
         for i in _tagged(past, panel) if side == 1 else []:
@@ -60,6 +70,10 @@ def print_front(past: History, path: Path) -> None:
     hidden = outside(panels)
     title = title_of(past) + (f" ({hidden})" if hidden else "")
     figure.suptitle(title, x=0.02, ha="left", fontsize=11, parse_math=False)
+    notes = [*((BARS,) if past.intervals is not None else ()), *past.verdicts]
+    if notes:
+        text = "\n".join(line for note in notes for line in textwrap.wrap(note, 105))
+        figure.supxlabel(text, x=0.02, ha="left", fontsize=7.5, color="#555555", parse_math=False)
     figure.savefig(path, dpi=150)
 
 

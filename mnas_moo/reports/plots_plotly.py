@@ -16,6 +16,7 @@ import numpy as np
 from mnas_moo.objectives.extras import require
 from mnas_moo.reports.learning import Chart
 from mnas_moo.reports.panels import (
+    BARS,
     COLORS,
     DASHES,
     FRONT_COLOR,
@@ -67,7 +68,21 @@ def front_figure(past: History) -> Any:
             steps = {"x": panel.line[:, 0].tolist(), "y": panel.line[:, 1].tolist(), "mode": "lines", "line": line}
             figure.add_trace(go.Scatter(**steps, hoverinfo="skip", showlegend=False), **place)
         for group in groups_of(past):
+            bars = {
+                f"error_{axis}": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": _or_none(errors[1, group.mask]),
+                    "arrayminus": _or_none(errors[0, group.mask]),
+                    "color": group.color if group.size > 7 else _faint(group.color),
+                    "thickness": 1.1,
+                    "width": 0,
+                }
+                for axis, errors in (("x", panel.x_errors), ("y", panel.y_errors))
+                if errors is not None
+            }
             dots = go.Scatter(
+                **bars,
                 x=panel.x[group.mask].tolist(),
                 y=panel.y[group.mask].tolist(),
                 mode="markers",
@@ -92,9 +107,21 @@ def front_figure(past: History) -> Any:
                 **place,
             )
     hidden = outside(panels)
-    return _dress(
-        figure, _escaped(title_of(past)) + (f"<br><sub>{hidden}; double-click shows them</sub>" if hidden else "")
-    )
+    notes = [f"{hidden}; double-click shows them"] if hidden else []
+    notes += [*((BARS,) if past.intervals is not None else ()), *past.verdicts]
+    lines = [line for note in notes for line in textwrap.wrap(note, 110)]
+    return _dress(figure, _escaped(title_of(past)) + "".join(f"<br><sub>{_escaped(line)}</sub>" for line in lines))
+
+
+def _or_none(lengths: Any) -> list[float | None]:
+    """Lengths of error bars for JSON, which has no NaN."""
+    return [None if np.isnan(length) else float(length) for length in lengths]
+
+
+def _faint(color: str) -> str:
+    """A colour `#RRGGBB` that hardly shows."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.25)"
 
 
 def hypervolume_figure(past: History) -> Any:
@@ -208,7 +235,7 @@ def _dress(figure: Any, title: str) -> Any:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "x": 0.5, "xanchor": "center", "yref": "container", "y": 0, "yanchor": "bottom"},
-        margin={"l": 70, "r": 20, "t": 80, "b": 80},
+        margin={"l": 70, "r": 20, "t": 80 + 16 * max(0, title.count("<br>") - 1), "b": 80},
         hoverlabel={"align": "left"},
     )
     return figure

@@ -116,7 +116,8 @@ class PlainProgress(Progress):
         """Prints the number of finished trials, unless all are finished."""
         if len(self.completed) < self.pace.wanted:
             done = len(self.completed)
-            self._print(f"{study.study_name}: {done} of {self.pace.wanted} trials are finished, {self.pace.left(done)}")
+            left = f", {self.pace.left(done)}" if self.pace.expected else ""
+            self._print(f"{study.study_name}: {done} of {self.pace.wanted} trials are finished{left}")
 
     def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Prints the trial, the number of finished trials, the best result and the time left."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.front import is_feasible, pareto_mask
+from mnas_moo.reports.intervals import interval_of, measured, trainings_of
 from mnas_moo.running.trials import NETWORK, network_of
 from mnas_moo.spaces.printable import printable, short
 
@@ -49,16 +50,21 @@ def front_trials(directions: Sequence[Any], completed: Sequence[FrozenTrial]) ->
 
 
 def front_records(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
-    """The trials as plain data: `trial` (the number), the objectives by name, `params` and `network`."""
-    return [
-        {
-            "trial": trial.number,
-            **dict(zip(objective_names(study), trial.values, strict=True)),
-            "params": trial.params,
-            "network": network_of(trial),
-        }
-        for trial in trials
-    ]
+    """The trials as plain data: `trial` (the number), the objectives by name, `params` and `network`.
+
+    Where they are known: `intervals`, 95 % intervals of objectives by name, and `accuracies`, those of each training.
+    """
+    names = objective_names(study)
+    records = []
+    for trial in trials:
+        record: dict[str, Any] = {"trial": trial.number, **dict(zip(names, trial.values, strict=True))}
+        intervals = {name: list(interval) for name in names if (interval := interval_of(trial, name)) is not None}
+        if intervals:
+            record["intervals"] = intervals
+        if trainings_of(trial):
+            record["accuracies"] = [training["accuracy"] for training in measured(trial, "accuracy")["trainings"]]
+        records.append({**record, "params": trial.params, "network": network_of(trial)})
+    return records
 
 
 def front_csv(study: optuna.Study, trials: Sequence[FrozenTrial]) -> str:
@@ -88,8 +94,12 @@ def front_table(study: optuna.Study, front: Sequence[FrozenTrial]) -> Any:
     names = objective_names(study)
     for name in names:
         table.add_column(words(short(name)), justify="right")
+    trained = any(trainings_of(trial) for trial in front)
+    if trained:
+        table.add_column("trainings", justify="right")
     for trial in front:
-        table.add_row(str(trial.number), *(figure(n, v) for n, v in zip(names, trial.values, strict=True)))
+        cells = [figure(n, v, interval_of(trial, n)) for n, v in zip(names, trial.values, strict=True)]
+        table.add_row(str(trial.number), *cells, *([str(trainings_of(trial) or "")] if trained else []))
     return table
 
 
@@ -115,13 +125,22 @@ def words(text: str, style: str = "") -> Any:
     return Text(printable(text), style=style)
 
 
-def figure(name: str, value: float) -> str:
-    """A value in three or four digits; an accuracy that is a fraction in percent.
+def figure(name: str, value: float, interval: tuple[float, float] | None = None) -> str:
+    """A value in three or four digits; an accuracy that is a fraction in percent, with its interval if it is known.
 
     >>> figure("accuracy", 0.9567), figure("latency_ms", 78.123), figure("parameters_m", 12345.6)
     ('95.67 %', '78.12', '12,346')
+    >>> figure("accuracy", 0.6132, (0.60, 0.63))
+    '61.3 ± 1.5 %'
+
+    Args:
+        name: name of the objective.
+        value: its value.
+        interval: 95 % interval of an accuracy; that of a latency is too narrow to be of use here.
     """
     if name == "accuracy" and value <= 1:
+        if interval is not None:
+            return f"{100 * value:.1f} ± {50 * (interval[1] - interval[0]):.1f} %"
         return f"{100 * value:.2f} %"
     digits = 3 if abs(value) >= 100 else 4
     return f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -83,28 +83,32 @@ class NetworkTrials:
         self.wanted = 1
         self.first_trainings = 1
         self.confirmation: Confirmation | None = None
-
-    @property
-    def accuracy(self) -> Accuracy:
-        """The objective that trains networks."""
-        return self.objectives["accuracy"]  # type: ignore[return-value]  # the only one of this name
+        self.training: Accuracy | None = None  # the objective that trains networks
 
     def prepare(self, stack: ExitStack, observer: Observer) -> None:
         """Opens data and devices; from then on ``identity`` has the model of the phone."""
         self.objectives = _objectives(self.study_file, self.space, stack, observer)
         self.close = stack.close
         if "accuracy" in self.objectives:
-            share = self.study_file.settings_of("accuracy")["confirm"]
-            if share > 0:
-                self.first_trainings = at_a_time(self.accuracy.settings.threads, self.accuracy.device)
-            if "accuracy" in self.study_file.objective_names:
-                names, directions = self.study_file.objective_names, self.study_file.directions
-                self.confirmation = Confirmation(share, self.first_trainings, names, directions)
+            self._prepare_training(self.objectives["accuracy"])
         if "latency_ms" in self.objectives and self.study_file.latency.chosen[0] in ("adb", "lut", "model"):
             latency: Latency = self.objectives["latency_ms"]  # type: ignore[assignment]  # all of this name are
             # A table has also the settings of its measurements; those of a phone are in the objective's settings.
             keys = ("model", "measured_by", "threads", "data_type") if self.study_file.latency.lut else ("model",)
             self.identity["device"] = {key: latency.device.get(key) for key in keys}
+
+    def _prepare_training(self, objective: Objective) -> None:
+        from mnas_moo.objectives.training.accuracy import Accuracy
+
+        if not isinstance(objective, Accuracy):
+            return
+        self.training = objective
+        share = self.study_file.settings_of("accuracy")["confirm"]
+        if share > 0:
+            self.first_trainings = at_a_time(objective.settings.threads, objective.device)
+        names = self.study_file.objective_names
+        if "accuracy" in names:
+            self.confirmation = Confirmation(share, self.first_trainings, names, self.study_file.directions)
 
     def measure(
         self, study: optuna.Study, trial: optuna.Trial, observer: Observer, interrupts: Interrupts
@@ -171,12 +175,14 @@ class NetworkTrials:
                     trial.set_user_attr(MEASUREMENTS, dict(measurements))
 
         timed_here = is_timed_here(self.study_file)
-        here = [name for name in missing if name != "accuracy" and (name != "latency_ms" or timed_here)]
-        elsewhere = [name for name in missing if name != "accuracy" and name not in here]
+        trained = self.training if "accuracy" in missing else None
+        others = [name for name in missing if trained is None or name != "accuracy"]
+        here = [name for name in others if name != "latency_ms" or timed_here]
+        elsewhere = [name for name in others if name not in here]
         training = None
-        if "accuracy" in missing:
+        if trained is not None:
             training = Trainings(
-                self.accuracy, trial, child.network, child.spec, child.seed, self.study_file.checkpoints, observer
+                trained, trial, child.network, child.spec, child.seed, self.study_file.checkpoints, observer
             )
         need_room(THREAD_BYTES * (len(elsewhere) + self.first_trainings))
         with ThreadPoolExecutor(len(elsewhere) + self.first_trainings) as pool:
@@ -209,7 +215,7 @@ class NetworkTrials:
         while True:
             training.wait(training.submit(pool, wanted), others)
             completed = completed_trials(study)
-            judged = self.accuracy.judged(training.done, past_trainings(completed))
+            judged = training.accuracy.judged(training.done, past_trainings(completed))
             measurements["accuracy"] = {"value": judged.value, **judged.details}
             if self.confirmation is None or any(future.exception() for future in others):
                 return

@@ -76,9 +76,9 @@ def rounds(confirm: float) -> float:
 
 def promise(subject: NetworkTrials) -> float:
     """Expected seconds of a trial of a study that is ready to run; 0 where it trains no networks."""
-    if "accuracy" not in subject.objectives:
+    accuracy, study_file = subject.training, subject.study_file
+    if accuracy is None:
         return 0.0
-    accuracy, study_file = subject.accuracy, subject.study_file
     latency = subject.objectives.get("latency_ms") if is_timed_here(study_file) else None
     timing = _timed("", _typical(subject.space), accuracy, latency, subject.first_trainings)
     images = accuracy.steps * accuracy.settings.batch_size

@@ -15,7 +15,10 @@ LEAST_STEPS = 400
 
 
 AUGMENTATIONS = ("auto", "none", "shift", "photo", "randaugment", "cutmix")
-"""Names of ways to augment images; "auto" is "photo" where a mirrored image keeps its class, else "shift"."""
+"""Names of ways to augment images (``augmentation``); "auto" is what ``augmentation_of`` says."""
+
+PHOTO_PASSES = 20
+"""Passes over the images from which on they are augmented as photographs are; in few passes it costs accuracy."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,22 @@ class Training:
     balanced: bool = False
     device: str = "auto"
     threads: int = field(default=1, metadata=COUNT)
+
+
+def augmentation_of(passes: float, *, flip: bool) -> str:
+    """The augmentation that "auto" stands for: "photo" where photographs are seen again and again, else "shift".
+
+    On 240 photographs, 107 passes with "photo" gave 40.9 % and with "shift" 39.4 % (three seeds); on 40,000, less than
+    two passes gave 47.0 % and 51.9 %.
+
+    >>> augmentation_of(107, flip=True), augmentation_of(2, flip=True), augmentation_of(107, flip=False)
+    ('photo', 'shift', 'shift')
+
+    Args:
+        passes: passes over the training images.
+        flip: whether a mirrored image keeps its class, which is so for photographs.
+    """
+    return "photo" if flip and passes >= PHOTO_PASSES else "shift"
 
 
 def default_steps(images: int, batch_size: int) -> int:

@@ -70,7 +70,7 @@ def _speed(spec: NetworkSpec, data: ImageData, settings: TrainSettings) -> Speed
     random = Randomness.of(0, device)
     with cpu_threads(settings.threads):
         model = build(spec, random.order, norm_momentum=NORM_MOMENTUM).to(device).to(memory_format=torch.channels_last)
-        batches = Batches(some, device, settings.augmentation)
+        batches = Batches(some, device, settings.augmenting(some))
         steps = WARM_UP_STEPS
         fit(model, batches, dataclasses.replace(settings, epochs=None, steps=steps), random)
         timed = fit(model, batches, dataclasses.replace(settings, epochs=None, steps=LEAST_STEPS), random)

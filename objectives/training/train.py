@@ -29,7 +29,7 @@ from mnas_moo.objectives.training import checkpoint
 from mnas_moo.objectives.training.augmentation import Augmenter, augmenter
 from mnas_moo.objectives.training.balance import balanced_accuracy
 from mnas_moo.objectives.training.data import ImageData
-from mnas_moo.objectives.training.settings import AUGMENTATIONS, Training, default_steps
+from mnas_moo.objectives.training.settings import AUGMENTATIONS, Training, augmentation_of, default_steps
 from mnas_moo.spaces.spec import NetworkSpec
 
 MOMENTUM = 0.9
@@ -76,6 +76,13 @@ class TrainSettings(Training):
         if self.epochs is not None:
             return self.epochs * len(batch_sizes(images, self.batch_size))
         return default_steps(images, self.batch_size) if self.steps is None else self.steps
+
+    def augmenting(self, data: ImageData) -> str:
+        """The augmentation of a training on these images."""
+        if self.augmentation != "auto":
+            return self.augmentation
+        images = len(data.train)
+        return augmentation_of(self.length(images) * self.batch_size / images, flip=data.info.flip)
 
 
 @dataclass(frozen=True)
@@ -176,7 +183,7 @@ def train(
         for module in model.modules():
             if isinstance(module, DropoutModule):
                 module.generator = random.dropout
-        batches = Batches(data, device, settings.augmentation)
+        batches = Batches(data, device, settings.augmenting(data))
         fitted = fit(model, batches, settings, random, listener, saved)
         accuracy = evaluate(model, batches, balanced=settings.balanced)
     return TrainResult(
@@ -316,7 +323,7 @@ class Batches:
     Images that train are augmented anew in every epoch (``augmentation``).
     """
 
-    def __init__(self, data: ImageData, device: torch.device, augmentation: str = "auto") -> None:
+    def __init__(self, data: ImageData, device: torch.device, augmentation: str = "shift") -> None:
         self.data = data
         self.device = device
         resident = data.images.nbytes <= RESIDENT_BYTES
@@ -324,8 +331,6 @@ class Batches:
         self.labels = data.labels.to(device)
         self.mean = data.mean.to(device)
         self.scale = data.std.to(device).reciprocal()
-        if augmentation == "auto":
-            augmentation = "photo" if data.info.flip else "shift"
         self.augmenter: Augmenter = augmenter(augmentation, data.info.flip, len(data.info.classes))
 
     def training(self, sizes: list[int], random: Randomness, step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:

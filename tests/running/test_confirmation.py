@@ -17,9 +17,7 @@ def measured(value, latency, n=2, error=0.01):
 
 def trial(value, latency, n=2, error=0.01, **attributes):
     measurements = measured(value, latency, n, error)
-    return optuna.trial.create_trial(
-        values=[value, latency], user_attrs={"measurements": measurements, **attributes}
-    )
+    return optuna.trial.create_trial(values=[value, latency], user_attrs={"measurements": measurements, **attributes})
 
 
 def rule(share=0.5):

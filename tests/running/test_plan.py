@@ -71,7 +71,12 @@ def test_a_plan_is_stored_and_read_and_what_is_no_plan_is_not():
     made = dataclasses.replace(plan(600), words=("chosen", "why"))
     store_plan(study, made)
     assert stored_plan(study) == made
-    for held in (7, {"format": 2}, {"format": 1, "size": "2m"}, {**dataclasses.asdict(made), "format": 1, "steps": "x"}):
+    for held in (
+        7,
+        {"format": 2},
+        {"format": 1, "size": "2m"},
+        {**dataclasses.asdict(made), "format": 1, "steps": "x"},
+    ):
         study._storage.set_study_system_attr(study._study_id, PLAN, held)
         assert stored_plan(study) is None
 

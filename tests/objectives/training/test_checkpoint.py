@@ -8,7 +8,7 @@ from mnas_moo.objectives.training import train as module
 from mnas_moo.objectives.training.train import TrainSettings, train
 
 
-class Interrupted(Exception):
+class InterruptedTrainingError(Exception):
     pass
 
 
@@ -30,9 +30,9 @@ def told_of_every_step(monkeypatch):
 def interrupted(network, data, settings, path, at):
     def stop(step):
         if step.step == at:
-            raise Interrupted
+            raise InterruptedTrainingError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedTrainingError):
         train(network, data, settings, 5, listener=stop, saved=path)
 
 
