@@ -1,8 +1,8 @@
 """The settings of the skeleton that MnasNet's spaces vary, and presets of them.
 
 The defaults are MobileNetV2's blocks (Sandler et al. 2018, table 2), which MnasNet's space starts from (Tan et al.
-2019, sec. 4.1). The presets are ours, since ImageNet's strides leave a 16-pixel image no pixels. Four are a ladder of
-sizes for any resolution: about the median of the multiply-adds of their networks, "2m", "10m", "50m" and "300m".
+2019, sec. 4.1). The presets are ours, since ImageNet's strides leave a 16-pixel image no pixels. Some are a ladder of
+sizes for any resolution, by about the median of the multiply-adds of their networks: "2m", "5m", "10m", "50m", "300m".
 """
 
 from __future__ import annotations
@@ -165,8 +165,10 @@ def nearest_preset(resolution: int) -> str:
     return min(PRESETS, key=lambda name: abs(math.log(resolution / PRESETS[name].resolution)))
 
 
-SIZES = ("2m", "10m", "50m", "300m")
+SIZES = ("2m", "5m", "10m", "50m", "300m")
 """The ladder of presets, by about the millions of multiply-adds of their networks."""
+DEFAULT_SIZE = "5m"
+"""The size that a CPU trains quickly: as fast as "2m", since both wait for memory, and more accurate."""
 LADDER_RESOLUTIONS = (32, 64, 96, 128, 160, 224)
 """Resolutions that the ladder is made for, in pixels."""
 
@@ -179,6 +181,7 @@ _D, _E, _F = (1, 1, 2, 2, 1, 2, 1), (1, 2, 2, 2, 1, 1, 1), MOBILENET_V2_STRIDES
 # Widths were chosen from .25, .35, .5, … for the median of 15 random networks; strides leave maps of 3 to 7 pixels.
 _LADDER: dict[str, tuple[Settings, tuple[tuple[float, int, tuple[int, ...]], ...]]] = {
     "2m": (_SHORT, ((0.5, 2, _A), (0.5, 2, _B), (0.25, 4, _A), (0.5, 4, _B), (0.25, 4, _B), (0.25, 4, _C))),
+    "5m": (_SHORT, ((1.0, 2, _A), (0.75, 2, _B), (0.5, 4, _A), (0.75, 4, _B), (0.65, 4, _B), (0.5, 4, _C))),
     "10m": (_SHORT, ((1.4, 2, _A), (1.25, 2, _B), (1.0, 2, _C), (1.25, 4, _B), (1.0, 4, _B), (0.65, 4, _C))),
     "50m": (_LONG, ((0.75, 1, _D), (0.75, 2, _D), (0.65, 2, _E), (0.65, 2, _F), (0.5, 2, _F), (0.25, 2, _F))),
     "300m": (_LONG, ((2.0, 1, _D), (2.0, 2, _D), (2.0, 2, _E), (1.75, 2, _F), (1.4, 2, _F), (1.0, 2, _F))),

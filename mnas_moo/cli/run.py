@@ -83,7 +83,7 @@ def _run(arguments: argparse.Namespace) -> int:
     else:
         wants = f"{study_file.trials} trials" if study_file.trials else "no more than the time of its budget"
         print(
-            f"{study.study_name} is finished: it wants {wants} and has {done} trials. "
+            f"{study.study_name} is finished: it wants {wants} and has {done}. "
             f"To add some: {command('run', arguments)} --trials {done + (study_file.trials or done)}",
             file=sys.stderr,
         )

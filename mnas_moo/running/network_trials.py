@@ -11,9 +11,9 @@ import math
 import threading
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from mnas_moo.objectives.objective import Latency, Objective
+    from mnas_moo.objectives.objective import Latency, Measurement, Objective
     from mnas_moo.objectives.training.accuracy import Accuracy
     from mnas_moo.objectives.training.data import DataInfo
     from mnas_moo.spaces.space import Space
@@ -161,7 +161,7 @@ class NetworkTrials:
         interrupts: Interrupts,
         measurements: dict[str, dict[str, Any]],
     ) -> None:
-        """Measures what is missing: what takes this machine's cores in this thread, then all else at the same time."""
+        """Measures what is missing at the same time; latency on the cores that trainings take comes before them."""
         missing = [name for name in self.objectives if name not in measurements]
         if not missing:
             return
@@ -174,10 +174,9 @@ class NetworkTrials:
                 if time.monotonic() - began > STORED_SECONDS and len(measurements) < len(self.objectives):
                     trial.set_user_attr(MEASUREMENTS, dict(measurements))
 
-        timed_here = is_timed_here(self.study_file)
         trained = self.training if "accuracy" in missing else None
         others = [name for name in missing if trained is None or name != "accuracy"]
-        here = [name for name in others if name != "latency_ms" or timed_here]
+        here = [name for name in others if trained and name == "latency_ms" and is_timed_here(self.study_file)]
         elsewhere = [name for name in others if name not in here]
         training = None
         if trained is not None:
@@ -213,10 +212,11 @@ class NetworkTrials:
         """Trains a network, and again where that is worth it; ``others`` are measured meanwhile."""
         wanted = self.first_trainings
         while True:
-            training.wait(training.submit(pool, wanted), others)
-            completed = completed_trials(study)
-            judged = training.accuracy.judged(training.done, past_trainings(completed))
-            measurements["accuracy"] = {"value": judged.value, **judged.details}
+            with _failures_of("accuracy"):
+                training.wait(training.submit(pool, wanted), others)
+                completed = completed_trials(study)
+                judged = training.accuracy.judged(training.done, past_trainings(completed))
+                measurements["accuracy"] = _checked("accuracy", judged)
             if self.confirmation is None or any(future.exception() for future in others):
                 return
             exceeded = violations(measurements, self.study_file.limits)
@@ -278,9 +278,27 @@ def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str,
     Raises:
         ValueError: the measurement failed; the message begins with the objective's name.
     """
+    with _failures_of(name):
+        return _checked(name, measure(spec, seed))
+
+
+def _checked(name: str, measured: Measurement) -> dict[str, Any]:
+    value = float(measured.value)
+    if not math.isfinite(value):
+        raise ValueError(f"is {value}")
+    return {"value": value, **measured.details}
+
+
+@contextmanager
+def _failures_of(name: str) -> Iterator[None]:
+    """A block that measures; its errors are told as those of the objective.
+
+    Raises:
+        ValueError: the measurement failed; the message begins with the objective's name.
+    """
     shortage = None
     try:
-        measured = measure(spec, seed)
+        yield
     except (MissingExtraError, DeviceError):
         raise
     except Exception as error:
@@ -290,10 +308,6 @@ def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str,
             raise ValueError(f"{name}: {kind}{error}") from error
     if shortage is not None:  # raised here, where the error is gone: its frames hold what filled the memory
         raise ValueError(f"{name}: {shortage}")
-    value = float(measured.value)
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {value}")
-    return {"value": value, **measured.details}
 
 
 def is_timed_here(study_file: NetworkStudy) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mnas_moo.spaces.space import Space
     from mnas_moo.spaces.spec import NetworkSpec
 
-LARGEST_PIXELS = {"2m": 64, "10m": 96, "50m": 160, "300m": 224}
+LARGEST_PIXELS = {"2m": 64, "5m": 64, "10m": 96, "50m": 160, "300m": 224}
 """Largest resolution at which networks of a size are searched."""
 CANDIDATES = 9
 

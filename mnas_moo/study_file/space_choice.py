@@ -102,14 +102,14 @@ def _of_data(choice: SpaceChoice, data: DataInfo) -> dict[str, Any]:
 
 
 def preset_of(choice: SpaceChoice, data: DataInfo) -> dict[str, Any]:
-    """The preset and resolution that a choice without either gets: "digits", or the least one of the ladder."""
-    from mnas_moo.spaces.skeleton_settings import SIZES, suitable_resolution
+    """The preset and resolution that a choice without either gets: "digits", or one of the ladder."""
+    from mnas_moo.spaces.skeleton_settings import DEFAULT_SIZE, suitable_resolution
 
     if not is_ours(choice) or {"preset", "resolution"} & set(choice.settings):
         return {}
     if data.resolution < LARGER_PIXELS:
         return {"preset": "digits"}
-    return {"preset": SIZES[0], "resolution": suitable_resolution(data.resolution, SMALL_PIXELS)}
+    return {"preset": DEFAULT_SIZE, "resolution": suitable_resolution(data.resolution, SMALL_PIXELS)}
 
 
 def _maker(

@@ -169,8 +169,8 @@ def split(
 ) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[np.int64]]]:
     """Indices of the training part of the first fold, and of the hold-outs of all folds, each ascending.
 
-    Every fold takes the same number of images of each class (stratified k-fold), so that there are as many folds as
-    the class with the fewest images for its share has room for.
+    Every fold takes the same number of images of each class (stratified k-fold); there are as many folds as every
+    class has images for.
 
     Args:
         labels: (N,) labels; each class has at least two images.
@@ -180,7 +180,8 @@ def split(
     rng = np.random.default_rng(seed)
     members = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     sizes = [min(max(1, round(holdout * len(each))), len(each) - 1) for each in members]
-    folds = min(len(each) // size for each, size in zip(members, sizes, strict=True))
+    # The last fold may have four fifths of the images of the others.
+    folds = min(int((len(each) + size / 5) // size) for each, size in zip(members, sizes, strict=True))
     held = [
         np.sort(np.concatenate([each[k * size : (k + 1) * size] for each, size in zip(members, sizes, strict=True)]))
         for k in range(folds)

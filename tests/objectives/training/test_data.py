@@ -158,17 +158,30 @@ def test_cifar10_is_read_by_torchvisions_loader_which_checks_sums(
 
 def test_split_is_stratified_disjoint_seeded_and_complete() -> None:
     labels = np.repeat(np.arange(3), [100, 10, 2])
-    train, held = split(labels, 0.2, seed=1)
-    assert np.bincount(labels[held]).tolist() == [20, 2, 1]
-    assert sorted([*train, *held]) == list(range(112))
-    assert np.array_equal(split(labels, 0.2, seed=1)[1], held)
-    assert not np.array_equal(split(labels, 0.2, seed=2)[1], held)
+    train, folds = split(labels, 0.2, seed=1)
+    assert len(folds) == 2  # the class of two images has no more to hold out
+    for held in folds:
+        assert np.bincount(labels[held]).tolist() == [20, 2, 1]
+    assert not set(folds[0]) & set(folds[1])
+    assert sorted([*train, *folds[0]]) == list(range(112))
+    assert np.array_equal(split(labels, 0.2, seed=1)[1], folds)
+    assert not np.array_equal(split(labels, 0.2, seed=2)[1], folds)
+
+
+def test_a_fold_holds_out_its_part_and_trains_on_the_rest() -> None:
+    digits = load_data("digits", 8)
+    assert len(digits.holdouts) == 5
+    for number, held in enumerate(digits.holdouts):
+        fold = digits.fold(number)
+        assert torch.equal(fold.holdout, held)
+        assert sorted([*fold.train.tolist(), *held.tolist()]) == list(range(1797))
 
 
 @pytest.mark.parametrize("share", [0.001, 0.999])
 def test_every_class_keeps_an_image_in_each_part(share: float) -> None:
     labels = np.repeat(np.arange(3), [5, 3, 2])
-    for part in split(labels, share, seed=0):
+    train, folds = split(labels, share, seed=0)
+    for part in (train, *folds):
         assert set(labels[part]) == {0, 1, 2}
 
 

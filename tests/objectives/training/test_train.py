@@ -13,6 +13,7 @@ from mnas_moo.objectives.training import train as module
 from mnas_moo.objectives.training.data import DataInfo, ImageData, load_data
 from mnas_moo.objectives.training.train import (
     Batches,
+    Randomness,
     TrainSettings,
     evaluate,
     find_device,
@@ -43,7 +44,7 @@ def images(n: int, n_train: int, flip: bool = False, resolution: int = 8) -> Ima
         images=pixels.byte(),
         labels=order % 2,
         train=order[:n_train],
-        holdout=order[n_train:],
+        holdouts=(order[n_train:],),
         mean=torch.full((3,), 100.0),
         std=torch.tensor([50.0, 60.0, 70.0]),
         info=DataInfo(("a", "b"), 3, resolution, n, flip),
@@ -113,13 +114,15 @@ def test_an_epoch_takes_every_training_image_once_and_no_tiny_batch(n: int, monk
     data = dataclasses.replace(images(n + 1, n), labels=torch.arange(n + 1))
 
     class Spy(Batches):
-        def training(self, sizes: list[int], generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-            for pixels, labels in super().training(sizes, generator):
+        def training(
+            self, sizes: list[int], random: Randomness, step: int = 0
+        ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            for pixels, labels in super().training(sizes, random, step):
                 taken.append(labels.tolist())
                 yield pixels, labels % 2
 
     model = build(network(channels=3, classes=2))
-    fit(model, Spy(data, CPU), TrainSettings(epochs=1, batch_size=4, device="cpu"), torch.Generator().manual_seed(0))
+    fit(model, Spy(data, CPU), TrainSettings(epochs=1, batch_size=4, device="cpu"), Randomness.of(0))
     sizes = [len(batch) for batch in taken]
     assert sorted(itertools.chain.from_iterable(taken)) == list(range(n))
     assert set(sizes[:-1]) <= {4}
@@ -140,7 +143,7 @@ def test_augmented_images_are_shifted_and_mirrored_only_where_that_is_right(flip
     data = images(201, 200, flip, resolution=16)
     batches = Batches(data, CPU)
     seen = set()
-    for pixels, _ in batches.training([200], torch.Generator().manual_seed(0)):
+    for pixels, _ in batches.training([200], Randomness.of(0)):
         back = (pixels.permute(0, 2, 3, 1) * data.std + data.mean).round().byte()
         for image in back:
             # the middle tells which image it is, how far it was shifted, and whether it is mirrored
@@ -178,7 +181,7 @@ def test_images_too_many_for_the_device_give_the_same_result(
 
 def test_a_loss_that_is_no_number_is_an_error_that_names_the_learning_rate(digits: ImageData) -> None:
     with pytest.raises(
-        ValueError, match=r"the loss became (nan|inf) in epoch 1 of 2; try a learning_rate below 1e\+30"
+        ValueError, match=r"the loss became (nan|inf) by step 22 of 44; try a learning_rate below 1e\+30"
     ):
         train(network(), digits, dataclasses.replace(SETTINGS, learning_rate=1e30), seed=0)
 
