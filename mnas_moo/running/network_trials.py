@@ -8,7 +8,6 @@ a phone); only what this machine's own cores are timed on comes before the train
 from __future__ import annotations
 
 import math
-import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ from mnas_moo.running import latency_sources
 from mnas_moo.running.confirmation import Confirmation, past_trainings
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
+from mnas_moo.running.results import Results
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trainings import Trainings, at_a_time
 from mnas_moo.running.trials import (
@@ -37,10 +37,9 @@ from mnas_moo.running.trials import (
     SAME_AS,
     Observer,
     completed_trials,
-    network_of,
     violations,
 )
-from mnas_moo.running.workers import TRIES, WORKER
+from mnas_moo.running.workers import TRIES
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.measuring import Model
@@ -49,7 +48,6 @@ from mnas_moo.study_file.space_choice import preset_of
 
 if TYPE_CHECKING:
     import optuna
-    from optuna.trial import FrozenTrial
 
     from mnas_moo.objectives.objective import Latency, Measurement, Objective
     from mnas_moo.objectives.training.accuracy import Accuracy
@@ -79,7 +77,7 @@ class NetworkTrials:
             "objectives": {name: study_file.identity_of(name) for name in study_file.objective_names},
         }
         self.objectives: dict[str, Objective] = {}
-        self.results = _Results()
+        self.results = Results()
         self.wanted = 1
         self.first_trainings = 1
         self.confirmation: Confirmation | None = None
@@ -214,9 +212,9 @@ class NetworkTrials:
         while True:
             with _failures_of("accuracy"):
                 training.wait(training.submit(pool, wanted), others)
-                completed = completed_trials(study)
-                judged = training.accuracy.judged(training.done, past_trainings(completed))
-                measurements["accuracy"] = _checked("accuracy", judged)
+            completed = completed_trials(study)
+            judged = training.accuracy.judged(training.done, past_trainings(completed))
+            measurements["accuracy"] = _checked("accuracy", judged)
             if self.confirmation is None or any(future.exception() for future in others):
                 return
             exceeded = violations(measurements, self.study_file.limits)
@@ -235,43 +233,6 @@ class _Child:
     seed: int
 
 
-class _Results:
-    """The trials that say all of a network: it was measured, or killed its workers until it was given up.
-
-    Those that are new are added when one is asked for.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._trials: dict[str, FrozenTrial] = {}
-        self._read = 0
-        self._under_way: list[int] = []
-
-    def of(self, study: optuna.Study, network: str) -> FrozenTrial | None:
-        """The first such trial of a network, by number and by any process; None where there is none.
-
-        Args:
-            study: the study, the same in every call.
-            network: the network in block-string notation.
-        """
-        with self._lock:
-            trials = study.get_trials(deepcopy=False)
-            new = [*self._under_way, *range(self._read, len(trials))]
-            self._read = len(trials)
-            self._under_way = [number for number in new if not trials[number].state.is_finished()]
-            for number in new:
-                trial = trials[number]
-                its_network = network_of(trial)
-                if its_network and (
-                    (trial.state == TrialState.COMPLETE and MEASUREMENTS in trial.user_attrs)
-                    or (trial.state == TrialState.FAIL and trial.system_attrs.get(WORKER, {}).get("died", 0) >= TRIES)
-                ):
-                    first = self._trials.setdefault(its_network, trial)
-                    if number < first.number:  # it was under way when the other one was read
-                        self._trials[its_network] = trial
-            return self._trials.get(network)
-
-
 def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str, Any]:
     """One measurement as it is stored.
 
@@ -279,13 +240,14 @@ def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str,
         ValueError: the measurement failed; the message begins with the objective's name.
     """
     with _failures_of(name):
-        return _checked(name, measure(spec, seed))
+        measured = measure(spec, seed)
+    return _checked(name, measured)
 
 
 def _checked(name: str, measured: Measurement) -> dict[str, Any]:
     value = float(measured.value)
     if not math.isfinite(value):
-        raise ValueError(f"is {value}")
+        raise ValueError(f"{name} is {value}")
     return {"value": value, **measured.details}
 
 
