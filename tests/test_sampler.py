@@ -20,7 +20,7 @@ import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from mnas_moo.genomes.history import ATTRIBUTE
+from mnas_moo.genomes.history import ATTRIBUTE, STANDARD_ERRORS
 from mnas_moo.objectives.front import hypervolume, pareto_mask
 from mnas_moo.reward import MnasReward
 from mnas_moo.sampler import MnasSampler
@@ -598,6 +598,40 @@ def test_a_lucky_result_does_not_pin_the_search() -> None:
     surprise = surrogate.fitted[:, 0] - surrogate.values[:, 0]  # minimised: what is expected is worse than the report
     assert surprise[lucky].mean() > 4 * abs(surprise[~lucky].mean())
     assert surprise[lucky].min() > 0
+
+
+def doubtful(trial: optuna.Trial) -> tuple[float, float]:
+    """Accuracies with noise, some with much, which is told."""
+    accuracy, latency = objective(trial)
+    rng = np.random.default_rng(trial.number)
+    error = 0.3 if rng.random() < 0.5 else 0.01
+    trial.set_user_attr(STANDARD_ERRORS, [error, 0.0])
+    return accuracy + error * float(rng.standard_normal()), latency
+
+
+def test_standard_errors_lead_to_other_networks_and_zeros_to_the_same() -> None:
+    runs = []
+    for errors in ([0.0, 0.0], None, [0.2, 0.0]):
+        study = create(default())
+        for _ in range(40):
+            trial = study.ask()
+            values = objective(trial)
+            if errors is not None:
+                trial.set_user_attr(STANDARD_ERRORS, errors)
+            study.tell(trial, values)
+        runs.append(genomes(study))
+    assert runs[0] == runs[1] != runs[2]
+    assert runs[1][:20] == runs[2][:20]
+
+
+def test_a_study_with_standard_errors_is_resumed_to_the_last_digit(tmp_path: Path) -> None:
+    unbroken = create(default())
+    unbroken.optimize(doubtful, n_trials=48)
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    for trials in (23, 25):
+        resumed = create(default(), storage=storage, study_name="s", load_if_exists=True)
+        resumed.optimize(doubtful, n_trials=trials)
+    assert genomes(resumed) == genomes(unbroken)
 
 
 def test_the_models_size_is_bounded() -> None:

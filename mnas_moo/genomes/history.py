@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ from mnas_moo.genomes.tokens import Decision
 
 ATTRIBUTE = "mnas_moo"
 """Key of the system attribute of a trial in which the sampler that proposed it keeps its note and a format version."""
+STANDARD_ERRORS = "standard_errors"
+"""Key of the user attribute of a trial with the standard errors of its values, in their order and units; 0: unknown."""
+
+LARGEST = sys.float_info.max
 
 Genome = tuple[tuple[Decision, int], ...]
 """Decisions and their tokens, in the order in which they were made."""
@@ -42,6 +47,7 @@ class Record:
         failed: whether the trial failed, or completed with a value that is not finite.
         whole: whether the genome is complete: the trial did not fail in the middle of its decisions.
         note: note of the sampler that proposed the trial; empty if another sampler did or the trial was enqueued.
+        errors: standard errors of the values, in their units, 0 where one is unknown; empty where none is known.
 
     >>> from optuna.distributions import IntDistribution
     >>> layers = Decision("layers", IntDistribution(1, 4))
@@ -58,6 +64,7 @@ class Record:
     failed: bool
     whole: bool
     note: Mapping[str, Any]
+    errors: tuple[float, ...] = ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -207,7 +214,8 @@ class History:
         failed = trial.state == TrialState.FAIL or (trial.state == TrialState.COMPLETE and values is None)
         note = {} if "fixed_params" in trial.system_attrs else trial.system_attrs.get(ATTRIBUTE, {})
         whole = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        self.finished.append(Record(trial.number, genome, places, values, constraints, failed, whole, note))
+        errors = _errors(trial.user_attrs.get(STANDARD_ERRORS), len(values or ()))
+        self.finished.append(Record(trial.number, genome, places, values, constraints, failed, whole, note, errors))
         if trial.state == TrialState.COMPLETE and genome:
             decisions = [decision for decision, _ in genome]
             if not self.space:
@@ -215,6 +223,14 @@ class History:
                 self._space = decisions
             elif self.static and decisions != self._space:  # of the same order mostly, which is quicker to see
                 self.static = set(decisions) == set(self._space)
+
+
+def _errors(found: object, objectives: int) -> tuple[float, ...]:
+    """The standard errors in a trial's attribute; empty where it holds anything else, as anyone may write it."""
+    if not isinstance(found, list | tuple) or len(found) != objectives:
+        return ()
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in found)
+    return tuple(map(float, found)) if numbers and all(0 <= each <= LARGEST for each in found) else ()
 
 
 def key_of(params: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ with f the features of ``Encoding.features``, one for each choice of each decisi
 w_i, so that two choices may be alike and a third one apart; they, the scales and the noise maximise the posterior
 (marginal likelihood with log-normal priors; Rasmussen & Williams 2006, eq. 5.8). On histories of some hundred genomes
 this predicts better than ensembles of small networks did, knows the noise, and can be conditioned on one more result
-in a few operations.
+in a few operations. Where the standard error of a target is known, its square is added to the noise that is fitted.
 """
 
 from __future__ import annotations
@@ -82,10 +82,12 @@ class GaussianProcess:
         kernel: hyperparameters.
         x: (N, S) features.
         y: (N,) targets.
+        known: (N,) known variances of the targets, 0 where none is known; they come on top of the fitted noise.
         settings: how many targets are left out, and how far the calibration may go.
 
     Attributes:
-        noise: variance of the noise.
+        noise: variance of the fitted noise.
+        result_noise: variance expected of one more target: the fitted noise and the mean of the known variances.
         left_out: (K,) errors of the last K targets, each predicted from all others.
         r2: leave-one-out R², clipped to [0, 1]: 1 minus the mean square of those K errors over the variance of all N
             targets.
@@ -94,15 +96,18 @@ class GaussianProcess:
         fitted: (N,) expected values at the targets themselves, without their noise.
     """
 
-    def __init__(self, kernel: Kernel, x: Tensor, y: Tensor, settings: SearchSettings = DEFAULTS) -> None:
+    def __init__(
+        self, kernel: Kernel, x: Tensor, y: Tensor, known: Tensor, settings: SearchSettings = DEFAULTS
+    ) -> None:
         self.kernel, self.x, self.y = kernel, x, y
         self.noise = float(kernel.noise.exp()) + JITTER
-        covariance = kernel(x, x) + self.noise * torch.eye(len(x), dtype=torch.double)
-        self._root = _cholesky(covariance)  # (N, N), K + s2 I = L L'
-        # alpha = (K + s2 I)^-1 y, with s2 the variance of the noise
+        self.result_noise = self.noise + float(known.mean())
+        noise = self.noise + known  # (N,), the diagonal of S
+        self._root = _cholesky(kernel(x, x) + torch.diag(noise))  # (N, N), K + S = L L'
+        # alpha = (K + S)^-1 y, with S the covariance of the noise
         self._weights = torch.cholesky_solve(y[:, None], self._root)[:, 0]  # (N,)
-        # K alpha = y - s2 alpha: the mean at the targets (eq. 2.23)
-        self.fitted: Floats = (y - self.noise * self._weights).numpy()
+        # K alpha = y - S alpha: the mean at the targets (eq. 2.23)
+        self.fitted: Floats = (y - noise * self._weights).numpy()
         self._left_out_trials = settings.left_out_trials
         error, variance = self.leave_one_out()
         self.left_out = error
@@ -120,7 +125,7 @@ class GaussianProcess:
         n = len(self._weights)
         last = slice(max(n - self._left_out_trials, 0), n)
         unit = torch.eye(n, dtype=torch.double)[:, last]  # (N, K)
-        # v_i = 1 / [(K + s2 I)^-1]_ii  (eq. 5.12), and [L^-T L^-1]_ii is the squared length of column i of L^-1
+        # v_i = 1 / [(K + S)^-1]_ii  (eq. 5.12), and [L^-T L^-1]_ii is the squared length of column i of L^-1
         variance = 1.0 / (torch.linalg.solve_triangular(self._root, unit, upper=False) ** 2).sum(0)  # (K,)
         # e_i = y_i - mu_i = alpha_i v_i  (eq. 5.12)
         return (self._weights[last] * variance).numpy(), variance.numpy()
@@ -133,17 +138,20 @@ class GaussianProcess:
         """(P,) expected values and (P, P) covariances, without noise, at features x (P, S)."""
         cross = self.kernel(x, self.x)  # (P, N)
         white = torch.linalg.solve_triangular(self._root, cross.T, upper=False)  # (N, P)
-        # K** - K* (K + s2 I)^-1 K*'  (Rasmussen & Williams 2006, eq. 2.24)
+        # K** - K* (K + S)^-1 K*'  (Rasmussen & Williams 2006, eq. 2.24)
         covariance = self.kernel(x, x) - white.T @ white  # (P, P)
         return (cross @ self._weights).numpy(), (covariance * self.calibration**2).numpy()
 
 
-def fit(x: Tensor, y: Tensor, decisions: int, steps: int, interaction: float = DEFAULTS.interaction) -> Kernel:
+def fit(
+    x: Tensor, y: Tensor, known: Tensor, decisions: int, steps: int, interaction: float = DEFAULTS.interaction
+) -> Kernel:
     """Hyperparameters that maximise the posterior, by Adam.
 
     Args:
         x: (N, S) features.
         y: (N,) targets, on a scale of about a standard normal.
+        known: (N,) known variances of the targets, 0 where none is known.
         decisions: number of decisions that the features describe.
         steps: number of Adam's steps.
         interaction: prior median of sum_i w_i.
@@ -155,13 +163,13 @@ def fit(x: Tensor, y: Tensor, decisions: int, steps: int, interaction: float = D
     spread = Kernel(*(torch.tensor(variance) for variance in (1.0, 1.0, 2.0, 4.0)))
     p = {name: value.clone().requires_grad_(True) for name, value in vars(prior).items()}
     optimiser = Adam(p.values(), 0.1)
-    eye = torch.eye(len(x), dtype=torch.double)
+    eye, known_noise = torch.eye(len(x), dtype=torch.double), torch.diag(known)
     for _ in range(steps):
         kernel = Kernel(**p)
-        covariance = kernel(x, x) + (kernel.noise.exp() + JITTER) * eye  # (N, N)
+        covariance = kernel(x, x) + (kernel.noise.exp() + JITTER) * eye + known_noise  # (N, N), K + S
         root = _cholesky(covariance)  # (N, N)
         white = torch.linalg.solve_triangular(root, y[:, None], upper=False)  # (N, 1), L^-1 y
-        # -log p(y) = 1/2 y' (K + s2 I)^-1 y + 1/2 log |K + s2 I| + const  (Rasmussen & Williams 2006, eq. 5.8)
+        # -log p(y) = 1/2 y' (K + S)^-1 y + 1/2 log |K + S| + const  (Rasmussen & Williams 2006, eq. 5.8)
         loss = 0.5 * (white**2).sum() + root.diagonal().log().sum()
         for name, value in p.items():
             # -log p(theta) = sum (theta - median)^2 / (2 spread) + const, theta the logarithms
@@ -176,14 +184,14 @@ def fit(x: Tensor, y: Tensor, decisions: int, steps: int, interaction: float = D
 
 
 def condition(
-    mean: Floats, covariance: Floats, noise: float, indices: npt.NDArray[np.int64], values: Floats
+    mean: Floats, covariance: Floats, noise: Floats, indices: npt.NDArray[np.int64], values: Floats
 ) -> tuple[Floats, Floats]:
     """A posterior over P points, given results at some of them (Rasmussen & Williams 2006, eq. 2.38 and 2.24).
 
     Args:
         mean: (P,) expected values.
         covariance: (P, P) their covariance.
-        noise: variance of a result.
+        noise: (K,) variances of the results.
         indices: (K,) points at which there is a result; K may be 0.
         values: (K,) results; NaN where one is pending: it narrows the variance, which does not depend on its value,
             and leaves the mean as it is.
@@ -194,7 +202,7 @@ def condition(
     known = ~np.isnan(values)
     variance = np.diagonal(covariance).copy()
     if known.any():
-        gain = _gain(covariance, indices[known], noise)  # (P, K')
+        gain = _gain(covariance, indices[known], noise[known])  # (P, K')
         mean = mean + gain @ (values[known] - mean[indices[known]])  # m + G (y - m_k)  (eq. 2.38)
     if len(indices):
         # diag(C - G C_k.)  (eq. 2.24)
@@ -202,9 +210,9 @@ def condition(
     return mean, np.maximum(variance, 1e-12)
 
 
-def _gain(covariance: Floats, indices: npt.NDArray[np.int64], noise: float) -> Floats:
-    """(P, K) by how much results at the points (K,) move the mean: G = C_.k (C_kk + s2 I)^-1."""
-    inner = covariance[np.ix_(indices, indices)] + noise * np.eye(len(indices))  # (K, K)
+def _gain(covariance: Floats, indices: npt.NDArray[np.int64], noise: Floats) -> Floats:
+    """(P, K) by how much results at the points (K,) move the mean: G = C_.k (C_kk + S)^-1."""
+    inner = covariance[np.ix_(indices, indices)] + np.diag(noise)  # (K, K)
     return np.asarray(np.linalg.solve(inner, covariance[:, indices].T).T)
 
 

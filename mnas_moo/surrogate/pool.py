@@ -112,20 +112,24 @@ class Pool:
         indices = np.array([i for i in found if i is not None], dtype=np.int64)  # (K,)
         values = np.array([record.values for record in results], dtype=float).reshape(len(results), m)  # (R, M)
         scaled = surrogate.scaled(values)  # (R, M)
+        known_variances = surrogate.variances(results)  # (R, M)
         unknown = np.full(len(running), np.nan)
 
         means, variances = [], []
         feasible: Floats = np.ones(len(self.rows))  # (P,), probability that no constraint is broken
         for j, (quantity, (mean, covariance)) in enumerate(zip(surrogate.quantities, self._posterior, strict=True)):
+            process = quantity.process
+            noise = np.full(len(found), process.result_noise)  # (R + running,)
             if quantity.limit is None:
                 known = scaled[:, j]
+                noise[: len(results)] = process.noise + known_variances[:, j]
             else:
                 known = np.full(len(results), np.nan)
                 if quantity.constraint is not None:
                     k = quantity.constraint
                     known = quantity.scale([r.constraints[k] if k < len(r.constraints) else np.nan for r in results])
             at = np.concatenate([known, unknown])[inside]  # (K,)
-            mean, variance = condition(mean, covariance, quantity.process.noise, indices, at)  # (P,), (P,)
+            mean, variance = condition(mean, covariance, noise[inside], indices, at)  # (P,), (P,)
             if quantity.limit is None:
                 means.append(mean)
                 variances.append(variance)
@@ -133,7 +137,7 @@ class Pool:
                 # prod_c Phi((limit_c - mean_c) / deviation_c)
                 feasible = feasible * normal_cdf((quantity.limit - mean) / np.sqrt(variance))
         mean, variance = np.stack(means, axis=1), np.stack(variances, axis=1)  # (P, M)
-        noise = np.array([quantity.process.noise for quantity in surrogate.quantities[:m]])  # (M,)
+        noise = np.array([quantity.process.result_noise for quantity in surrogate.quantities[:m]])  # (M,)
         deviation = np.sqrt(variance + noise)  # (P, M), those of a result; the gain is that of the value without noise
 
         acquisition = self.settings.acquisition
@@ -143,6 +147,9 @@ class Pool:
             ray = unit_vectors(rng, 1, m)
             far = reach(surrogate.expected(self.rows), self.reference, ray)[:, 0]  # (P,)
             return Ranking(np.argsort(-far, kind="stable"), np.zeros(len(self.rows)), mean, deviation)
+        # A result that is known to be noisy moves the front to where the model now expects it, not to where it fell.
+        new, at_pool = np.flatnonzero(inside[: len(results)]), indices[: int(inside[: len(results)].sum())]
+        scaled[new] = np.where(known_variances[new] > 0, mean[at_pool], scaled[new])
         good = np.array([record.violation <= 0 for record in results], dtype=bool)
         pending = indices[len(indices) - int(inside[len(results) :].sum()) :]
         front = np.concatenate([self.front, scaled[good], mean[pending]])  # (F', M)

@@ -19,6 +19,8 @@ LINEAR = 2.0
 """Deviations from the median from which on the scale is logarithmic."""
 FARTHEST = 1e12
 """Deviations beyond which all values count as equal, so that none overflows."""
+LARGEST_VARIANCE = 1e6
+"""Variance from which on a value says nothing, so that none overflows."""
 NORMAL_QUARTILE = 0.6745
 """Upper quartile of the standard normal."""
 
@@ -55,6 +57,15 @@ class Scale:
         far = np.maximum(np.abs(distance) - LINEAR, 0.0)
         # d up to LINEAR, sign(d) (LINEAR + log(1 + |d| - LINEAR)) beyond
         return np.asarray(np.where(far > 0, np.sign(distance) * (LINEAR + np.log1p(far)), distance))
+
+    def variance(self, values: npt.ArrayLike, errors: npt.ArrayLike) -> Floats:
+        """Variances on this scale of values with standard errors, both of any shape, by the scale's slope there."""
+        with np.errstate(over="ignore"):
+            distance = np.abs((np.asarray(values, dtype=float) - self.median) / self.deviation)
+            # S'(v) = 1 / deviation, times 1 / (1 + |d| - LINEAR) beyond LINEAR
+            slope = 1 / (1 + np.maximum(np.clip(distance, 0.0, FARTHEST) - LINEAR, 0.0))
+            scaled = np.asarray(errors, dtype=float) / self.deviation * slope
+            return np.asarray(np.minimum(scaled**2, LARGEST_VARIANCE))
 
     def inverse(self, scaled: npt.ArrayLike) -> Floats:
         """The values of which these are the scaled ones, of any shape."""

@@ -2,7 +2,8 @@
 
 Quantities are the objectives, on the scale of ``Scale`` and minimised; the constraints, once any was broken; and
 failure, once any trial failed: a trial that failed counts as one that broke a constraint, so that the search keeps
-away from where trials fail without ever taking a failure for a result.
+away from where trials fail without ever taking a failure for a result. An objective's noise is what is known of each
+trial (``Record.errors``), and beyond that what the process finds.
 """
 
 from __future__ import annotations
@@ -121,17 +122,20 @@ class Surrogate:
         scaled = self.scaled(results)  # (N, M)
         kept = _kept(scaled, feasible, settings, rng)
         self.rows, self.feasible, self.values = self.encoding.rows[kept], feasible[kept], scaled[kept]
+        variances = self.variances(done)[kept]  # (N, M)
         x = self._features(self.rows)  # (N, S)
         outside = self._features(self.encoding.encode(foreign))  # (F, S)
 
         self.quantities: list[Quantity] = []
         fitted = []
         for m, scale in enumerate(self.scales):
-            more = columns[m]
+            more, k = columns[m], transfer.objectives.get(m, 0)
+            errors = [record.errors[k] if record.errors else 0.0 for record in foreign[: len(more)]]  # (F,)
             process = self._process(
                 f"objective {m}",
                 torch.cat([x, outside[: len(more)]]),
                 np.concatenate([self.values[:, m], scale(more)]),
+                np.concatenate([variances[:, m], scale.variance(more, errors)]),
                 fits,
                 rng,
             )
@@ -174,6 +178,13 @@ class Surrogate:
         minimised = np.asarray(values, dtype=float) * self.signs
         return np.stack([scale(minimised[..., m]) for m, scale in enumerate(self.scales)], axis=-1)
 
+    def variances(self, records: Sequence[Record]) -> Floats:
+        """(N, M) known variances of completed trials' values on the scales of the model, 0 where none is known."""
+        m = len(self.signs)
+        values = np.array([record.values for record in records], dtype=float).reshape(-1, m) * self.signs  # (N, M)
+        errors = np.array([record.errors or (0.0,) * m for record in records]).reshape(-1, m)  # (N, M)
+        return np.stack([scale.variance(values[:, m], errors[:, m]) for m, scale in enumerate(self.scales)], axis=1)
+
     def expected(self, rows: Floats) -> Floats:
         """(N, M) objectives expected of rows (N, D), increased where a constraint is expected to be broken."""
         x = self._features(rows)  # (N, S)
@@ -192,16 +203,22 @@ class Surrogate:
         return torch.from_numpy(self.encoding.features(rows))
 
     def _process(
-        self, name: str, x: torch.Tensor, y: Floats, fits: dict[str, Kernel], rng: np.random.Generator
+        self,
+        name: str,
+        x: torch.Tensor,
+        y: Floats,
+        variances: Floats,
+        fits: dict[str, Kernel],
+        rng: np.random.Generator,
     ) -> GaussianProcess:
-        target = torch.from_numpy(y)
+        target, known = torch.from_numpy(y), torch.from_numpy(variances)
         kernel = fits.get(name)
         if kernel is None or len(kernel.additive) != x.shape[1]:  # new, or a parameter was met since
             s = self.settings
             some = torch.from_numpy(rng.permutation(len(x))[: s.fitted_trials])
             decisions = len(self.encoding.decisions)
-            kernel = fits[name] = fit(x[some], target[some], decisions, s.fit_steps, s.interaction)
-        return GaussianProcess(kernel, x, target, self.settings)
+            kernel = fits[name] = fit(x[some], target[some], known[some], decisions, s.fit_steps, s.interaction)
+        return GaussianProcess(kernel, x, target, known, self.settings)
 
     def _add_constraints(
         self, records: Sequence[Record], x: torch.Tensor, fits: dict[str, Kernel], rng: np.random.Generator
@@ -211,7 +228,8 @@ class Surrogate:
         values = np.array([records[i].constraints for i in complete])  # (N', C)
         for k in np.flatnonzero((values > 0).any(axis=0)):
             scale = Scale.of(values[:, k])
-            process = self._process(f"constraint {k}", x[complete], scale(values[:, k]), fits, rng)
+            unknown = np.zeros(len(complete))
+            process = self._process(f"constraint {k}", x[complete], scale(values[:, k]), unknown, fits, rng)
             self.quantities.append(Quantity(process, scale, float(scale(0.0)), int(k)))
 
     def _add_failures(self, records: Sequence[Record], fits: dict[str, Kernel], rng: np.random.Generator) -> None:
@@ -219,7 +237,7 @@ class Surrogate:
         if failed:
             rows = np.concatenate([self.rows, self.encoding.encode(failed)])
             y = np.repeat([-1.0, 1.0], [len(self.rows), len(failed)])  # 1: failed; the limit 0 lies halfway
-            process = self._process("failure", self._features(rows), y, fits, rng)
+            process = self._process("failure", self._features(rows), y, np.zeros(len(y)), fits, rng)
             self.quantities.append(Quantity(process, Scale(0.0, 1.0), 0.0))
 
 

@@ -10,7 +10,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo.genomes.history import Branch, History, generator, key_of, ordinal_of
+from mnas_moo.genomes.history import STANDARD_ERRORS, Branch, History, generator, key_of, ordinal_of
 from mnas_moo.genomes.tokens import Decision
 
 AB = CategoricalDistribution(["a", "b"])
@@ -25,6 +25,7 @@ def trial(
     seconds: float | None = None,
     values: list[float] | None = None,
     system_attrs: dict[str, Any] | None = None,
+    user_attrs: dict[str, Any] | None = None,
 ) -> FrozenTrial:
     return FrozenTrial(
         number=number,
@@ -35,7 +36,7 @@ def trial(
         datetime_complete=START + timedelta(seconds=seconds or number) if state.is_finished() else None,
         params=params,
         distributions=dict.fromkeys(params, AB),
-        user_attrs={},
+        user_attrs=user_attrs or {},
         system_attrs=system_attrs or {},
         intermediate_values={},
         trial_id=number,
@@ -51,6 +52,35 @@ def test_trials_stand_in_the_order_they_finished_and_stay_there() -> None:
     history.read([trial(0, {"x": "a"}, seconds=9), trial(1, {"x": "b"}, seconds=5), trial(2, {"x": "b"}, seconds=3)])
     assert [record.number for record in history.finished] == [2, 1, 0]
     assert not history.running
+
+
+def errors(found: Any, values: list[float] | None = None) -> tuple[float, ...]:
+    history = History()
+    history.read([trial(0, {"x": "a"}, values=values, user_attrs={STANDARD_ERRORS: found})])
+    return history.finished[0].errors
+
+
+def test_standard_errors_are_read_from_their_attribute() -> None:
+    assert errors([0.01, 0]) == (0.01, 0.0)
+    assert errors([3.0], values=[0.5]) == (3.0,)
+    history = History()
+    history.read([trial(0, {"x": "a"})])
+    assert history.finished[0].errors == ()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [None, "ab", 0.1, {}, [], [0.1], [0.1, 0.2, 0.3], [0.1, -0.1], [0.1, float("nan")], [float("inf"), 0.1],
+     [True, False], ["0.1", "0.2"], [[0.1], [0.2]], [0.1, None], [10**400, 0]],
+)  # fmt: skip
+def test_anything_else_there_counts_as_no_standard_errors(wrong: Any) -> None:
+    assert errors(wrong) == ()
+
+
+def test_a_trial_without_results_has_no_standard_errors() -> None:
+    history = History()
+    history.read([trial(0, {"x": "a"}, state=TrialState.FAIL, user_attrs={STANDARD_ERRORS: [0.1, 0.1]})])
+    assert history.finished[0].errors == ()
 
 
 def test_only_finite_values_of_completed_trials_are_results() -> None:

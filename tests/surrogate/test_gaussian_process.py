@@ -24,10 +24,15 @@ def quantity(t: np.ndarray) -> np.ndarray:
     return (t @ np.array([0.5, 0.3, 0.2, 0.1, 0.0, 0.0])) + 0.5 * (t[:, 0] == t[:, 1])
 
 
-def fitted(n: int, noise: float = 0.0) -> GaussianProcess:
+def unknown(n: int) -> torch.Tensor:
+    return torch.zeros(n, dtype=torch.double)
+
+
+def fitted(n: int, noise: float = 0.0, known: torch.Tensor | None = None) -> GaussianProcess:
     t = tokens(n, 0)
     y = torch.from_numpy(quantity(t) - 1.0 + noise * np.random.default_rng(1).standard_normal(n))
-    return GaussianProcess(fit(features(t), y, 6, 40), features(t), y)
+    known = unknown(n) if known is None else known
+    return GaussianProcess(fit(features(t), y, known, 6, 40), features(t), y, known)
 
 
 def test_predictions_become_exact_and_say_so() -> None:
@@ -56,15 +61,35 @@ def test_noise_is_recognised_and_smoothed_away() -> None:
     assert np.abs(process.fitted - truth).mean() < 0.6 * np.abs(noisy - truth).mean()
 
 
+def test_noise_that_is_known_is_not_found_again() -> None:
+    process = fitted(200, noise=0.5, known=torch.full((200,), 0.25, dtype=torch.double))
+    assert process.noise < 0.05 < fitted(200, noise=0.5).noise
+    assert process.result_noise == pytest.approx(process.noise + 0.25)
+
+
+def test_two_results_of_a_network_weigh_as_their_precisions_and_as_one_result_of_the_joint_precision() -> None:
+    t, kernel = tokens(2, 0), Kernel.prior(18, 6)
+    y, known = torch.tensor([1.0, 2.0, -1.0]).double(), torch.tensor([0.3, 1.2, 0.0]).double()
+    two = GaussianProcess(kernel, features(t[[0, 0, 1]]), y, known)
+    precision = 1 / (two.noise + known[:2])
+    joint, noise = (precision * y[:2]).sum() / precision.sum(), 1 / precision.sum() - two.noise
+    one = GaussianProcess(kernel, features(t), torch.stack([joint, y[2]]), torch.stack([noise, known[2]]))
+    unseen = features(tokens(5, 8))
+    assert two.mean(unseen) == pytest.approx(one.mean(unseen), abs=1e-9)
+    assert two.fitted == pytest.approx(two.mean(features(t[[0, 0, 1]])), abs=1e-9)
+
+
 def test_conditioning_a_posterior_equals_fitting_with_one_more_result() -> None:
     t, more, unseen = tokens(40, 0), tokens(3, 7), tokens(50, 8)
     y, new = quantity(t), quantity(more)
     kernel = Kernel.prior(18, 6)
-    small = GaussianProcess(kernel, features(t), torch.from_numpy(y))
+    known = np.random.default_rng(3).random(43)  # the new results are the last three
+    small = GaussianProcess(kernel, features(t), torch.from_numpy(y), torch.from_numpy(known[:40]))
     small.calibration = 1.0
     mean, covariance = small.posterior(features(np.concatenate([more, unseen])))
-    moved, variance = condition(mean, covariance, small.noise, np.arange(3), new)
-    large = GaussianProcess(kernel, features(np.concatenate([t, more])), torch.from_numpy(np.append(y, new)))
+    moved, variance = condition(mean, covariance, small.noise + known[40:], np.arange(3), new)
+    everything = torch.from_numpy(np.append(y, new))
+    large = GaussianProcess(kernel, features(np.concatenate([t, more])), everything, torch.from_numpy(known))
     large.calibration = 1.0
     expected, exact = large.posterior(features(unseen))
     assert moved[3:] == pytest.approx(expected, abs=1e-6)
@@ -73,7 +98,7 @@ def test_conditioning_a_posterior_equals_fitting_with_one_more_result() -> None:
 
 def test_a_pending_result_narrows_the_deviations_and_leaves_the_mean() -> None:
     mean, covariance = fitted(30).posterior(features(tokens(40, 9)))
-    moved, variance = condition(mean, covariance, 1e-6, np.array([4]), np.array([np.nan]))
+    moved, variance = condition(mean, covariance, np.array([1e-6]), np.array([4]), np.array([np.nan]))
     assert np.array_equal(moved, mean)
     assert variance[4] < 1e-3
     assert (variance <= np.diagonal(covariance) + 1e-12).all()
@@ -82,7 +107,7 @@ def test_a_pending_result_narrows_the_deviations_and_leaves_the_mean() -> None:
 def test_of_pure_noise_the_leave_one_out_r2_is_near_zero() -> None:
     t = tokens(80, 0)
     y = torch.from_numpy(np.random.default_rng(2).standard_normal(80))
-    process = GaussianProcess(fit(features(t), y, 6, 40), features(t), y)
+    process = GaussianProcess(fit(features(t), y, unknown(80), 6, 40), features(t), y, unknown(80))
     assert process.r2 < 0.2
     assert 1.0 <= process.calibration <= 3.0
 
@@ -90,15 +115,16 @@ def test_of_pure_noise_the_leave_one_out_r2_is_near_zero() -> None:
 def test_leaving_one_out_equals_fitting_without_it() -> None:
     t = tokens(20, 0)
     y, kernel = torch.from_numpy(quantity(t)), Kernel.prior(18, 6)
-    error, variance = GaussianProcess(kernel, features(t), y).leave_one_out()
-    others = GaussianProcess(kernel, features(t[1:]), y[1:])
+    known = torch.from_numpy(np.random.default_rng(3).random(20))
+    error, variance = GaussianProcess(kernel, features(t), y, known).leave_one_out()
+    others = GaussianProcess(kernel, features(t[1:]), y[1:], known[1:])
     mean, covariance = others.posterior(features(t[:1]))
     assert error[0] == pytest.approx(float(y[0]) - mean[0])
-    assert variance[0] == pytest.approx(covariance[0, 0] + others.noise)
+    assert variance[0] == pytest.approx(covariance[0, 0] + others.noise + float(known[0]))
 
 
 def test_a_covariance_without_noise_is_mended() -> None:
     x = features(np.repeat(tokens(3, 0), 20, axis=0))  # three genomes, twenty times each
     kernel = replace(Kernel.prior(18, 6), scales=torch.full((2,), 40.0, dtype=torch.double))
-    process = GaussianProcess(kernel, x, torch.zeros(60, dtype=torch.double))
+    process = GaussianProcess(kernel, x, unknown(60), unknown(60))
     assert np.isfinite(process.mean(x)).all()

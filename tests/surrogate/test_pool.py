@@ -68,6 +68,30 @@ def test_a_result_moves_what_is_expected_of_others() -> None:
     assert (after.deviation[i] < before.deviation[i] + 1e-9).all()
 
 
+def test_a_result_that_is_known_to_be_noisy_moves_less_and_the_front_with_it() -> None:
+    made = pool(records(30))
+    before = made.rank([], [], np.random.default_rng(2))
+    i = int(before.order[0])
+    excellent = record(99, made.rows[i].astype(int).tolist(), (1.5, 1.0))
+    sure, doubtful = (
+        made.rank([replace(excellent, errors=(error, error))], [], np.random.default_rng(2)) for error in (0.0, 50.0)
+    )
+    assert (sure.mean[i] < doubtful.mean[i]).all()
+    assert doubtful.mean[i] == pytest.approx(before.mean[i], abs=0.05)  # it says next to nothing
+    others = np.arange(len(made.rows)) != i
+    # a front that reached so far would leave nothing to gain
+    assert sure.gain[others].max() < 0.1 * before.gain[others].max()
+    assert doubtful.gain[others].max() > 0.5 * before.gain[others].max()
+
+
+def test_a_result_is_expected_to_be_as_noisy_as_others_were() -> None:
+    deviations = [
+        pool([replace(each, errors=(error, 0.0)) for each in records(30)]).rank([], [], np.random.default_rng(2))
+        for error in (0.0, 0.3)
+    ]
+    assert deviations[1].deviation[:, 0].min() > deviations[0].deviation[:, 0].max()
+
+
 def test_a_users_reference_point_is_used_where_there_is_one() -> None:
     made = pool(records(30), region=np.array([np.nan, 12.0]))
     assert made.reference[1] == pytest.approx(made.surrogate.scaled([[0.5, 12.0]])[0, 1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnas_moo.surrogate.scale import LINEAR, Scale
+from mnas_moo.surrogate.scale import LARGEST_VARIANCE, LINEAR, Scale
 
 
 def test_a_normal_history_is_its_own_scale() -> None:
@@ -47,3 +47,16 @@ def test_the_inverse_gives_the_values_back_near_and_far() -> None:
     values = np.array([-5000.0, 10.0, 20.0, 39.0, 1e6])
     assert scale.inverse(scale(values)) == pytest.approx(values)
     assert np.isfinite(scale.inverse(scale(1e300)))
+
+
+def test_a_variance_is_scaled_by_the_slope() -> None:
+    scale = Scale.of(np.array([10.0, 20.0, 30.0, 35.0]))
+    for value in (20.0, 25.0, 90.0, -500.0):
+        slope = (scale(value + 1e-4) - scale(value - 1e-4)) / 2e-4
+        assert scale.variance(value, 3.0) == pytest.approx((3.0 * slope) ** 2, rel=1e-6)
+    assert scale.variance(20.0, 0.0) == 0.0
+
+
+def test_no_variance_is_too_large_for_a_sum() -> None:
+    scale = Scale.of(np.array([1.0, 1.0 + 1e-9]))
+    assert scale.variance([1.0, 1e308, 1.0], [1e308, 1e308, 1e-3]).tolist() == [LARGEST_VARIANCE] * 3

@@ -113,3 +113,43 @@ def test_hyperparameters_are_fitted_once_a_quantity() -> None:
     kept = dict(fits)
     Surrogate(records(40), SIGNS, fits, Transfer(), DEFAULTS, np.random.default_rng(0))
     assert all(fits[name] is kept[name] for name in kept)
+
+
+def test_a_result_that_is_known_to_be_noisy_is_believed_less() -> None:
+    lucky = replace(record(60, [0] * 5, (2.0, 5.0)), errors=(0.0, 0.0))  # the least accurate of all, by the others
+    doubtful = replace(lucky, errors=(2.0, 0.0))
+    surprise = [
+        surrogate.fitted[60, 0] - surrogate.values[60, 0]  # minimised: what is expected is worse than the report
+        for surrogate in (model([*records(60), each]) for each in (lucky, doubtful))
+    ]
+    assert surprise[1] > 1.5 * surprise[0] > 0
+
+
+def test_errors_of_zero_are_as_good_as_none() -> None:
+    none, zero = (model([replace(each, errors=errors) for each in records(40)]) for errors in ((), (0.0, 0.0)))
+    assert np.array_equal(none.fitted, zero.fitted)
+
+
+def test_errors_count_on_the_scale_of_their_objective() -> None:
+    past = [replace(each, errors=(0.1 * (each.number == 3), 2.0 * (each.number == 5))) for each in records(40)]
+    surrogate = model(past)
+    expected = np.zeros((40, 2))
+    for trial, m, error in ((3, 0, 0.1), (5, 1, 2.0)):
+        scale, value = surrogate.scales[m], np.array(past[trial].values)[m] * SIGNS[m]
+        expected[trial, m] = ((scale(value + error / 1e4) - scale(value - error / 1e4)) * 1e4 / 2) ** 2
+    assert surrogate.variances(past) == pytest.approx(expected, rel=1e-3)
+
+
+def test_errors_of_another_study_count_too() -> None:
+    few = records(12)
+    there = [
+        replace(each, number=100 + i, values=(-1.0, each.values[0]))
+        for i, each in enumerate(records(40, seed=1))
+        if each.values
+    ]
+    sure, doubtful = (
+        model(few, Transfer([replace(each, errors=(0.0, error)) for each in there], {0: 1})) for error in (0.0, 5.0)
+    )
+    assert sure.quantities[0].process.result_noise < 0.1
+    assert doubtful.quantities[0].process.result_noise > 1.0
+    assert doubtful.quantities[1].process.result_noise == sure.quantities[1].process.result_noise
