@@ -198,10 +198,11 @@ def augmenter(kind: str, flip: bool, classes: int) -> Augmenter:
 
 
 def crop(pixels: Tensor, maps: Tensor) -> Tensor:
-    """Parts of images (B, H, W, C) uint8 by affine maps (B, 2, 3), bilinear: (B, C, H, W) float32."""
+    """Parts of square images (B, S, S, C) uint8 by affine maps (B, 2, 3), bilinear: (B, C, S, S) float32."""
     images = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     grid = F.affine_grid(maps, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    edge = 1 - 1 / images.shape[3]  # centre of the last pixel; beyond, it is repeated ("border", which MPS lacks)
+    return F.grid_sample(images, grid.clamp_(-edge, edge), align_corners=False)
 
 
 def recolour(images: Tensor, factors: Tensor) -> Tensor:
