@@ -147,16 +147,33 @@ class Pool:
             ray = unit_vectors(rng, 1, m)
             far = reach(surrogate.expected(self.rows), self.reference, ray)[:, 0]  # (P,)
             return Ranking(np.argsort(-far, kind="stable"), np.zeros(len(self.rows)), mean, deviation)
-        # A result that is known to be noisy moves the front to where the model now expects it, not to where it fell.
-        new, at_pool = np.flatnonzero(inside[: len(results)]), indices[: int(inside[: len(results)].sum())]
-        scaled[new] = np.where(known_variances[new] > 0, mean[at_pool], scaled[new])
+        reached = self._reached(results, scaled, known_variances)  # (R, M)
         good = np.array([record.violation <= 0 for record in results], dtype=bool)
         pending = indices[len(indices) - int(inside[len(results) :].sum()) :]
-        front = np.concatenate([self.front, scaled[good], mean[pending]])  # (F', M)
+        front = np.concatenate([self.front, reached[good], mean[pending]])  # (F', M)
         rays = unit_vectors(rng, self.settings.gain_rays, m)
         # E[gain] x P(feasible)
         gain = expected_gain(mean, np.sqrt(variance), front, self.reference, rays) * feasible  # (P,)
         return Ranking(np.argsort(-gain, kind="stable"), gain * orthant_volume(m), mean, deviation)
+
+    def _reached(self, results: Sequence[Record], scaled: Floats, variances: Floats) -> Floats:
+        """(R, M) where results lie on the model's scales: where the model expects them if they are known to be noisy.
+
+        Args:
+            results: trials that completed since the pool was made.
+            scaled: (R, M) their values on the model's scales.
+            variances: (R, M) known variances of these, 0 where none is known.
+        """
+        noisy = np.flatnonzero((variances > 0).any(axis=1))  # (K,)
+        if not len(noisy):
+            return scaled
+        reached = scaled.copy()
+        posteriors = self.surrogate.posterior(self.encoding.encode([results[i] for i in noisy.tolist()]))
+        for m in range(scaled.shape[1]):
+            noise = self.surrogate.quantities[m].process.noise + variances[noisy, m]  # (K,)
+            mean, _ = condition(*posteriors[m], noise, np.arange(len(noisy)), scaled[noisy, m])
+            reached[noisy, m] = np.where(variances[noisy, m] > 0, mean, scaled[noisy, m])
+        return reached
 
     def _nearest(self) -> Integers:
         """Indices of the trials to begin from while none is feasible: those that come closest."""

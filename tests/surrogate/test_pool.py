@@ -84,6 +84,16 @@ def test_a_result_that_is_known_to_be_noisy_moves_less_and_the_front_with_it() -
     assert doubtful.gain[others].max() > 0.5 * before.gain[others].max()
 
 
+def test_a_noisy_result_from_outside_the_pool_moves_the_front_no_farther() -> None:
+    made = pool(records(30))
+    tried = made.surrogate.rows[0].astype(int).tolist()  # no network of the pool
+    sure, doubtful = (
+        made.rank([replace(record(99, tried, (1.5, 1.0)), errors=errors)], [], np.random.default_rng(2))
+        for errors in ((), (50.0, 50.0))
+    )
+    assert sure.gain.max() < 0.1 * doubtful.gain.max()
+
+
 def test_a_result_is_expected_to_be_as_noisy_as_others_were() -> None:
     deviations = [
         pool([replace(each, errors=(error, 0.0)) for each in records(30)]).rank([], [], np.random.default_rng(2))
