@@ -9,6 +9,16 @@ plan out on one batch, and ``mix`` joins images of a batch with each other. Kind
 - "randaugment": photo's geometry, then two operations an image, drawn from fourteen (Cubuk et al. 2020).
 - "cutmix": photo; in half of the batches a rectangle of each image comes from another one, and the target is mixed in
   the ratio of the areas (Yun et al. 2019).
+
+What it is worth depends on how often an image is seen. Accuracy on photographs of CIFAR-10, 2,000 and 2,500 held out,
+for three inverted residuals of 2.9 million multiply-adds, mean of seeds 0 and 1 (* seed 0 alone):
+
+    images to train on        steps (epochs)  none   shift  photo  cutmix  randaugment
+    5 classes of 60           400 (85)        .448   .529   .554   .544    .563
+    10 classes of 500         600 (8)         .522   .523   .475   .454*
+
+Two deep networks of the space mnasnet, which do not learn the 300 images by heart in 400 steps, gain nothing: shift
+.394, photo .380 (four seeds). On one thread, photo makes 30,000 images of 32 pixels a second, randaugment 7,000.
 """
 
 from __future__ import annotations
