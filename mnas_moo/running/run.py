@@ -19,6 +19,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from mnas_moo.genomes.history import STANDARD_ERRORS
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.memory import shortage_of
 from mnas_moo.objectives.objective import DeviceError
@@ -35,7 +36,6 @@ from mnas_moo.running.tabular_trials import TabularTrials
 from mnas_moo.running.trials import (
     FAILURE,
     MEASUREMENTS,
-    STANDARD_ERRORS,
     Observer,
     Subject,
     completed_trials,

@@ -27,8 +27,6 @@ TRAININGS = "trainings"
 """Attribute of a running trial: {"network": its network, "trainings": those that have ended}, for another try of it."""
 PROGRESS = "progress"
 """Attribute of a running trial: where its training stands, a ``TrainingProgress`` as a dict."""
-STANDARD_ERRORS = "standard_errors"
-"""Trial attribute: standard errors of its values, in their order and units; 0 where none is known."""
 SAME_AS = "same_as"
 """Trial attribute: number of the earlier trial of the same network whose results these are."""
 
