@@ -19,7 +19,7 @@ import re
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -36,8 +36,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.reports.learning import GROUPS, charts_of, learning_of
-from mnas_moo.reports.note import explain
-from mnas_moo.reports.past import history
+from mnas_moo.reports.note import explain, progress_line
+from mnas_moo.reports.past import History, history
 from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure, learning_figure
 from mnas_moo.running.identity import IDENTITY
 from mnas_moo.running.storage import open_study
@@ -206,6 +206,16 @@ class _Pinboard(_Forwarding):
         return dict(self.pinned)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Shown:
+    """What a study's note and plots were made of: finished trials, what is said of those under way, and the plots."""
+
+    finished: int
+    under_way: list[str]
+    past: History
+    plots: dict[str, Any]
+
+
 class _View(_Forwarding):
     """A storage with notes and plots added to our studies, and artifacts added to their trials."""
 
@@ -213,10 +223,10 @@ class _View(_Forwarding):
         super().__init__(stored)
         self.study_file = study_file
         self.pinned: dict[int, dict[str, Any]] = {}
-        self.finished: dict[int, int] = {}
+        self.shown: dict[int, _Shown] = {}
 
     def refresh(self, only: int | None = None) -> None:
-        """Makes notes and plots again for studies with newly finished trials.
+        """Makes notes and plots again for studies with newly finished trials, and notes of those whose trials go on.
 
         Args:
             only: id of the one study to update; None: all studies.
@@ -226,19 +236,36 @@ class _View(_Forwarding):
                 continue
             trials = self.stored.get_all_trials(study._study_id, deepcopy=False)
             finished = sum(trial.state == TrialState.COMPLETE for trial in trials)
-            if self.finished.get(study._study_id) != finished:
-                self.pinned[study._study_id] = self.pins(study, trials)
-                self.finished[study._study_id] = finished
+            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+            under_way = [progress_line(trial) for trial in running]
+            shown = self.shown.get(study._study_id)
+            if shown is None or shown.finished != finished:
+                names = optuna.load_study(study_name=study.study_name, storage=self.stored).metric_names
+                past = history(trials, study.directions, names)
+                plots = self.plots(study, trials, names, past)
+            elif shown.under_way != under_way:
+                past, plots = shown.past, shown.plots
+            else:
+                continue
+            self.pinned[study._study_id] = {**plots, **self.note(study, past, running)}
+            self.shown[study._study_id] = _Shown(finished, under_way, past, plots)
 
-    def pins(self, study: FrozenStudy, trials: list[FrozenTrial]) -> dict[str, Any]:
-        """The attributes in which the dashboard finds a study's note and plots."""
-        board = require("optuna_dashboard", extra="dashboard")
-        names = optuna.load_study(study_name=study.study_name, storage=self.stored).metric_names
-        past = history(trials, study.directions, names)
+    def note(self, study: FrozenStudy, past: History, running: Sequence[FrozenTrial]) -> dict[str, Any]:
+        """The attributes in which the dashboard finds a study's note."""
         sampler = self.study_file.sampler.chosen[0] if study.study_name == self.study_file.name else None
         pinboard = _Pinboard(self.stored)
+        text = explain(study.study_name, study.system_attrs[IDENTITY], past, sampler, running)
+        board = require("optuna_dashboard", extra="dashboard")
+        board.save_note(optuna.load_study(study_name=study.study_name, storage=pinboard), text)
+        return pinboard.pinned
+
+    def plots(
+        self, study: FrozenStudy, trials: list[FrozenTrial], names: Sequence[str] | None, past: History
+    ) -> dict[str, Any]:
+        """The attributes in which the dashboard finds a study's plots."""
+        board = require("optuna_dashboard", extra="dashboard")
+        pinboard = _Pinboard(self.stored)
         pinning = optuna.load_study(study_name=study.study_name, storage=pinboard)
-        board.save_note(pinning, explain(study.study_name, study.system_attrs[IDENTITY], past, sampler))
         if past.numbers:
             board.save_plotly_graph_object(pinning, front_figure(past), graph_object_id="pareto-front")
             if len(past.names) > 1:

@@ -6,15 +6,23 @@ The dashboard reads Markdown, and HTML in it. Names come from a study file or a 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from mnas_moo.objectives.objective import OBJECTIVES
+from mnas_moo.objectives.training.settings import TrainingProgress
 from mnas_moo.reports.past import History, label_of
+from mnas_moo.reports.progress import training_line
+from mnas_moo.running.trials import PROGRESS
 from mnas_moo.spaces.printable import printable
 
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
-def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str | None) -> str:
+
+def explain(
+    name: str, identity: Mapping[str, Any], past: History, sampler: str | None, running: Sequence[FrozenTrial] = ()
+) -> str:
     """The note on a study, for a reader who sees it for the first time.
 
     >>> from mnas_moo.reports.past import history
@@ -27,6 +35,7 @@ def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str 
         identity: the study's attribute ``mnas_moo.running.run.IDENTITY``.
         past: the study's trials and objectives.
         sampler: name of the sampler in the study file; None: not known.
+        running: trials under way, of which some may say where their training stands.
 
     Returns:
         Markdown.
@@ -47,6 +56,11 @@ def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str 
         lines.append(f"- constraint: {_plain(label_of(constrained))} {limits}")
     if sampler is not None:
         lines += ["", f"{'Networks' if of_networks else 'Points'} are proposed by the sampler `{sampler}`."]
+    if past.verdicts:
+        lines += ["", "**What the results cannot say**", "", *(f"- {_plain(line)}" for line in past.verdicts)]
+    under_way = [line for trial in running if (line := progress_line(trial))]
+    if under_way:
+        lines += ["", "**Now**", "", *(f"- {line}" for line in under_way)]
     lines += ["", "**How to read the plots** (at the end of the Analytics page)", ""]
     if len(past.names) > 1:
         lines += [
@@ -78,6 +92,23 @@ def explain(name: str, identity: Mapping[str, Any], past: History, sampler: str 
         f"trials. `mnas-moo front STUDY` prints the front{', `mnas-moo show` a network' if of_networks else ''}.",
     ]
     return "\n".join(lines)
+
+
+def progress_line(trial: FrozenTrial) -> str:
+    """Where the training of a running trial stands; empty where it does not say, or in words of its own."""
+    stored = trial.user_attrs.get(PROGRESS)
+    if not isinstance(stored, Mapping):
+        return ""
+    kinds = get_type_hints(TrainingProgress)
+    fits = stored.keys() == kinds.keys() and all(_fits(stored[key], kind) for key, kind in kinds.items())
+    return training_line(trial.number, TrainingProgress(**stored)) if fits else ""
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is None and kind not in (int, float)
+    allowed = int if kind is int else (int, float)
+    return isinstance(value, allowed) and 0 <= value < 1e12
 
 
 def _searched(identity: Mapping[str, Any]) -> str:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import optuna
 import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from mnas_moo.reports.note import explain
+from mnas_moo.reports.note import explain, progress_line
 from mnas_moo.reports.past import history
 from mnas_moo.running.identity import IDENTITY
 from mnas_moo.study_file.study import StudyFile
@@ -66,3 +67,38 @@ def test_what_may_mean_something_in_markdown_is_code(name: str) -> None:
 @pytest.mark.parametrize("name", ["small", "latency_ms 2", "größe (cm)", "0.75", "-3", "a-b, c 5 %"])
 def test_words_and_numbers_are_shown_as_text(name: str) -> None:
     assert explain(name, TABLE, history([], ["minimize"], ["x"]), None).startswith(f"## {name}\n")
+
+
+PROGRESS = {
+    "training": 2,
+    "trainings": 4,
+    "step": 210,
+    "steps": 400,
+    "images_per_second": 580.4,
+    "loss": 1.214,
+    "accuracy": 0.541,
+    "seconds_left": 72.0,
+}
+
+
+def running(**changes: object) -> FrozenTrial:
+    trial = create_trial(state=TrialState.RUNNING, user_attrs={"progress": {**PROGRESS, **changes}})
+    trial.number = 7
+    return trial
+
+
+def test_the_training_under_way_is_told_in_one_line() -> None:
+    line = "trial 7, training 2 of 4: step 210 of 400, 580 images/s, loss 1.21, accuracy 54.1 % so far, 1:12 left"
+    assert progress_line(running()) == line
+    assert "accuracy" not in progress_line(running(accuracy=None))
+
+
+@pytest.mark.parametrize("key", PROGRESS)
+@pytest.mark.parametrize("value", ["<b>", float("nan"), float("inf"), -1, True, [1], {}])
+def test_nonsense_of_a_storage_is_not_shown(key: str, value: object) -> None:
+    assert progress_line(running(**{key: value})) == ""
+
+
+def test_a_trial_that_says_nothing_is_not_shown() -> None:
+    assert progress_line(create_trial(state=TrialState.RUNNING)) == ""
+    assert progress_line(running(more=1)) == ""
