@@ -2,9 +2,10 @@
 
 Source: Android's packages/modules/adb (protocol.txt, SYNC.TXT, shell_protocol.h) and LiteRT's benchmark_model. Unlike
 an emulator there is no Android: a phone is a folder with what ``/system/bin``, ``/sys``, ``/proc`` and ``dumpsys`` of
-a Pixel say, commands are run by this machine's bash in that folder, and ``benchmark_model`` is a stand-in that really
-runs the pushed model in LiteRT here and prints what the real tool prints, with times multiplied by a factor and put
-at the model's fastest so far: what else this machine does is not the phone's.
+a Pixel say, commands are run in that folder by mksh and toybox, which are Android's own (bash and coreutils where this
+machine has them not), and ``benchmark_model`` is a stand-in that really runs the pushed model in LiteRT here and
+prints what the real tool prints, LiteRT's own or TensorFlow Lite's, with times multiplied by a factor and put at the
+model's fastest so far: what else this machine does is not the phone's.
 Commands run with your rights on your machine, for connections of your own processes only.
 
     from mnas_moo.objectives.virtual_phone.phones import VirtualPhones

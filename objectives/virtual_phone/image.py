@@ -1,14 +1,17 @@
 """The files of a virtual phone: what a program there finds in /system/bin, /sys, /proc and /data.
 
-Programs that a phone's toybox has are links to this machine's; those of Android are small scripts which read what
-the phone writes to its state files.
+Its shell is mksh and its programs are links to toybox, as Android's are, where this machine has them (Debian's
+packages ``mksh`` and ``toybox``); bash and this machine's own stand in for what is missing (``missing_tools``). Those
+of Android are small scripts which read what the phone writes to its state files.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +22,8 @@ from mnas_moo.objectives.virtual_phone.models import Model
 STATE = "state"  # the folder of the state files, beside the phone's folders; no phone has it
 TEMPORARY = "data/local/tmp"
 
-# What toybox and this machine both have, and which does no harm to other processes of this machine.
+# What Android's toybox (and its one-true-awk) and this machine both have, and which does no harm to other processes of
+# this machine. Debian's toybox is built without awk, dd, expr and tr: those are always this machine's.
 _TOYBOX = """\
 awk base64 basename cat chmod cksum cmp comm cp cut date dd df dirname du echo env expr false find grep head kill ln
 ls md5sum mkdir mktemp mv nice nohup od paste printf pwd readlink realpath rm rmdir sed seq setsid sha1sum sha256sum
@@ -96,6 +100,18 @@ exec benchmark_model_of_virtual_phone "$0" "$@"
 """
 
 
+def missing_tools() -> list[str]:
+    """Which of Android's own shell and programs this machine lacks: "mksh", "toybox"; others stand in for them."""
+    return [name for name in ("mksh", "toybox") if shutil.which(name) is None]
+
+
+@functools.cache
+def _applets(toybox: str) -> frozenset[str]:
+    """The programs that a toybox is."""
+    done = subprocess.run([toybox], capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    return frozenset(done.stdout.split())
+
+
 @dataclass(frozen=True)
 class State:
     """How the phone is at a moment.
@@ -132,7 +148,7 @@ class Image:
 
     def __init__(self, root: Path, model: Model, serial: str) -> None:
         self.root = root
-        self.shell = shutil.which("bash") or "/bin/sh"  # nearer to Android's mksh than others are
+        self.shell = shutil.which("mksh") or shutil.which("bash") or "/bin/sh"
         (root / TEMPORARY).mkdir(parents=True)
         (root / STATE / "dumpsys").mkdir(parents=True)
         self._written: dict[str, str] = {}
@@ -251,8 +267,10 @@ class Image:
         folder = self.root / "system/bin"
         folder.mkdir(parents=True)
         (folder / "sh").symlink_to(self.shell)
+        toybox = shutil.which("toybox")
+        applets = _applets(toybox) if toybox else frozenset()
         for name in _TOYBOX.split():
-            if program := shutil.which(name):
+            if program := toybox if name in applets else shutil.which(name):
                 (folder / name).symlink_to(program)
         cores = len(model.core_frequencies)
         words = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from pathlib import Path
@@ -183,7 +184,7 @@ def test_files_cannot_be_written(
     assert phone.files() == []
     written = adb("shell", "echo x > /data/local/tmp/y")
     assert written.returncode == 1
-    assert written.stderr.endswith(f"write error: {reason}\n")
+    assert re.search(rf"write( error)?: {reason}\n\Z", written.stderr)  # mksh, or bash where that is missing
     phone.clear()
     assert adb("push", file, "/data/local/tmp/x").returncode == 0
 

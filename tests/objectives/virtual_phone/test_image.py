@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from mnas_moo.objectives.virtual_phone.image import Image, State
+from mnas_moo.objectives.virtual_phone.image import Image, State, missing_tools
 from mnas_moo.objectives.virtual_phone.models import MODELS
 
 AT_REST = State(
@@ -85,6 +86,25 @@ def test_programs_of_the_phone_are_there_and_no_others(image: Image) -> None:
         [image.root / "system/bin/getprop", "ro.product.model"], capture_output=True, text=True, check=True
     )
     assert done.stdout == "Pixel 6\n"
+
+
+@pytest.mark.skipif(bool(missing_tools()), reason="mksh and toybox are not installed here")
+def test_shell_and_programs_are_android_s_own(image: Image) -> None:
+    version = subprocess.run(
+        [image.root / "system/bin/sh", "-c", "echo $KSH_VERSION"], capture_output=True, text=True, check=True
+    )
+    assert "MIRBSD KSH" in version.stdout
+    for program in ("cat", "grep", "mkdir", "mv", "rm", "sha256sum", "timeout"):
+        assert (image.root / "system/bin" / program).resolve().name == "toybox", program
+
+
+def test_bash_and_coreutils_stand_in_and_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in ("mksh", "toybox") else which(name))
+    assert missing_tools() == ["mksh", "toybox"]
+    made = Image(tmp_path / "phone", MODELS["Pixel 6"], "127.0.0.1:1")
+    assert Path(made.shell).name == "bash"
+    assert (made.root / "system/bin/cat").resolve() == Path(str(which("cat"))).resolve()
 
 
 def test_files_are_told_below_the_temporary_folder_in_order(image: Image) -> None:
