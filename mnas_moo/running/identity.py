@@ -70,18 +70,42 @@ def check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[st
             ours, theirs = _words(identity[section]), _words(held[section])
             problem = f": the file asks for {ours}, but {where} holds {theirs}; {advice}"
             raise study_file.error((section,), problem)
-    if "device" in identity and identity["device"] != held.get("device", identity["device"]):
-        ours, theirs = identity["device"], held["device"]
-        one, other = (side["model"] if ours["model"] != theirs["model"] else _words(side) for side in (ours, theirs))
-        problem = f": the device is a {one}, but {where} holds latencies of a {other}; {advice}, or attach a {other}"
+    if problem := _another_device(identity.get("device", {}), held.get("device", {}), where, advice):
         raise study_file.error(("objectives", "latency_ms"), problem)
     ours, theirs = identity["parameters"], held["parameters"]
     if ours != theirs:
         name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
         problem = f"has parameter {name} otherwise than {where}, though it is the same by name; {advice}"
         raise study_file.error(("table" if "table" in identity else "space",), problem)
-    if "device" in identity and "device" not in held:  # it was stored before the device was known
-        study._storage.set_study_system_attr(study._study_id, IDENTITY, {**held, "device": identity["device"]})
+    if identity.get("device", {}).keys() - held.get("device", {}).keys():
+        # It was stored before the device was known, or by a version that did not ask for the program.
+        device = {**identity["device"], **held.get("device", {})}
+        study._storage.set_study_system_attr(study._study_id, IDENTITY, {**held, "device": device})
+
+
+def _another_device(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: str, advice: str) -> str:
+    """Why latencies of one device cannot stand beside those of the other; empty: they can.
+
+    What older versions did not store is not compared. "program" is "runtime" in words, which may say more on one phone
+    than on another. Only "virtual" is left out where it is not so.
+    """
+    if not ours or not theirs:
+        return ""
+    if ours["model"] != theirs["model"]:
+        one, other = ours["model"], theirs["model"]
+        return f": the device is a {one}, but {where} holds latencies of a {other}; {advice}, or attach a {other}"
+    if "runtime" in theirs and ours.get("virtual") != theirs.get("virtual"):
+        one, other = (f"{'virtual' if side.get('virtual') else 'real'} {side['model']}" for side in (ours, theirs))
+        return f": the device is a {one}, but {where} holds latencies of a {other}; {advice}, or attach a {other}"
+    if "runtime" in ours and "runtime" in theirs and ours["runtime"] != theirs["runtime"]:
+        one, other = (f"{side.get('program') or 'a program'} ({side['runtime']})" for side in (ours, theirs))
+        return (
+            f": the phone has {one}, but {where} holds latencies by {other}; {advice}, or put that program on the phone"
+        )
+    if any(ours[key] != theirs[key] for key in ours.keys() & theirs.keys() - {"program"}):
+        one, other = _words(ours), _words(theirs)
+        return f": the device is a {one}, but {where} holds latencies of a {other}; {advice}, or attach a {other}"
+    return ""
 
 
 def _words(section: Mapping[str, Any]) -> str:

@@ -84,7 +84,7 @@ class NetworkTrials:
         self.training: Accuracy | None = None  # the objective that trains networks
 
     def prepare(self, stack: ExitStack, observer: Observer) -> None:
-        """Opens data and devices; from then on ``identity`` has the model of the phone."""
+        """Opens data and devices; from then on ``identity`` has the phone's model and program."""
         self.objectives = _objectives(self.study_file, self.space, stack, observer)
         self.close = stack.close
         if "accuracy" in self.objectives:
@@ -94,6 +94,10 @@ class NetworkTrials:
             # A table has also the settings of its measurements; those of a phone are in the objective's settings.
             keys = ("model", "measured_by", "threads", "data_type") if self.study_file.latency.lut else ("model",)
             self.identity["device"] = {key: latency.device.get(key) for key in keys}
+            if self.study_file.latency.adb:
+                self.identity["device"] |= {
+                    key: latency.device[key] for key in ("runtime", "program", "virtual") if key in latency.device
+                }
 
     def _prepare_training(self, objective: Objective) -> None:
         from mnas_moo.objectives.training.accuracy import Accuracy

@@ -26,13 +26,24 @@ PLACE = "/data/local/tmp/benchmark_model"
 MAX_PROGRAM_BYTES = 1_000_000_000
 """Size of a program; builds with all of TensorFlow's operations have some 200 MB."""
 
-_URLS = {
-    "arm64-v8a": "https://storage.googleapis.com/litert/binaries/latest/android_arm64/benchmark_model",
+SOURCE = "https://storage.googleapis.com/litert/binaries"
+"""Where LiteRT's is published, in a folder for each version and platform."""
+
+VERSION = "2.2.0"
+"""The version of LiteRT that is named where nobody asks for another."""
+
+FOLDERS = {"arm64-v8a": "android_arm64", "x86_64": "android_x86_64"}
+"""The folder of a platform, by its ABI."""
+
+_OTHER_URLS = {
     "armeabi-v7a": "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/"
     "nightly/latest/android_arm_benchmark_model",
 }
 _SOURCE = "https://github.com/google-ai-edge/LiteRT/tree/main/litert/tools"
 _MACHINES = {183: "arm64-v8a", 40: "armeabi-v7a", 62: "x86_64", 3: "x86", 243: "riscv64"}  # e_machine of ELF
+
+MAKERS = ((b"BENCHMARK RESULTS", "LiteRT"), (b"nference timings in us", "TensorFlow Lite"))
+"""What is printed by which program only; LiteRT's first: it shares code with the other."""
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf)"
 # Not "Timings (microseconds): count=…" and "Memory (bytes): count=…", which profiling adds for all operators.
@@ -183,6 +194,11 @@ def read_program(path: Path) -> bytes:
         ) from error
 
 
+def maker(program: bytes) -> str:
+    """Whose a program called benchmark_model is, by the words of its summary: "LiteRT" or "TensorFlow Lite"; or ""."""
+    return next((name for words, name in MAKERS if words in program), "")
+
+
 def check_abi(program: bytes, abis: Sequence[str]) -> None:
     """Checks that a program may run on a phone with ``abis``; what is not ELF (a script) is left to the phone.
 
@@ -203,8 +219,11 @@ def advice(abis: Sequence[str]) -> str:
     """Where to get benchmark_model for a phone that runs ``abis``."""
     name = "name it with benchmark_model in the study file or --benchmark-model"
     for abi in abis:
-        if abi in _URLS:
-            return f"the one for {abi} is published at {_URLS[abi]}; {name}"
+        if abi in FOLDERS:
+            address = f"{SOURCE}/{VERSION}/{FOLDERS[abi]}/benchmark_model"
+            return f"the one for {abi} is published at {address}: `mnas-moo devices --install` brings it, or {name}"
+        if abi in _OTHER_URLS:
+            return f"the one for {abi} is published at {_OTHER_URLS[abi]}; {name}"
     abi = abis[0] if abis else "its ABI"
     return f"none is published for {abi}: build it from {_SOURCE}; {name}"
 

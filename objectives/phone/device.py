@@ -19,6 +19,7 @@ _PROPERTIES = {
     "abi": "ro.product.cpu.abi",
     "soc": "ro.soc.model",
     "board": "ro.board.platform",  # the SoC on Android 11 and older
+    "virtual": "ro.mnas_moo.virtual",  # only the phones of mnas_moo.objectives.virtual_phone have it
 }
 
 _IDENTITY = "".join(f'echo "{key}=$(getprop {name})"\n' for key, name in _PROPERTIES.items())
@@ -75,6 +76,7 @@ class State:
         manufacturer, android, soc: what the phone says; empty in a ``condition_script``'s output.
         abis: the binary interfaces it runs, best first ("arm64-v8a", "armeabi-v7a").
         boot: identifier that changes with each start.
+        virtual: whether it is a virtual phone on this machine.
         cores: in order of their index.
         battery_c: temperature of the battery, °C.
         cpu_c: temperature of the hottest CPU zone that may be read, °C.
@@ -89,6 +91,7 @@ class State:
     soc: str = ""
     abis: tuple[str, ...] = ()
     boot: str = ""
+    virtual: bool = False
     cores: tuple[Core, ...] = ()
     battery_c: float | None = None
     cpu_c: float | None = None
@@ -157,6 +160,7 @@ def parse(text: str) -> State:
         soc=words.get("soc") or words.get("board", ""),
         abis=tuple(filter(None, abis.split(","))),
         boot=words.get("boot", ""),
+        virtual=words.get("virtual", "") == "1",
         cores=tuple(sorted(cores, key=lambda core: core.index)),
         battery_c=None if tenths is None else tenths / 10,
         # Sensors that are off give 0 or absurd values.

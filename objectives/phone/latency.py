@@ -51,7 +51,9 @@ class AdbLatency:
     them), ``speed`` (of the phone as a share of its best; all times are multiplied by it, and it is 1 unless the phone
     has settled at less, as a warm one does), ``invocations``, ``runs``, ``seconds`` (of the measurement),
     ``waited_seconds`` (for a phone), ``retries`` (why it was measured anew), ``serial``, ``model``, ``android``,
-    ``governor``, ``cores``, ``threads``, ``runtime``, ``temperature_before_c`` and ``temperature_after_c`` (battery),
+    ``governor``, ``cores``, ``threads``, ``runtime`` and ``program`` (benchmark_model's checksum; whose it is and its
+    version, where known), ``virtual`` (true, for virtual phones only), ``temperature_before_c`` and
+    ``temperature_after_c`` (battery),
     ``cpu_before_c`` and ``cpu_after_c``, ``reference_before_ms`` and ``reference_after_ms``, ``screen_on``,
     ``charging``.
 
@@ -279,7 +281,11 @@ class AdbLatency:
                 self._work.give_up(DeviceError(mixed))
             for seat in self._pool.seats.values():
                 if seat.standing is Standing.FREE and seat.model == self._pool.model:
-                    self._employ(seat)
+                    # Several may have been introduced before the first was employed.
+                    if difference := self._difference(self._sessions[seat.serial]):
+                        messages += self._pool.retire(seat.serial, difference)
+                    else:
+                        self._employ(seat)
             verdict = self._pool.verdict(now)
             if verdict.never and not self._pool.reconsider():
                 self._work.give_up(DeviceError(verdict.reason))
@@ -310,9 +316,27 @@ class AdbLatency:
             with self._work.changed:
                 return self._pool.rest(seat.serial, str(error), time.monotonic(), trouble=False)
         with self._work.changed:
-            self._pool.introduce(seat.serial, state.model)
             self._sessions[seat.serial] = session
+            if difference := self._difference(session):
+                return self._pool.retire(seat.serial, difference)
+            self._pool.introduce(seat.serial, state.model)
         return []
+
+    def _difference(self, session: Session) -> str:
+        """Why times of this phone cannot stand beside those of the phones in use, if they are of one model."""
+        device = self._device
+        if device is None or session.identity.model != device["model"]:
+            return ""
+        if session.identity.virtual != bool(device.get("virtual")):
+            kinds = ("a real phone", "a virtual phone")
+            virtual = session.identity.virtual
+            return f"it is {kinds[virtual]}, and this measures on {kinds[not virtual]}"
+        if session.runtime != device["runtime"]:
+            return (
+                f"it has {session.program} ({session.runtime}), and this measures with {device['program']} "
+                f"({device['runtime']}); put the same program on all phones (`mnas-moo devices --install`)"
+            )
+        return ""
 
     def _employ(self, seat: Seat) -> None:
         """Gives a phone its thread, and answers those who asked what it is; under the condition."""
@@ -326,6 +350,8 @@ class AdbLatency:
                 "soc": identity.soc,
                 "abi": identity.abis[0] if identity.abis else "",
                 "runtime": session.runtime,
+                "program": session.program,
+                **({"virtual": True} if identity.virtual else {}),
                 "threads": self.threads,
                 "cores": list(session.cores),
                 "data_type": self.data_type,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnas_moo.objectives.phone import benchmark_model, device, lock
+from mnas_moo.objectives.phone import benchmark_model, device, installed, lock
 from mnas_moo.objectives.phone.adb import PhoneError, Server, UnusableError, transport_error
 
 _ANSWER_SECONDS = 10.0
@@ -26,6 +26,7 @@ class Listed:
         model: for `model` in a study file; empty, like all that follows, where the phone cannot be asked.
         manufacturer, android, soc: what the phone says.
         abi: the binary interface that benchmark_model has to be built for.
+        abis: all that it runs, best first.
         cores: number of cores and their highest frequencies: "4 x 1.80 GHz, 2 x 2.25 GHz, 2 x 2.80 GHz".
         big_core: the index of the core that times one thread; None: it does not tell.
         governor: what sets the frequency of that core.
@@ -35,7 +36,9 @@ class Listed:
         charging: whether it gets power.
         screen_on: whether the screen is on.
         has_benchmark_model: whether it lies in /data/local/tmp.
+        benchmark_model: whose that is ("LiteRT benchmark_model 2.2.0"), and its version where it is known.
         in_use: whether a study measures on it now.
+        virtual: whether it is a virtual phone on this machine.
     """
 
     serial: str
@@ -47,6 +50,7 @@ class Listed:
     android: str = ""
     soc: str = ""
     abi: str = ""
+    abis: tuple[str, ...] = ()
     cores: str = ""
     big_core: int | None = None
     governor: str = ""
@@ -56,7 +60,9 @@ class Listed:
     charging: bool | None = None
     screen_on: bool | None = None
     has_benchmark_model: bool = False
+    benchmark_model: str = ""
     in_use: bool = False
+    virtual: bool = False
 
 
 def list_devices(program: Path | None = None, maximum_temperature_c: float = 40.0) -> list[Listed]:
@@ -86,10 +92,8 @@ def _look(server: Server, serial: str, state: str, program: bytes | None, maximu
     script = (
         lock.prelude("listing")
         + device.identity_script()
-        + (
-            f'[ -f {benchmark_model.PLACE} ] && echo "{lock.MARK} program"\n'
-            f'[ -s $base/lock ] && ! over $base/lock && echo "{lock.MARK} locked"\n'
-        )
+        + installed.script()
+        + f'[ -s $base/lock ] && ! over $base/lock && echo "{lock.MARK} locked"\n'
     )
     try:
         output = server.phone(serial).run(script, _ANSWER_SECONDS)
@@ -97,8 +101,8 @@ def _look(server: Server, serial: str, state: str, program: bytes | None, maximu
         return Listed(serial, state, usable=False, advice=str(error))
     phone = device.parse(output.stdout)
     marked = lock.marked(output.stdout)
-    has_program = ["program"] in marked
-    stops = _what_stops(phone, program, has_program=has_program)
+    found = installed.read(output.stdout)
+    stops = _what_stops(phone, program, has_program=found is not None)
     timing = phone.timing_cores(1)
     return Listed(
         serial,
@@ -110,6 +114,7 @@ def _look(server: Server, serial: str, state: str, program: bytes | None, maximu
         android=phone.android,
         soc=phone.soc,
         abi=phone.abis[0] if phone.abis else "",
+        abis=phone.abis,
         cores=_cores(phone),
         big_core=timing[0] if timing else None,
         governor=phone.governor(timing),
@@ -118,8 +123,10 @@ def _look(server: Server, serial: str, state: str, program: bytes | None, maximu
         battery_percent=phone.battery_percent,
         charging=phone.charging,
         screen_on=phone.awake,
-        has_benchmark_model=has_program,
+        has_benchmark_model=found is not None,
+        benchmark_model="" if found is None else found.words,
         in_use=["locked"] in marked,
+        virtual=phone.virtual,
     )
 
 

@@ -6,13 +6,12 @@ renew the lock, run benchmark_model on its core with the phone's own ``timeout``
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mnas_moo.objectives.phone import benchmark_model, device, lock, steadiness
+from mnas_moo.objectives.phone import benchmark_model, device, installed, lock, steadiness
 from mnas_moo.objectives.phone.adb import DiskFullError, Phone, TransientError, UnusableError, file_error
 from mnas_moo.objectives.phone.benchmark_model import BenchmarkError, Timing
 
@@ -79,7 +78,8 @@ class Session:
         self.token = token
         self.threads = threads
         self.identity = device.State()
-        self.runtime = ""  # what times, in a word
+        self.runtime = ""  # what times, by its checksum
+        self.program = ""  # the same in words: whose, and its version where that is known
         self.installed = False  # whether there may be files of ours on the phone
         self.cores: tuple[int, ...] = ()
         self._program = program
@@ -100,27 +100,24 @@ class Session:
         """
         script = device.identity_script()
         if self._program.content is None:
-            script += (
-                f'[ -f {benchmark_model.PLACE} ] && echo "{lock.MARK} program $(sha256sum {benchmark_model.PLACE})"\n'
-            )
+            script += installed.script()
         output = self.phone.run(script, _ANSWER_SECONDS)
         state = device.parse(output.stdout)
         if not state.model or not state.boot:
             raise TransientError(f"it does not say what it is yet ({output.stderr.strip() or 'no model or boot id'})")
         if self._program.content is None:
-            found = [words for words in lock.marked(output.stdout) if words[0] == "program"]
-            if not found:
+            found = installed.read(output.stdout)
+            if found is None:
                 raise UnusableError(
                     f"no benchmark_model on it ({benchmark_model.PLACE}); {benchmark_model.advice(state.abis)}"
                 )
-            digest = found[0][1] if len(found[0]) > 1 else ""
         else:
             try:
                 benchmark_model.check_abi(self._program.content, state.abis)
             except ValueError as error:
                 raise UnusableError(str(error)) from error
-            digest = hashlib.sha256(self._program.content).hexdigest()
-        self.runtime = f"benchmark_model sha256:{digest[:12]}"
+            found = installed.of_content(self._program.content)
+        self.runtime, self.program = found.runtime, found.words
         self.identity = state
         self.cores = state.timing_cores(self.threads)
         return state

@@ -198,6 +198,8 @@ class Turn:
             "governor": before.governor(session.cores),
             "cores": list(session.cores),
             "runtime": session.runtime,
+            "program": session.program,
+            **({"virtual": True} if session.identity.virtual else {}),
             "temperature_before_c": before.battery_c,
             "temperature_after_c": after.battery_c,
             "cpu_before_c": before.cpu_c,

@@ -62,13 +62,13 @@ class BenchmarkService:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one run of the stand-in for as long as that lives."""
         request = json.loads(await reader.readline())
-        program, *arguments = request["arguments"]
+        kind, program, *arguments = request["arguments"]
         event = self._note("benchmark", " ".join(arguments).replace(self._root, ""))
 
         def tell(**answer: Any) -> None:
             writer.write(json.dumps(answer).encode() + b"\n")
 
-        run = asyncio.create_task(self._run(program, arguments, request["mask"], tell))
+        run = asyncio.create_task(self._run(kind, program, arguments, request["mask"], tell))
         gone = asyncio.create_task(reader.read())
         result: int | str = "killed"
         try:
@@ -84,7 +84,14 @@ class BenchmarkService:
             gone.cancel()
             writer.close()
 
-    async def _run(self, program: str, arguments: list[str], mask: str | None, tell: Callable[..., None]) -> int:
+    async def _run(
+        self,
+        kind: benchmark.Program,
+        program: str,
+        arguments: list[str],
+        mask: str | None,
+        tell: Callable[..., None],
+    ) -> int:
         """Returns the exit code, or a signal as a negative number."""
 
         def out(text: str) -> None:
@@ -103,7 +110,7 @@ class BenchmarkService:
             out(benchmark.GARBAGE)
             return 0
         try:
-            options = benchmark.parse(arguments)
+            options = benchmark.parse(kind, arguments)
         except benchmark.UsageError as error:
             out(benchmark.info("STARTING!"))
             complain(f"ERROR: {error}\nERROR: Benchmarking failed.\n")
@@ -119,8 +126,9 @@ class BenchmarkService:
         try:
             init = await anext(answers)
             init_us = round(factor * init["init_us"])
-            complain("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n")
-            out(benchmark.loaded(options, graph.stat().st_size / 1e6, init_us))
+            complain(benchmark.delegate(kind))
+            megabytes = graph.stat().st_size / 1e6
+            out(benchmark.loaded(options, megabytes, init_us))
             warmup_us = [round(factor * us) for us in (await anext(answers))["warmup_us"]]
             limits = [options.number(flag) for flag in ("warmup_runs", "warmup_min_secs", "max_secs")]
             out(benchmark.runs(limits[0], limits[1], limits[2], warmup_us))
@@ -128,7 +136,7 @@ class BenchmarkService:
                 return -int(fault["signal"])
             end = await anext(answers)
         except (OSError, RuntimeError, ValueError) as error:
-            complain(f"ERROR: {error}\nERROR: Failed to mmap model {graph}\nERROR: Benchmarking failed.\n")
+            complain(benchmark.no_model(options, error))
             return 1
         finally:
             await answers.aclose()
@@ -139,13 +147,13 @@ class BenchmarkService:
             times_us = [0] * len(times_us)
         limits = [options.number(flag) for flag in ("num_runs", "min_secs", "max_secs")]
         text = benchmark.runs(limits[0], limits[1], limits[2], times_us)
-        ending = benchmark.timings(init_us, warmup_us, times_us, (init["init_mb"], end["overall_mb"]))
+        memory_mb = init["init_mb"], end["overall_mb"]
+        ending = benchmark.timings(kind, init_us, warmup_us, times_us, memory_mb, megabytes)
         if fault := self._faults.take("truncated"):
             if fault["at"] == "count":
                 out(text[: text.index(" max=")] if " max=" in text else text[: text.index("curr=")])
             else:
-                first_line = ending.splitlines()[0]
-                out(text + first_line[:-3])  # within a number
+                out(text + benchmark.cut(kind, ending))
             return 0
         out(text + ending)
         return 0

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnas_moo.objectives.virtual_phone import benchmark_client
+from mnas_moo.objectives.virtual_phone.benchmark import Program
 from mnas_moo.objectives.virtual_phone.models import Model
 
 STATE = "state"  # the folder of the state files, beside the phone's folders; no phone has it
@@ -93,11 +94,21 @@ echo "NAME: '$last': REASON" >&2
 exit 1
 """
 
-BENCHMARK_MODEL = """\
+_STAND_IN = """\
 #!/bin/sh
-# Stands for LiteRT's benchmark_model on a virtual phone, and does nothing on a real one.
-exec benchmark_model_of_virtual_phone "$0" "$@"
+# Stands for WHOSE benchmark_model on a virtual phone, and does nothing on a real one. At its end it prints
+# "SUMMARY".
+exec benchmark_model_of_virtual_phone KIND "$0" "$@"
 """
+
+
+def stand_in(program: Program) -> str:
+    """The text of a program that stands for one of those called benchmark_model."""
+    whose, summary = {
+        "litert": ("LiteRT's", "BENCHMARK RESULTS"),
+        "tflite": ("TensorFlow Lite's", "Inference timings in us"),
+    }[program]
+    return _STAND_IN.replace("WHOSE", whose).replace("SUMMARY", summary).replace("KIND", program)
 
 
 def missing_tools() -> list[str]:

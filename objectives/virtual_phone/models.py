@@ -49,6 +49,7 @@ class Model:
             "ro.build.version.release": str(self.android),
             "ro.build.version.sdk": str(sdk),
             "ro.hardware": self.device,
+            "ro.mnas_moo.virtual": "1",  # what tells it from a real one
             "ro.product.board": self.device,
             "ro.product.brand": "google",
             "ro.product.cpu.abi": "arm64-v8a",

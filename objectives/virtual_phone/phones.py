@@ -18,7 +18,8 @@ from types import TracebackType
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.virtual_phone import benchmark_worker
-from mnas_moo.objectives.virtual_phone.image import BENCHMARK_MODEL
+from mnas_moo.objectives.virtual_phone.benchmark import PROGRAMS, Program
+from mnas_moo.objectives.virtual_phone.image import missing_tools, stand_in
 from mnas_moo.objectives.virtual_phone.models import MODELS
 from mnas_moo.objectives.virtual_phone.phone import VirtualPhone
 from mnas_moo.objectives.virtual_phone.server import AdbServer, Port
@@ -44,10 +45,11 @@ class VirtualPhones:
         models: their models, one name each (default: all "Pixel 6").
         latency_ms: gives the milliseconds of one inference of a model file, in place of running it in LiteRT: for
             tests with known answers. ``time_factor`` and faults apply to it as to a real time.
+        program: whose benchmark_model ``benchmark_model`` is: "litert" (LiteRT's own) or "tflite" (TensorFlow Lite's).
 
     Attributes:
         server: the adb server.
-        benchmark_model: the stand-in for LiteRT's tool, a file on this machine.
+        programs: the stand-in for each of the two programs, a file on this machine; every phone can run both.
 
     Raises:
         ValueError: an argument is out of range.
@@ -56,13 +58,19 @@ class VirtualPhones:
     """
 
     def __init__(
-        self, count: int = 1, models: Sequence[str] | None = None, latency_ms: Callable[[bytes], float] | None = None
+        self,
+        count: int = 1,
+        models: Sequence[str] | None = None,
+        latency_ms: Callable[[bytes], float] | None = None,
+        program: Program = "litert",
     ) -> None:
         models = ["Pixel 6"] * count if models is None else list(models)
         if not 1 <= count <= 16 or len(models) != count:
             raise ValueError(f"count is {count} with {len(models)} models; it is from 1 to 16, with a model each")
         if unknown := [model for model in models if model not in MODELS]:
             raise ValueError(f"no model is called {unknown[0]!r}; there are {', '.join(MODELS)}")
+        if program not in PROGRAMS:
+            raise ValueError(f"program is {program!r}; allowed: {', '.join(PROGRAMS)}")
         if not sys.platform.startswith("linux"):
             raise RuntimeError(
                 f"virtual phones need Linux, whose programs are nearly Android's; this is {sys.platform}"
@@ -72,9 +80,16 @@ class VirtualPhones:
             require("ai_edge_litert", extra="host")
         self._models = models
         self._latency_ms = latency_ms
+        self._program: Program = program
+        self.programs: dict[Program, Path] = {}
         self._phones: list[VirtualPhone] = []
         self._guard: subprocess.Popen[bytes] | None = None
         self._worker: subprocess.Popen[bytes] | None = None
+
+    @property
+    def benchmark_model(self) -> Path:
+        """The stand-in for the phones' benchmark_model, to be pushed like the real one."""
+        return self.programs[self._program]
 
     @property
     def port(self) -> int:
@@ -143,9 +158,11 @@ class VirtualPhones:
             start_new_session=True,
         )
         self.server.start()
-        self.benchmark_model = self._folder / "benchmark_model"
-        self.benchmark_model.write_text(BENCHMARK_MODEL, encoding="utf-8")
-        self.benchmark_model.chmod(0o755)
+        for program in PROGRAMS:
+            file = self.programs[program] = self._folder / program / "benchmark_model"
+            file.parent.mkdir()
+            file.write_text(stand_in(program), encoding="utf-8")
+            file.chmod(0o755)
         worker_address = self._folder / "worker.socket"
         if self._latency_ms is None:
             with (self._folder / "worker.log").open("wb") as log:
@@ -191,12 +208,13 @@ class VirtualPhones:
             await asyncio.gather(*late, return_exceptions=True)
 
 
-def main(count: int = 1, models: Sequence[str] | None = None) -> None:
+def main(count: int = 1, models: Sequence[str] | None = None, program: Program = "litert") -> None:
     """Starts phones, says how to use them, and keeps them until Ctrl-C or SIGTERM; then nothing of them is left.
 
     Args:
         count: number of phones.
         models: their models, one name each (default: all "Pixel 6").
+        program: whose benchmark_model lies on them.
 
     Raises:
         ValueError, RuntimeError, MissingExtraError: as ``VirtualPhones``.
@@ -204,7 +222,13 @@ def main(count: int = 1, models: Sequence[str] | None = None) -> None:
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with VirtualPhones(count, models) as phones:
+        with VirtualPhones(count, models, program=program) as phones:
+            if missing := missing_tools():
+                print(
+                    f"# this machine has no {' and no '.join(missing)}, which Android's commands are run by: bash and "
+                    f"coreutils stand in for them (Debian and Ubuntu: apt install {' '.join(missing)})",
+                    file=sys.stderr,
+                )
             for phone in phones:
                 print(f"# {phone.model} at {phone.serial}")
                 shutil.copy(phones.benchmark_model, phone.root / "data/local/tmp/benchmark_model")

@@ -11,6 +11,7 @@ from mnas_moo.objectives.formats import litert
 from mnas_moo.objectives.phone import latency
 from mnas_moo.objectives.phone.latency import AdbLatency
 from mnas_moo.objectives.phone.steadiness import reference_model
+from mnas_moo.objectives.virtual_phone.benchmark import Program
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
@@ -74,7 +75,13 @@ def phones(phone_park: VirtualPhones, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.fixture
-def objective(phones: VirtualPhones) -> Iterator[Callable[..., AdbLatency]]:
+def program() -> Program:
+    """Whose benchmark_model is brought to the phones; a test module may have a fixture of this name with both."""
+    return "litert"
+
+
+@pytest.fixture
+def objective(phones: VirtualPhones, program: Program) -> Iterator[Callable[..., AdbLatency]]:
     """Makes objectives with short limits, and closes them; their reports are in ``.said``."""
     made: list[AdbLatency] = []
 
@@ -82,7 +89,7 @@ def objective(phones: VirtualPhones) -> Iterator[Callable[..., AdbLatency]]:
         said: list[str] = []
         settings = {
             "serials": [phone.serial for phone in list(phones)[:count]],
-            "benchmark_model": phones.benchmark_model,
+            "benchmark_model": phones.programs[program],
             "time_limit_s": 3.0,
             "rest_s": (0.2, 1.0),
             "report": said.append,

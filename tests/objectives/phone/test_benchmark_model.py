@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -92,6 +93,34 @@ def test_all_figures_are_in_milliseconds() -> None:
     timing = parse(OF_2025)
     figures = (timing.minimum_ms, timing.maximum_ms, timing.deviation_ms, timing.p5_ms, timing.p95_ms)
     assert figures == pytest.approx((49.088, 686.105, 60.716, 49.62, 68.628))
+
+
+SIGNATURE = "INFO: [benchmark_litert_model.h:92] Signature name:       serving_default\n"
+MEMORY = """\
+INFO: [benchmark_litert_model.h:124] \nMemory Usage:
+INFO: [benchmark_litert_model.h:125] Init footprint:       7.25 MB
+INFO: [benchmark_litert_model.h:127] Overall footprint:    16.10 MB
+INFO: [benchmark_litert_model.h:132] Peak memory usage not available. (peak_mem_mb <= 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"(?=INFO: .*Model initialization)", SIGNATURE),
+        (r"INFO: \[benchmark_litert_model.h:124\]\nMemory Usage:\n.*\n", ""),
+        (r"INFO: \[benchmark_litert_model.h:124\]\nMemory Usage:\n.*\n", MEMORY),
+        (r"Throughput: .*", "No throughput data available (throughput <= 0)."),
+        (r"benchmark_litert_model.h:\d+\] ?", "benchmark_litert_model.h:7] "),
+        (r"INFO: \[benchmark_litert_model.h:\d+\] ?", ""),
+        (r"\Z", "\nINFO: [benchmark_litert_model.h:170] Saved benchmark result to: /data/local/tmp/r.pb\n"),
+    ],
+    ids=["signature", "no memory", "all memory", "no throughput", "other lines", "no lines", "result file"],
+)
+def test_builds_of_litert_that_print_more_or_less_are_read_alike(pattern: str, text: str) -> None:
+    changed = re.sub(pattern, lambda match: text, OF_LITERT)
+    assert changed != OF_LITERT
+    assert parse(changed) == parse(OF_LITERT)
 
 
 @pytest.mark.parametrize("output", [OF_2025, OF_LITERT], ids=["2025", "LiteRT"])
@@ -216,6 +245,19 @@ def test_program_of_an_abi_that_the_phone_runs_is_taken() -> None:
     benchmark_model.check_abi(elf(183), ["arm64-v8a", "armeabi-v7a"])
     benchmark_model.check_abi(elf(40), ["arm64-v8a", "armeabi-v7a"])
     benchmark_model.check_abi(b"#!/bin/sh\n", ["arm64-v8a"])
+
+
+@pytest.mark.parametrize(
+    ("content", "maker"),
+    [
+        (b"\x00Inference timings in us: Init: \x00\x00========== BENCHMARK RESULTS ==========\x00", "LiteRT"),
+        (b"\x00Inference timings in us: Init: \x00", "TensorFlow Lite"),
+        (b"\x00Average inference timings in us: Warmup: \x00", "TensorFlow Lite"),
+        (b"#!/bin/sh\n", ""),
+    ],
+)
+def test_program_is_known_by_the_words_of_its_summary(content: bytes, maker: str) -> None:
+    assert benchmark_model.maker(content) == maker
 
 
 def test_program_of_another_abi_is_refused_with_the_place_of_the_right_one() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from mnas_moo.objectives.objective import DeviceError, Measurement
 from mnas_moo.objectives.phone.latency import AdbLatency
+from mnas_moo.objectives.virtual_phone.benchmark import PROGRAMS, Program
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
 from tests.objectives.phone.conftest import latency_of, network
 
@@ -31,6 +32,12 @@ PASSING_LONGER: list[tuple[str, dict[str, Any]]] = [
     ("truncated", {"times": 1, "at": "count"}),
     ("zero", {"times": 1}),
 ]
+
+
+@pytest.fixture(params=PROGRAMS)
+def program(request: pytest.FixtureRequest) -> Program:
+    """Every fault is tried with both programs called benchmark_model."""
+    return cast(Program, request.param)
 
 
 def close_to(measurement: Measurement, expected: float) -> bool:

@@ -90,6 +90,7 @@ def test_program_on_the_phone_is_named_by_what_the_phone_says() -> None:
     made = session(FakePhone(DESCRIPTION + marked("program 0123456789abcdef  /data/local/tmp/benchmark_model")), None)
     made.identify()
     assert made.runtime == "benchmark_model sha256:0123456789ab"
+    assert made.program == "benchmark_model"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from mnas_moo.objectives.virtual_phone.benchmark import Program
 from mnas_moo.objectives.virtual_phone.phone import VirtualPhone
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
 
@@ -66,11 +67,17 @@ def adb(phones: VirtualPhones, phone: VirtualPhone) -> Adb:
 
 
 @pytest.fixture
-def benchmark(phones: VirtualPhones, adb: Adb, tmp_path: Path) -> Adb:
+def program() -> Program:
+    """Whose benchmark_model the phone has; a test module may have a fixture of this name with both."""
+    return "tflite"
+
+
+@pytest.fixture
+def benchmark(phones: VirtualPhones, adb: Adb, tmp_path: Path, program: Program) -> Adb:
     """Runs benchmark_model on the first phone, for a few runs; adds its arguments."""
     model = tmp_path / "model.tflite"
     model.write_bytes(bytes(4_000_000))
-    adb("push", str(phones.benchmark_model), "/data/local/tmp/benchmark_model")
+    adb("push", str(phones.programs[program]), "/data/local/tmp/benchmark_model")
     adb("push", str(model), "/data/local/tmp/model.tflite")
 
     def run(*arguments: str, prefix: str = "") -> CompletedProcess[str]:

@@ -17,11 +17,11 @@ def test_doctests() -> None:
 
 def test_log_is_that_of_the_real_tool() -> None:
     """Line by line what builds of 2024 print; figures chosen so that each kind of number is there."""
-    options = parse(["--graph=/m.tflite", "--num_threads=4", "--min_secs=0.5", "--use_nnapi=false"])
+    options = parse("tflite", ["--graph=/m.tflite", "--num_threads=4", "--min_secs=0.5", "--use_nnapi=false"])
     log = opening(options) + loaded(options, 4.2761, 87639)
     log += runs(1, 0.5, 150, [106436, 105929, 105929])
     log += runs(50, 1, 150, [2500000, 2500000, 2750000])
-    log += timings(87639, [106436, 105929, 105929], [2500000, 2500000, 2750000], (14.4414, 14.8164))
+    log += timings("tflite", 87639, [106436, 105929, 105929], [2500000, 2500000, 2750000], (14.4414, 14.8164), 4.2761)
     assert log == (
         "INFO: STARTING!\n"
         "INFO: Log parameter values verbosely: [0]\n"
@@ -49,8 +49,42 @@ def test_log_is_that_of_the_real_tool() -> None:
     )
 
 
+def test_log_of_litert_is_that_of_its_own_tool() -> None:
+    """The lines of litert/tools/benchmark_litert_model.h, in the form of a real log; the figures are made up."""
+    options = parse("litert", ["--graph=/m.tflite", "--num_threads=4", "--use_cpu=true", "--use_xnnpack=true"])
+    log = opening(options) + loaded(options, 0.575, 27830)
+    log += timings("litert", 27830, [2170, 1640], [1612, 1603, 1642], (7.25, 16.1), 0.575)
+    assert log == (
+        "INFO: STARTING!\n"
+        "INFO: Log parameter values verbosely: [0]\n"
+        "INFO: Num threads: [4]\n"
+        "INFO: #threads used for CPU inference: [4]\n"
+        "WARN: Unconsumed cmdline flags: --use_xnnpack=true\n"
+        "INFO: [benchmark_litert_model.cc:84] Loading model from: /m.tflite\n"
+        "INFO: The input model file size (MB): 0.575\n"
+        "INFO: Initialized session in 27.83ms.\n"
+        "INFO: [benchmark_litert_model.h:88] \n"
+        "========== BENCHMARK RESULTS ==========\n"
+        "INFO: [benchmark_litert_model.h:92] Signature name:       serving_default\n"
+        "INFO: [benchmark_litert_model.h:94] Model initialization: 27.83 ms\n"
+        "INFO: [benchmark_litert_model.h:96] Warmup (first):       2.17 ms\n"
+        "INFO: [benchmark_litert_model.h:98] Warmup (avg):         1.91 ms (2 runs)\n"
+        "INFO: [benchmark_litert_model.h:100] Inference (avg):      1.62 ms (3 runs)\n"
+        "INFO: [benchmark_litert_model.h:104] Inference (min):      1.60 ms\n"
+        "INFO: [benchmark_litert_model.h:106] Inference (max):      1.64 ms\n"
+        "INFO: [benchmark_litert_model.h:108] Inference (std):      0.02\n"
+        "INFO: [benchmark_litert_model.h:115] Throughput:           355.16 MB/s\n"
+        "INFO: [benchmark_litert_model.h:124] \n"
+        "Memory Usage:\n"
+        "INFO: [benchmark_litert_model.h:126] Init footprint:       7.25 MB\n"
+        "INFO: [benchmark_litert_model.h:128] Overall footprint:    16.10 MB\n"
+        "INFO: [benchmark_litert_model.h:135] Peak memory usage not available. (peak_mem_mb <= 0)\n"
+        "INFO: [benchmark_litert_model.h:139] ======================================\n\n"
+    )
+
+
 def test_flags_have_the_tool_s_defaults() -> None:
-    options = parse(["--graph=x"])
+    options = parse("tflite", ["--graph=x"])
     assert [options.number(flag) for flag in ("num_runs", "min_secs", "max_secs", "warmup_runs")] == [50, 1, 150, 1]
     assert options.threads == 1
 
@@ -58,7 +92,7 @@ def test_flags_have_the_tool_s_defaults() -> None:
 @pytest.mark.parametrize("arguments", [[], ["--graph="], ["--graph=x", "--num_runs=many"]])
 def test_wrong_arguments_are_refused(arguments: list[str]) -> None:
     with pytest.raises(UsageError):
-        parse(arguments)
+        parse("tflite", arguments)
 
 
 def test_phone_prints_the_log_with_times_of_its_factor(benchmark: Adb, phone: VirtualPhone) -> None:
@@ -105,7 +139,7 @@ def test_run_is_in_the_phone_s_log(benchmark: Adb, phone: VirtualPhone) -> None:
 
 
 def mean(log: str) -> float:
-    """The figure at the end of a log, in microseconds."""
-    found = re.search(r"Inference \(avg\): (\S+)", log)
-    assert found
-    return float(found[1])
+    """The figure at the end of a log of either program, in microseconds."""
+    found = re.search(r"Inference \(avg\): +(\S+)( ms)?", log)
+    assert found, log
+    return float(found[1]) * (1e3 if found[2] else 1)

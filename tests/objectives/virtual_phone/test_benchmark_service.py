@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mnas_moo.objectives.virtual_phone.benchmark import PROGRAMS, Program
 from mnas_moo.objectives.virtual_phone.benchmark_service import BenchmarkService
 from mnas_moo.objectives.virtual_phone.event import Event
 from mnas_moo.objectives.virtual_phone.faults import Faults
@@ -26,7 +27,8 @@ class Noiseless(random.Random):
 class Bench:
     """A service with a model file, and what it noted."""
 
-    def __init__(self, folder: Path, latency_ms: Callable[[bytes], float] | None) -> None:
+    def __init__(self, folder: Path, latency_ms: Callable[[bytes], float] | None, program: Program = "tflite") -> None:
+        self.program = program
         self.graph = folder / "model.tflite"
         self.graph.write_bytes(bytes(2_000_000))
         self.worker = folder / "worker.socket"
@@ -50,7 +52,7 @@ class Bench:
         path = self.graph.parent / "service.socket"
         server = await asyncio.start_unix_server(self.service.serve, path)
         reader, writer = await asyncio.open_unix_connection(path)
-        words = ["benchmark_model", f"--graph={self.graph}", *FLAGS, *arguments]
+        words = [self.program, "benchmark_model", f"--graph={self.graph}", *FLAGS, *arguments]
         writer.write(json.dumps({"arguments": words, "mask": "80"}).encode() + b"\n")
         if hang_up:
             while not self.events:
@@ -86,6 +88,26 @@ def test_times_are_those_of_the_function_times_the_factor_of_the_cores(bench: Be
     assert "Inference (avg): 20000\n" in printed(answers)
     assert answers[-1] == {"exit": 0}
     assert bench.masks == ["80"]
+
+
+def test_litert_s_own_program_prints_its_results(bench: Bench) -> None:
+    bench.program = "litert"
+    text = printed(bench.run())
+    assert "count=5 curr=20000(all same) p5=20000 median=20000 p95=20000" in text
+    assert "Inference (avg):      20.00 ms (5 runs)\n" in text
+    assert text.endswith("======================================\n\n")
+    assert "Inference timings in us" not in text
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("at", ["count", "timings"])
+def test_truncated_output_is_a_beginning_of_the_whole(bench: Bench, program: Program, at: str) -> None:
+    bench.program = program
+    bench.faults.add("truncated", 1, {"at": at})
+    cut, whole = printed(bench.run()), printed(bench.run())
+    assert whole.startswith(cut)
+    assert cut[-1] != "\n"
+    assert ("Inference (" in cut) == (at == "timings")
 
 
 def test_run_is_noted_with_its_result_and_the_phone_s_own_paths(bench: Bench) -> None:

@@ -5,14 +5,22 @@ import re
 import threading
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from mnas_moo.objectives.virtual_phone.benchmark import PROGRAMS, Program
 from mnas_moo.objectives.virtual_phone.faults import Faults
 from mnas_moo.objectives.virtual_phone.phone import VirtualPhone
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
 from tests.objectives.virtual_phone.conftest import MILLISECONDS, Adb
 from tests.objectives.virtual_phone.test_benchmark import mean
+
+
+@pytest.fixture(params=PROGRAMS)
+def program(request: pytest.FixtureRequest) -> Program:
+    """Every fault is tried with both programs called benchmark_model."""
+    return cast(Program, request.param)
 
 
 @pytest.fixture
@@ -119,7 +127,8 @@ def test_reboot_ends_processes_and_changes_the_boot_id(
     phones: VirtualPhones, phone: VirtualPhone, benchmark: Adb, adb: Adb
 ) -> None:
     before = adb("shell", "cat /proc/sys/kernel/random/boot_id").stdout
-    assert float(adb("shell", "cat /proc/uptime").stdout.split()[0]) > 7000
+    phone.pass_time(1000.0)
+    assert float(adb("shell", "cat /proc/uptime").stdout.split()[0]) > 1000
     phone.fault("hang")
     phone.fault("reboot", times=1, during="run", seconds=0.1)
     assert benchmark("& setsid sleep 600").returncode == 255
@@ -210,7 +219,7 @@ def test_crash_exits_139(phone: VirtualPhone, benchmark: Adb) -> None:
     phone.fault("crash", times=1)
     result = benchmark(prefix="taskset 80")
     assert result.returncode == 139
-    assert "Inference timings" not in result.stdout
+    assert "Inference" not in result.stdout
     phone.fault("crash", times=1, signal=6)
     assert benchmark().returncode == 134
     assert benchmark().returncode == 0
@@ -220,7 +229,7 @@ def test_hang_lasts_until_somebody_ends_it(phone: VirtualPhone, benchmark: Adb) 
     phone.fault("hang", times=1)
     result = benchmark(prefix="timeout -s KILL 0.5")
     assert result.returncode == 137
-    assert "Loaded model" not in result.stdout
+    assert "Initialized" not in result.stdout
     assert benchmark(prefix="timeout -s KILL 30").returncode == 0
 
 
@@ -244,7 +253,7 @@ def test_garbage_zeros_and_half_lines_are_printed_with_exit_code_0(phone: Virtua
     phone.fault("truncated", times=1, at="timings")
     result = benchmark()
     assert (result.returncode, result.stdout[-1:] == "\n") == (0, False)
-    assert mean(result.stdout) < 1e3 * MILLISECONDS * phone.time_factor / 2
+    assert "Inference" in result.stdout
     assert benchmark().stdout.endswith("\n")
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from mnas_moo.objectives.formats import litert
 from mnas_moo.objectives.virtual_phone.phone import of_this_user
-from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
+from mnas_moo.objectives.virtual_phone.phones import VirtualPhones, main
 from mnas_moo.spaces.networks import network
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
@@ -56,6 +56,25 @@ def test_wrong_arguments_are_refused(count: int, models: list[str] | None, messa
         VirtualPhones(count, models)
 
 
+def test_unknown_program_is_refused() -> None:
+    with pytest.raises(ValueError, match="program is 'onnx'; allowed: litert, tflite"):
+        VirtualPhones(program="onnx")  # type: ignore[arg-type]
+
+
+def test_lack_of_android_s_tools_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Ended(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            return True
+
+    monkeypatch.setattr("mnas_moo.objectives.virtual_phone.phones.threading.Event", Ended)
+    monkeypatch.setattr("mnas_moo.objectives.virtual_phone.phones.missing_tools", lambda: ["mksh", "toybox"])
+    main(1)
+    error = capsys.readouterr().err
+    assert "no mksh and no toybox" in error
+    assert "apt install mksh toybox" in error
+    assert error.count("\n") == 1
+
+
 @needs_litert
 def test_phone_really_runs_the_pushed_model(tmp_path: Path) -> None:
     tiny = NetworkSpec((3, 16, 16), Layer("conv", 3, 8, kernel=3, stride=2), (), 0, 10)
@@ -87,14 +106,14 @@ def test_phone_really_runs_the_pushed_model(tmp_path: Path) -> None:
         assert median(run("small.tflite").stdout) > 5 * median(small.stdout)
         bad = run("bad.tflite")
         assert bad.returncode == 1
-        assert "ERROR: Failed to mmap model /data/local/tmp/bad.tflite\n" in bad.stderr
+        assert "ERROR: Failed to load model /data/local/tmp/bad.tflite\n" in bad.stderr
 
 
 @needs_litert
 def test_nothing_is_left_of_phones_that_are_busy_when_they_end(tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(litert.write(network("mnasnet-small", resolution=64)))
     with VirtualPhones(2) as phones:
-        folder, port, serials = phones.benchmark_model.parent, phones.port, [phone.serial for phone in phones]
+        folder, port, serials = phones[0].root.parent, phones.port, [phone.serial for phone in phones]
         for file in (phones.benchmark_model, tmp_path / "m.tflite"):
             phones.server.run("-s", serials[0], "push", str(file), "/data/local/tmp/")
         command = "/data/local/tmp/benchmark_model --graph=/data/local/tmp/m.tflite --min_secs=600 --max_secs=600"
