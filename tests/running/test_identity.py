@@ -65,6 +65,64 @@ def test_a_study_goes_on_with_the_phone_it_began_with_only(tmp_path: Path, monke
         run_study(file, trials=2)
 
 
+LITERT = {"model": "Pixel 6", "runtime": "benchmark_model sha256:aa", "program": "LiteRT benchmark_model 2.2.0"}
+TFLITE = {"model": "Pixel 6", "runtime": "benchmark_model sha256:bb", "program": "TensorFlow Lite benchmark_model"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (LITERT, {**LITERT, "program": "LiteRT benchmark_model"}, None),
+        ({"model": "Pixel 6"}, TFLITE, None),
+        (
+            LITERT,
+            TFLITE,
+            r"the phone has TensorFlow Lite benchmark_model \(benchmark_model sha256:bb\), but .* holds latencies by "
+            r"LiteRT benchmark_model 2\.2\.0 \(benchmark_model sha256:aa\); .* or put that program on the phone",
+        ),
+        (LITERT, {**LITERT, "virtual": True}, "the device is a virtual Pixel 6, but .* of a real Pixel 6"),
+        ({**LITERT, "virtual": True}, LITERT, "the device is a real Pixel 6, but .* of a virtual Pixel 6"),
+        ({**LITERT, "virtual": True}, {**LITERT, "virtual": True}, None),
+    ],
+)
+def test_a_study_goes_on_with_the_program_it_began_with_only(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: dict[str, object],
+    after: dict[str, object],
+    message: str | None,
+) -> None:
+    class Phone(Fake):
+        device: ClassVar[dict[str, object]] = before
+
+    monkeypatch.setattr(latency_sources, "make", lambda *_: Phone("latency_ms", lambda spec, seed: 1.0))
+    file = write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}")
+    run_study(file, trials=1)
+    monkeypatch.setattr(Phone, "device", after)
+    if message is None:
+        assert len(run_study(file, trials=2).trials) == 2
+    else:
+        with pytest.raises(StudyError, match=message):
+            run_study(file, trials=2)
+
+
+def test_a_study_of_an_older_version_keeps_to_the_program_it_goes_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Phone(Fake):
+        device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
+
+    monkeypatch.setattr(latency_sources, "make", lambda *_: Phone("latency_ms", lambda spec, seed: 1.0))
+    file = write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}")
+    run_study(file, trials=1)
+    monkeypatch.setattr(Phone, "device", LITERT)
+    study = run_study(file, trials=2)
+    assert study._storage.get_study_system_attrs(study._study_id)[IDENTITY]["device"] == LITERT
+    monkeypatch.setattr(Phone, "device", TFLITE)
+    with pytest.raises(StudyError, match="holds latencies by LiteRT benchmark_model"):
+        run_study(file, trials=3)
+
+
 def test_where_data_lie_and_how_they_are_trained_on_is_no_part_of_a_studys_identity(tmp_path: Path) -> None:
     file = write(tmp_path, "parameters_m: ,", "accuracy: {train: {device: cpu}},")
     other = write(tmp_path, "parameters_m: ,", "accuracy: {train: {threads: 2}},", "trials: 5", "trials: 9")

@@ -112,6 +112,20 @@ def test_a_table_of_another_device_is_left_alone(
     assert (tmp_path / "t.json").read_text() == before
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["now named", "no longer named"])
+def test_a_table_goes_on_whether_or_not_its_program_is_named(
+    named: bool, space: Any, formula: Any, tmp_path: Path
+) -> None:
+    unnamed = {"backend": "adb", "model": "formula", "runtime": "benchmark_model sha256:aa", "threads": 1}
+    devices = [unnamed, {**unnamed, "program": "LiteRT benchmark_model 2.2.0"}]
+    before, after = devices if named else devices[::-1]
+    build(space, formula(device=before), tmp_path / "t.json", visits=1)
+    assert build(space, formula(device=after), tmp_path / "t.json", visits=2).failures == {}
+    other = {**after, "runtime": "benchmark_model sha256:bb"}
+    with pytest.raises(ValueError, match=r"another device \(runtime is 'benchmark_model sha256:aa', not "):
+        build(space, formula(device=other), tmp_path / "t.json", visits=2)
+
+
 def test_a_table_of_another_space_is_left_alone(space: Any, formula: Any, tmp_path: Path) -> None:
     build(space, formula(), tmp_path / "t.json", visits=1)
     wider = spaces.get("mnasnet", preset="digits", blocks=2, width=0.5)

@@ -10,7 +10,7 @@ import pytest
 ENVIRONMENT = ("ANDROID_ADB_SERVER_HOST", "ANDROID_ADB_SERVER_PORT", "ADB_USB", "ADB_MDNS", "ADB_EMU")
 
 
-@pytest.mark.parametrize("module", ["adb", "device", "latency", "steadiness"])
+@pytest.mark.parametrize("module", ["adb", "device", "installed", "latency", "steadiness"])
 def test_examples_of_a_module_hold(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ENVIRONMENT:
         monkeypatch.setenv(name, "")  # restored afterwards, whatever an example sets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -79,7 +80,28 @@ def test_device_names_model_and_runtime_and_no_serial(phones: VirtualPhones, obj
     assert one == other
     assert {"backend": "adb", "model": "Pixel 6", "threads": 1, "data_type": "float32"}.items() <= one.items()
     assert str(one["runtime"]).startswith("benchmark_model sha256:")
+    assert (one["program"], one["virtual"]) == ("LiteRT benchmark_model", True)
     assert phones[0].serial not in str(one)
+
+
+def test_phones_with_different_programs_are_not_mixed(phones: VirtualPhones, objective: Make) -> None:
+    for phone, program in zip(phones, ("litert", "litert", "tflite"), strict=True):
+        shutil.copy(phones.programs[program], phone.root / "data/local/tmp/benchmark_model")  # type: ignore[index]
+    latency = objective(3, benchmark_model=None)
+    results = latency.measure_all([network(channels) for channels in range(8, 16)])
+    assert len({result.details["program"] for result in results if isinstance(result, Measurement)}) == 1
+    (told,) = (line for line in latency.said if "put the same program on all phones" in line)  # type: ignore[attr-defined]
+    assert "LiteRT benchmark_model (benchmark_model sha256:" in told
+    assert "TensorFlow Lite benchmark_model (benchmark_model sha256:" in told
+    latency.close()
+    for phone in phones:
+        (phone.root / "data/local/tmp/benchmark_model").unlink()
+
+
+def test_measurement_of_a_virtual_phone_says_so(objective: Make) -> None:
+    details = objective().measure(network(8), 0).details
+    assert details["virtual"] is True
+    assert details["program"] == "LiteRT benchmark_model"
 
 
 def test_threads_of_a_caller_share_the_phones(objective: Make) -> None:
