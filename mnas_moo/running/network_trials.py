@@ -98,6 +98,8 @@ class NetworkTrials:
                 self.identity["device"] |= {
                     key: latency.device[key] for key in ("runtime", "program", "virtual") if key in latency.device
                 }
+            if self.study_file.latency.lut and "accelerator" in latency.device:
+                self.identity["device"]["accelerator"] = latency.device["accelerator"]
 
     def _prepare_training(self, objective: Objective) -> None:
         from mnas_moo.objectives.training.accuracy import Accuracy

@@ -114,6 +114,10 @@ class Measured(OneOf):
         identity = settings.model_dump(exclude=set(settings.manner))
         if identity.get("data_type") == "float32":  # studies that were stored before int8 do not have the key
             del identity["data_type"]
+        if identity.get("accelerator") == "cpu":  # nor those before other accelerators this one
+            del identity["accelerator"]
+        if identity.get("require_full_delegation") is False:
+            del identity["require_full_delegation"]
         return identity if kind == "host" else {kind: identity}
 
 

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mnas_moo.objectives.phone.accelerator import Delegation
 from mnas_moo.objectives.regular_file import UnfitFileError, read_regular
 
 PLACE = "/data/local/tmp/benchmark_model"
@@ -62,7 +63,10 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True)
 class Timing:
-    """One invocation of benchmark_model, in milliseconds; None: this build does not print it."""
+    """One invocation of benchmark_model, in milliseconds; None: this build does not print it.
+
+    ``delegation`` is what an accelerator ran of the network; None: the CPU was asked for.
+    """
 
     runs: int
     mean_ms: float
@@ -72,6 +76,7 @@ class Timing:
     median_ms: float | None = None
     p5_ms: float | None = None
     p95_ms: float | None = None
+    delegation: Delegation | None = None
 
     @property
     def milliseconds(self) -> float:

@@ -21,7 +21,7 @@ from mnas_moo.objectives.phone.adb import PhoneError, Server, TransientError, Un
 from mnas_moo.objectives.phone.benchmark_model import read_program
 from mnas_moo.objectives.phone.pool import Pool, Seat, Standing
 from mnas_moo.objectives.phone.session import Program, Session
-from mnas_moo.objectives.phone.settings import AdbSettings
+from mnas_moo.objectives.phone.settings import Accelerator, AdbSettings
 from mnas_moo.objectives.phone.turn import Bounds
 from mnas_moo.objectives.phone.work import Item, Work, Worker
 from mnas_moo.objectives.settings import DataType
@@ -55,7 +55,8 @@ class AdbLatency:
     version, where known), ``virtual`` (true, for virtual phones only), ``temperature_before_c`` and
     ``temperature_after_c`` (battery),
     ``cpu_before_c`` and ``cpu_after_c``, ``reference_before_ms`` and ``reference_after_ms``, ``screen_on``,
-    ``charging``.
+    ``charging``; on an accelerator also ``accelerator``, ``delegate`` (LiteRT's name for what ran the network; null:
+    not printed) and ``delegated_share`` (of the network's nodes, the rest ran on the CPU; null: not printed).
 
     Example, with a virtual phone that says 10 ms in place of a real one, which needs no ``environment``:
 
@@ -75,6 +76,9 @@ class AdbLatency:
     Args:
         threads: number of LiteRT's threads, each on a core of its own, the fastest first.
         data_type: "float32" or "int8".
+        accelerator: "cpu", "gpu" (which needs LiteRT's library in /data/local/tmp on the phone) or "npu".
+        require_full_delegation: whether a network of which the accelerator runs only a part is an error; one of which
+            it runs nothing is in any case.
         model: use phones of this model ("Pixel 6", as the phone says); None: there must be one model only.
         serials: use these phones, as `adb devices` names them; "host:port" ones are connected to. None: all.
         benchmark_model: path of the program for the phone; None: the phone has it in /data/local/tmp.
@@ -102,6 +106,8 @@ class AdbLatency:
         threads: int = AdbSettings.threads,
         *,
         data_type: DataType = AdbSettings.data_type,
+        accelerator: Accelerator = AdbSettings.accelerator,
+        require_full_delegation: bool = AdbSettings.require_full_delegation,
         model: str | None = AdbSettings.model,
         serials: Sequence[str] | None = AdbSettings.serials,
         benchmark_model: str | os.PathLike[str] | None = AdbSettings.benchmark_model,
@@ -118,6 +124,10 @@ class AdbLatency:
             raise ValueError(f"threads is {threads}; it must be at least 1")
         if data_type not in ("float32", "int8"):
             raise ValueError(f"data_type is {data_type!r}; allowed: float32, int8")
+        if accelerator not in ("cpu", "gpu", "npu"):
+            raise ValueError(f"accelerator is {accelerator!r}; allowed: cpu, gpu, npu")
+        if require_full_delegation and accelerator == "cpu":
+            raise ValueError("require_full_delegation is for accelerator: gpu or npu; the CPU runs all of a network")
         if serials is not None and not serials:
             raise ValueError("serials is empty; name the phones to use, or leave it out for all")
         for key, share in (("precision", precision), ("drift", drift)):
@@ -136,7 +146,9 @@ class AdbLatency:
         self.data_type = data_type
         self.time_limit_s = time_limit_s
         self._bounds = Bounds(precision, maximum_seconds, maximum_temperature_c, drift)
-        self._program = Program(None if benchmark_model is None else read_program(Path(benchmark_model)))
+        content = None if benchmark_model is None else read_program(Path(benchmark_model))
+        self._accelerator = accelerator
+        self._program = Program(content, accelerator, require_full_delegation)
         self._server = Server()
         self._report = report or (lambda message: None)
         self._token = f"{os.getpid():x}-{os.urandom(6).hex()}"
@@ -356,6 +368,8 @@ class AdbLatency:
                 "cores": list(session.cores),
                 "data_type": self.data_type,
             }
+            if self._accelerator != "cpu":  # studies and tables that were stored before do not have the key
+                self._device["accelerator"] = self._accelerator
         self._work.grant_wishes()
         name = f"mnas-moo phone {seat.serial}"
         if not any(thread.name == name for thread in self._threads):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mnas_moo.objectives.phone import benchmark_model, device, installed, lock, steadiness
+from mnas_moo.objectives.phone import accelerator, benchmark_model, device, installed, lock, steadiness
 from mnas_moo.objectives.phone.adb import DiskFullError, Phone, TransientError, UnusableError, file_error
 from mnas_moo.objectives.phone.benchmark_model import BenchmarkError, Timing
+from mnas_moo.objectives.phone.settings import Accelerator
 
 REFERENCE_PLACE = "$own/reference.tflite"
 """Place of the reference network on the phone, for ``Session.invoke``."""
@@ -37,13 +38,17 @@ class LockLostError(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """benchmark_model, as the user named it.
+    """benchmark_model, as the user named it, and what it is to run networks on.
 
     Attributes:
         content: the file, pushed to the phone; None: the one that lies at ``benchmark_model.PLACE`` is used.
+        accelerator: "cpu", "gpu" or "npu".
+        full: whether a network of which the accelerator runs only a part fails.
     """
 
     content: bytes | None = None
+    accelerator: Accelerator = "cpu"
+    full: bool = False
 
     @property
     def path(self) -> str:
@@ -82,6 +87,7 @@ class Session:
         self.program = ""  # the same in words: whose, and its version where that is known
         self.installed = False  # whether there may be files of ours on the phone
         self.cores: tuple[int, ...] = ()
+        self._library = False  # whether the phone has a library of the accelerator
         self._program = program
         self._limit_s = limit_s
         self._lease_s = limit_s + _SLACK_SECONDS
@@ -101,6 +107,7 @@ class Session:
         script = device.identity_script()
         if self._program.content is None:
             script += installed.script()
+        script += accelerator.library_script(self._program.accelerator, lock.MARK)
         output = self.phone.run(script, _ANSWER_SECONDS)
         state = device.parse(output.stdout)
         if not state.model or not state.boot:
@@ -118,9 +125,22 @@ class Session:
                 raise UnusableError(str(error)) from error
             found = installed.of_content(self._program.content)
         self.runtime, self.program = found.runtime, found.words
+        self._find_library(output.stdout)
         self.identity = state
         self.cores = state.timing_cores(self.threads)
         return state
+
+    def _find_library(self, output: str) -> None:
+        """Adds the accelerator's library to ``runtime``; with another one times are others."""
+        found = [words for words in lock.marked(output) if words[0] == "library" and len(words) == 3]
+        self._library = bool(found)
+        if self._program.accelerator == "gpu" and not found:
+            raise UnusableError(
+                f"no {accelerator.GPU_LIBRARY} in {accelerator.LIBRARIES} on it, which accelerator: gpu needs; it is "
+                "published beside benchmark_model; copy it there with `adb push`"
+            )
+        for _, digest, path in found:
+            self.runtime += f", {path.rpartition('/')[2]} sha256:{digest[:12]}"
 
     def begin(self) -> device.State | lock.Attempt:
         """Tries once to get the lock; with it, removes leftovers and brings what is missing.
@@ -223,6 +243,8 @@ class Session:
             minimum_s=_MINIMUM_SECONDS,
             maximum_s=_MAXIMUM_SECONDS,
         )
+        words += accelerator.flags(self._program.accelerator, library=self._library)
+        libraries = f"LD_LIBRARY_PATH={accelerator.LIBRARIES} " if self._library else ""
         # The shell is to replace `$own`; nothing else in the words means anything to it.
         pinned = f"command -v taskset > /dev/null && pin='taskset {device.mask(self.cores)}'\n" if self.cores else ""
         script = (
@@ -231,7 +253,7 @@ class Session:
             + f"start=$up limit= pin=\ncommand -v timeout > /dev/null && limit='timeout -s KILL {self._limit_s:g}'\n"
             + pinned
             # The number of the process is kept, so that it can be ended after a broken connection.
-            + f"$limit sh -c 'echo $$ > $0; exec \"$@\"' $own/pid $pin {' '.join(words)} 2>&1 < /dev/null\n"
+            + f"{libraries}$limit sh -c 'echo $$ > $0; exec \"$@\"' $own/pid $pin {' '.join(words)} 2>&1 < /dev/null\n"
             + "code=$?\nclock\n"
             + f'echo; echo "{lock.MARK} exit $code $((up - start))"\n'
             + f'[ -f {self._program.path} ] || echo "{lock.MARK} gone"\n'
@@ -245,7 +267,21 @@ class Session:
         if not ended:
             raise _no_answer(output.stdout + output.stderr)
         code, seconds = int(ended[-1][1]), float(ended[-1][2])
-        return self._timing(output.stdout, code, seconds, gone=["gone"] in marked)
+        timing = self._timing(output.stdout, code, seconds, gone=["gone"] in marked)
+        return self._judged(timing, output.stdout, graph)
+
+    def _judged(self, timing: Timing, output: str, graph: str) -> Timing:
+        """The timing with what ran on the accelerator; a time of the CPU is not taken for the accelerator's."""
+        kind = self._program.accelerator
+        if kind == "cpu":
+            return timing
+        found = accelerator.delegation(kind, output)
+        if graph == REFERENCE_PLACE:
+            if found.share == 0:
+                raise UnusableError(f"its {kind.upper()} runs no node of the reference network: LiteRT uses the CPU")
+        elif problem := accelerator.objection(found, full=self._program.full):
+            raise BenchmarkError(problem)
+        return replace(timing, delegation=found)
 
     def check_reference(self, drift: float, maximum_seconds: float) -> float:
         """Times the reference network; returns its median in ms."""

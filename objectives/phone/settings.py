@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mnas_moo.objectives.settings import COUNT, POSITIVE, SHARE, DataType
+
+Accelerator = Literal["cpu", "gpu", "npu"]
+"""What a phone runs networks on."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,8 @@ class AdbSettings:
     Attributes:
         threads: LiteRT's threads, each on a core of its own, the fastest first.
         data_type: "float32" or "int8".
+        accelerator: "cpu", "gpu" or "npu".
+        require_full_delegation: whether a network of which the accelerator runs only a part fails.
         model: name of the phones' model, as the phone says it ("Pixel 6"); None: there must be one model only.
         serials: names of the phones, as `adb devices` has them; "host:port" ones are connected to. None: all phones.
         benchmark_model: path of the program for the phone; None: the phone has it in /data/local/tmp.
@@ -29,6 +35,8 @@ class AdbSettings:
 
     threads: int = field(default=1, metadata=COUNT)
     data_type: DataType = "float32"
+    accelerator: Accelerator = "cpu"
+    require_full_delegation: bool = False
     model: str | None = None
     serials: list[str] | None = None
     benchmark_model: str | None = None

@@ -14,6 +14,7 @@ import numpy as np
 
 from mnas_moo.objectives.objective import JSON, Measurement
 from mnas_moo.objectives.phone import lock, steadiness
+from mnas_moo.objectives.phone.accelerator import Delegation
 from mnas_moo.objectives.phone.adb import TransientError, TroubleError
 from mnas_moo.objectives.phone.benchmark_model import BenchmarkError, Timing
 from mnas_moo.objectives.phone.device import State
@@ -72,7 +73,18 @@ class Times:
             "runs": sum(timing.runs for timing in self.timings),
             "seconds": self.seconds,
         }
+        if (delegation := self._delegation()) is not None:
+            spread |= {
+                "accelerator": delegation.accelerator,
+                "delegate": delegation.delegate,
+                "delegated_share": delegation.share,
+            }
         return Measurement(median, spread | details)
+
+    def _delegation(self) -> Delegation | None:
+        """The least that an accelerator ran in an invocation; one of which that is not known makes it unknown."""
+        found = [timing.delegation for timing in self.timings if timing.delegation is not None]
+        return min(found, key=lambda each: -1.0 if each.share is None else each.share, default=None)
 
 
 class Turn:

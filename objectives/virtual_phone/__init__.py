@@ -52,6 +52,9 @@ hang
 garbage, zero, truncated
     It prints nonsense, or times of 0, or ends within the line of the runs (``at="count"``) or within the last figure
     of all (``at="timings"``); exit code 0.
+fallback
+    Its GPU or NPU, which takes a quarter of the CPU's time where its library lies on the phone and is on
+    LD_LIBRARY_PATH, runs only a ``share`` (0.5) of the nodes; None: benchmark_model does not say how many.
 spike
     One of its runs takes ``factor`` (20) times as long.
 busy

@@ -34,9 +34,23 @@ _FLAGS: dict[str, tuple[type, str]] = {
 }
 # Flags of one program only; what is in neither table is ignored with a warning. LiteRT's logs none of its own.
 _OWN_FLAGS: dict[Program, dict[str, tuple[type, str]]] = {
-    "litert": dict.fromkeys(("signature_to_run_for", "use_cpu", "require_full_delegation"), (str, "")),
-    "tflite": {"use_xnnpack": (str, "Use xnnpack")},
+    "litert": dict.fromkeys(
+        (
+            "signature_to_run_for",
+            "use_cpu",
+            "use_gpu",
+            "use_npu",
+            "dispatch_library_path",
+            "require_full_delegation",
+        ),
+        (str, ""),
+    ),
+    "tflite": {"use_xnnpack": (str, "Use xnnpack"), "use_gpu": (str, "Use gpu")},
 }
+
+
+NODES = 20
+"""As many nodes has every network, as far as the log of delegates says."""
 
 
 class UsageError(ValueError):
@@ -64,6 +78,9 @@ class Options:
             "warmup_runs": 1,
             "warmup_min_secs": 0.5,
             "graph": "",
+            "use_gpu": "",
+            "use_npu": "",
+            "dispatch_library_path": "",
         }
     )
     given: list[str] = field(default_factory=list)
@@ -112,6 +129,12 @@ def info(*lines: str) -> str:
 def _litert(*lines: tuple[int, str], source: str = "h") -> str:
     """Lines of LiteRT's own log, which has the number of the line in its source before each."""
     return info(*(f"[benchmark_litert_model.{source}:{number}] {line}" for number, line in lines))
+
+
+def replaced(count: int, delegate: str) -> str:
+    """The line about the nodes that a delegate got, of ``NODES``; none where it got none."""
+    line = f"Replacing {count} out of {NODES} node(s) with delegate ({delegate}) node, yielding 1 partitions."
+    return info(line) if count else ""
 
 
 def opening(options: Options) -> str:

@@ -18,6 +18,7 @@ def main(address: str, arguments: list[str]) -> int:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
         request = {"arguments": arguments, "mask": os.environ.get("TASKSET_MASK")}
+        request["libraries"] = os.environ.get("LD_LIBRARY_PATH", "")
         connection.sendall(json.dumps(request).encode() + b"\n")
         for line in connection.makefile(encoding="utf-8"):
             answer = json.loads(line)

@@ -20,6 +20,11 @@ from mnas_moo.objectives.virtual_phone.faults import Faults
 _Answers: TypeAlias = AsyncGenerator[dict[str, Any], None]
 
 INTERRUPT_SECONDS = 0.1  # how far into a run a phone goes offline or is started again
+_ACCELERATED = 0.25  # time of a run on an accelerator, as a share of the CPU's
+_ACCELERATORS = {  # flag: the delegate's name and its library
+    "use_gpu": ("LITERT_CL", "libLiteRtOpenClAccelerator.so"),
+    "use_npu": ("DispatchDelegate", "libLiteRtDispatch*.so"),
+}
 _MAXIMUM_RUNS = 100_000  # most runs that are pretended
 _MAXIMUM_LINE = 1 << 26  # bytes; a line of the worker has the times of all runs
 
@@ -68,7 +73,8 @@ class BenchmarkService:
         def tell(**answer: Any) -> None:
             writer.write(json.dumps(answer).encode() + b"\n")
 
-        run = asyncio.create_task(self._run(kind, program, arguments, request["mask"], tell))
+        libraries = request.get("libraries", "")
+        run = asyncio.create_task(self._run(kind, program, arguments, request["mask"], tell, libraries))
         gone = asyncio.create_task(reader.read())
         result: int | str = "killed"
         try:
@@ -91,6 +97,7 @@ class BenchmarkService:
         arguments: list[str],
         mask: str | None,
         tell: Callable[..., None],
+        libraries: str,
     ) -> int:
         """Returns the exit code, or a signal as a negative number."""
 
@@ -121,12 +128,14 @@ class BenchmarkService:
         if self._faults.take("hang"):
             await asyncio.Event().wait()
         graph = Path(str(options.values["graph"]))
-        factor = self._factor(mask)
+        factor, log = self._delegate(options, libraries)
+        factor *= self._factor(mask)
         answers = self._pretend(graph, options, factor) if self._latency_ms else self._ask_worker(graph, options)
         try:
             init = await anext(answers)
             init_us = round(factor * init["init_us"])
             complain(benchmark.delegate(kind))
+            complain(log)
             megabytes = graph.stat().st_size / 1e6
             out(benchmark.loaded(options, megabytes, init_us))
             warmup_us = [round(factor * us) for us in (await anext(answers))["warmup_us"]]
@@ -157,6 +166,21 @@ class BenchmarkService:
             return 0
         out(text + ending)
         return 0
+
+    def _delegate(self, options: benchmark.Options, libraries: str) -> tuple[float, str]:
+        """How many times longer than on the CPU a run takes on the accelerator that is asked for, and the log of it."""
+        asked = [(name, *found) for name, found in _ACCELERATORS.items() if options.values[name] == "true"]
+        if not asked:
+            return 1.0, ""
+        ((_, delegate, pattern),) = asked
+        fault = self._faults.take("fallback")
+        share = fault["share"] if fault else 1.0
+        folders = [Path(folder) for folder in libraries.split(":") if folder]
+        if not any(path.is_file() for folder in folders for path in folder.glob(pattern)):
+            share = 0.0
+        count = round((share or 0.0) * benchmark.NODES)
+        log = benchmark.replaced(count, delegate) + benchmark.replaced(benchmark.NODES - count, "TfLiteXNNPackDelegate")
+        return 1 - (1 - _ACCELERATED) * count / benchmark.NODES, "" if share is None else log
 
     async def _ask_worker(self, graph: Path, options: benchmark.Options) -> _Answers:
         """Yields what ``benchmark_worker`` tells.

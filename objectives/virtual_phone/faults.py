@@ -21,6 +21,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "garbage": {},
     "truncated": {"at": "count"},
     "zero": {},
+    "fallback": {"share": 0.5},
     "spike": {"factor": 20.0},
     "busy": {"factor": 2.0},
     "throttling": {"factor": 1.5, "rise": 0.34, "cooling_seconds": 5.0},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mnas_moo.objectives.objective import OBJECTIVES
+from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.measuring import (
     Adb,
     Constraints,
@@ -73,6 +74,8 @@ def test_two_phone_studies_are_one_wherever_they_are_measured(tmp_path: Path) ->
     assert identity("{adb: {serials: [a], benchmark_model: x}}") == identity("adb") == {"adb": ANY_PHONE}
     assert identity("{adb: {threads: 2}}") != identity("adb")
     assert identity("{adb: {data_type: int8}}") != identity("adb")
+    assert identity("{adb: {accelerator: gpu}}") == {"adb": {**ANY_PHONE, "accelerator": "gpu"}}
+    assert identity("{adb: {accelerator: gpu, require_full_delegation: true}}") != identity("{adb: {accelerator: gpu}}")
     assert identity("{model: {source: past.yaml, measure: adb}}") == {"model": {"adb": ANY_PHONE}}
     assert identity("{lut: one.json}") == identity("{lut: {file: two.json}}") == {"lut": {}}
     assert identity("host") == {"threads": 1}  # as the first studies have it
@@ -86,6 +89,11 @@ def test_the_objectives_and_constraints_of_a_study_file_are_the_described_ones_i
 def test_an_objective_without_settings_is_a_count() -> None:
     counts = Objectives.model_validate({"peak_memory_mb": None, "parameters_m": {}})
     assert list(counts.items()) == [("parameters_m", NoSettings()), ("peak_memory_mb", NoSettings())]
+
+
+def test_unknown_accelerator_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"latency_ms\.adb\.accelerator is 'tpu'; it must be 'cpu', 'gpu' or 'npu'"):
+        load(tmp_path, "{host: {threads: 1}}", "{adb: {accelerator: tpu}}")
 
 
 @pytest.mark.parametrize("part", [Train, Host, OnnxRuntime, Cuda, Adb, Lut])

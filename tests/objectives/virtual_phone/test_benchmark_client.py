@@ -48,7 +48,7 @@ def test_arguments_and_cores_are_handed_over_and_the_answers_printed(folder: Pat
         {"stream": "stderr", "text": "ERROR: no\n"},
         {"exit": 7},
     )
-    assert request == {"arguments": ["--graph=x y"], "mask": "c0"}
+    assert request == {"arguments": ["--graph=x y"], "mask": "c0", "libraries": ""}
     assert (process.returncode, out, error) == (7, "INFO: STARTING!\n", "ERROR: no\n")
 
 
