@@ -6,8 +6,9 @@ keeping besides the number (spread, epochs, seconds) is in ``details``, which ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeAlias
 
 from mnas_moo.spaces.operations import Shape
@@ -54,6 +55,28 @@ OBJECTIVES: Mapping[str, ObjectiveInfo] = {
     ),
 }
 """The objectives of study files by name, in the order of a trial's values. A new objective gets its line here."""
+
+
+_NAMED = re.compile(r"latency_ms@([A-Za-z0-9_-]+)")
+
+
+def info_of(name: str) -> ObjectiveInfo | None:
+    """What is known of an objective; None: it is no name of one.
+
+    A study with several latencies has ``latency_ms@NAME``: letters, digits, ``-`` and ``_``.
+
+    >>> info_of("latency_ms@pixel9-gpu").label
+    'latency on pixel9-gpu (ms)'
+    """
+    if named := _NAMED.fullmatch(name):
+        label = f"latency on {named[1]} (ms)"
+        return replace(OBJECTIVES["latency_ms"], label=label, meaning=f"the time one image takes on {named[1]}")
+    return OBJECTIVES.get(name)
+
+
+def is_latency(name: str) -> bool:
+    """Whether an objective is ``latency_ms``, or one of several such."""
+    return name == "latency_ms" or bool(_NAMED.fullmatch(name))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from mnas_moo.objectives.objective import OBJECTIVES
+from mnas_moo.objectives.objective import info_of
 from mnas_moo.objectives.training.settings import TrainingProgress
 from mnas_moo.reports.past import History, label_of
 from mnas_moo.reports.progress import training_line
@@ -49,7 +49,8 @@ def explain(
         "",
     ]
     for objective, direction in zip(past.names, past.directions, strict=True):
-        meaning = f": {OBJECTIVES[objective].meaning}" if of_networks and objective in OBJECTIVES else ""
+        info = info_of(objective) if of_networks else None
+        meaning = f": {info.meaning}" if info else ""
         lines.append(f"- {_plain(label_of(objective))}, {direction}d{meaning}")
     for constrained, bounds in identity["constraints"].items():
         limits = " and ".join(f"at {'most' if end == 'max' else 'least'} {limit:g}" for end, limit in bounds.items())

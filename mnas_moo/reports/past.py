@@ -22,7 +22,7 @@ from mnas_moo.objectives.front import (
     pareto_mask,
     reference_point,
 )
-from mnas_moo.objectives.objective import OBJECTIVES
+from mnas_moo.objectives.objective import OBJECTIVES, info_of
 from mnas_moo.reports.intervals import interval_of
 from mnas_moo.reports.verdicts import verdicts
 from mnas_moo.running.trials import network_of
@@ -111,7 +111,8 @@ def label_of(name: str) -> str:
     >>> label_of("parameters_m"), label_of("energy_j")
     ('parameters (millions)', 'energy_j')
     """
-    return OBJECTIVES[name].label if name in OBJECTIVES else short(name)
+    info = info_of(name)
+    return info.label if info else short(name)
 
 
 def history(

@@ -70,17 +70,24 @@ def check_identity(study_file: StudyFile, study: optuna.Study, identity: dict[st
             ours, theirs = _words(identity[section]), _words(held[section])
             problem = f": the file asks for {ours}, but {where} holds {theirs}; {advice}"
             raise study_file.error((section,), problem)
-    if problem := _another_device(identity.get("device", {}), held.get("device", {}), where, advice):
-        raise study_file.error(("objectives", "latency_ms"), problem)
+    devices, stored = _devices(identity), _devices(held)
+    for name, device in devices.items():
+        if problem := _another_device(device, stored.get(name, {}), where, advice):
+            raise study_file.error(("objectives", name), problem)
     ours, theirs = identity["parameters"], held["parameters"]
     if ours != theirs:
         name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
         problem = f"has parameter {name} otherwise than {where}, though it is the same by name; {advice}"
         raise study_file.error(("table" if "table" in identity else "space",), problem)
-    if identity.get("device", {}).keys() - held.get("device", {}).keys():
-        # It was stored before the device was known, or by a version that did not ask for the program.
-        device = {**identity["device"], **held.get("device", {})}
-        study._storage.set_study_system_attr(study._study_id, IDENTITY, {**held, "device": device})
+    if any(device.keys() - stored.get(name, {}).keys() for name, device in devices.items()):
+        # It was stored before the devices were known, or by a version that did not ask for the program.
+        found: dict[str, Any] = {}
+        if "device" in identity:
+            found["device"] = {**identity["device"], **held.get("device", {})}
+        if "devices" in identity:
+            before = held.get("devices", {})
+            found["devices"] = {name: {**each, **before.get(name, {})} for name, each in identity["devices"].items()}
+        study._storage.set_study_system_attr(study._study_id, IDENTITY, {**held, **found})
 
 
 def _another_device(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: str, advice: str) -> str:
@@ -106,6 +113,12 @@ def _another_device(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: s
         one, other = _words(ours), _words(theirs)
         return f": the device is a {one}, but {where} holds latencies of a {other}; {advice}, or attach a {other}"
     return ""
+
+
+def _devices(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The devices of an identity by the name of their latency."""
+    alone = {"latency_ms": identity["device"]} if "device" in identity else {}
+    return {**alone, **identity.get("devices", {})}
 
 
 def _words(section: Mapping[str, Any]) -> str:

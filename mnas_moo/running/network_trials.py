@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.memory import THREAD_BYTES, need_room, shortage_of
-from mnas_moo.objectives.objective import DeviceError
+from mnas_moo.objectives.objective import DeviceError, is_latency
 from mnas_moo.objectives.predictor.latency import PredictedLatency
 from mnas_moo.running import latency_sources
 from mnas_moo.running.confirmation import Confirmation, past_trainings
@@ -89,17 +89,26 @@ class NetworkTrials:
         self.close = stack.close
         if "accuracy" in self.objectives:
             self._prepare_training(self.objectives["accuracy"])
-        if "latency_ms" in self.objectives and self.study_file.latency.chosen[0] in ("adb", "lut", "model"):
-            latency: Latency = self.objectives["latency_ms"]  # type: ignore[assignment]  # all of this name are
-            # A table has also the settings of its measurements; those of a phone are in the objective's settings.
-            keys = ("model", "measured_by", "threads", "data_type") if self.study_file.latency.lut else ("model",)
-            self.identity["device"] = {key: latency.device.get(key) for key in keys}
-            if self.study_file.latency.adb:
-                self.identity["device"] |= {
-                    key: latency.device[key] for key in ("runtime", "program", "virtual") if key in latency.device
-                }
-            if self.study_file.latency.lut and "accelerator" in latency.device:
-                self.identity["device"]["accelerator"] = latency.device["accelerator"]
+        named = {name: self._device_of(name) for name in self.objectives if is_latency(name) and name != "latency_ms"}
+        if named := {name: device for name, device in named.items() if device}:
+            self.identity["devices"] = named
+        if "latency_ms" in self.objectives and (device := self._device_of("latency_ms")):
+            self.identity["device"] = device
+
+    def _device_of(self, name: str) -> dict[str, Any]:
+        """What two runs must share of the device of a latency; empty for this machine, whose settings say it all."""
+        settings = self.study_file.latency_of(name)
+        if settings.chosen[0] not in ("adb", "lut", "model"):
+            return {}
+        latency: Latency = self.objectives[name]  # type: ignore[assignment]  # all of these names are
+        # A table has also the settings of its measurements; those of a phone are in the objective's settings.
+        keys = ("model", "measured_by", "threads", "data_type") if settings.lut else ("model",)
+        device = {key: latency.device.get(key) for key in keys}
+        if settings.lut and "accelerator" in latency.device:
+            device["accelerator"] = latency.device["accelerator"]
+        if settings.adb:
+            device |= {key: latency.device[key] for key in ("runtime", "program", "virtual") if key in latency.device}
+        return device
 
     def _prepare_training(self, objective: Objective) -> None:
         from mnas_moo.objectives.training.accuracy import Accuracy
@@ -180,7 +189,7 @@ class NetworkTrials:
 
         trained = self.training if "accuracy" in missing else None
         others = [name for name in missing if trained is None or name != "accuracy"]
-        here = [name for name in others if trained and name == "latency_ms" and is_timed_here(self.study_file)]
+        here = [name for name in others if trained and is_latency(name) and is_timed_here(self.study_file, name)]
         elsewhere = [name for name in others if name not in here]
         training = None
         if trained is not None:
@@ -278,9 +287,9 @@ def _failures_of(name: str) -> Iterator[None]:
         raise ValueError(f"{name}: {shortage}")
 
 
-def is_timed_here(study_file: NetworkStudy) -> bool:
-    """Whether latency is measured on the cores, or the GPU, that the trainings use."""
-    return study_file.latency.chosen[0] not in ("adb", "model")
+def is_timed_here(study_file: NetworkStudy, name: str = "latency_ms") -> bool:
+    """Whether a latency is measured on the cores, or the GPU, that the trainings use."""
+    return study_file.latency_of(name).chosen[0] not in ("adb", "model")
 
 
 def _ladder(study_file: NetworkStudy, data: DataInfo) -> dict[str, Any]:
@@ -359,17 +368,17 @@ def make_objective(study_file: NetworkStudy, name: str, space: Space, observer: 
         from mnas_moo.objectives.training.accuracy import Accuracy
 
         return Accuracy(images, **settings)
-    if name == "latency_ms":
-        return _latency(study_file, space, observer)
+    if is_latency(name):
+        return _latency(study_file, name, space, observer)
     from mnas_moo.objectives.counts import Count
 
     return Count(name)
 
 
-def _latency(study_file: NetworkStudy, space: Space, observer: Observer) -> Latency:
-    settings = study_file.latency
-    if settings.model is not None:
-        return _predicted(study_file, settings.model, observer)
+def _latency(study_file: NetworkStudy, name: str, space: Space, observer: Observer) -> Latency:
+    settings = study_file.latency_of(name)
+    if name == "latency_ms" and study_file.latency.model is not None:
+        return _predicted(study_file, study_file.latency.model, observer)
     latency = latency_sources.make(settings, observer.waiting)
     if settings.lut is not None:
         latency.covers(space)  # type: ignore[attr-defined]  # a table's

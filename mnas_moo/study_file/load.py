@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from mnas_moo.objectives.objective import is_latency
 from mnas_moo.objectives.regular_file import UnfitFileError, read_regular
 from mnas_moo.study_file.document import MAX_BYTES, Document, Key, StudyError, nearest, read_document
-from mnas_moo.study_file.measuring import Measured
+from mnas_moo.study_file.measuring import Latency, Measured
 from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.study_file.parts import first_complaint
 from mnas_moo.study_file.study import StudyFile
@@ -101,14 +102,22 @@ def _with_program(document: Document, study: StudyFile, path: str) -> StudyFile:
     Raises:
         StudyError: the study does not measure on phones.
     """
-    latency = study.objectives.latency_ms if isinstance(study, NetworkStudy) else None
-    device: Measured | None = latency.model.measure if latency is not None and latency.model is not None else latency
-    if not isinstance(study, NetworkStudy) or device is None or device.adb is None:
+    if not isinstance(study, NetworkStudy):
         raise StudyError(f"{document.path}: --benchmark-model is for studies that measure on phones: latency_ms: adb")
-    device = device.model_copy(update={"adb": device.adb.model_copy(update={"benchmark_model": path})})
-    if latency is not None and latency.model is not None:
-        device = latency.model_copy(update={"model": latency.model.model_copy(update={"measure": device})})
-    return study.model_copy(update={"objectives": study.objectives.model_copy(update={"latency_ms": device})})
+    changed: dict[str, Measured] = {}
+    for name in study.objective_names:
+        latency = study.latency_of(name) if is_latency(name) else None
+        predicted = latency.model if isinstance(latency, Latency) else None
+        device: Measured | None = latency if predicted is None else predicted.measure
+        if latency is None or device is None or device.adb is None:
+            continue
+        device = device.model_copy(update={"adb": device.adb.model_copy(update={"benchmark_model": path})})
+        if predicted is not None:
+            device = latency.model_copy(update={"model": predicted.model_copy(update={"measure": device})})
+        changed[name] = device
+    if not changed:
+        raise StudyError(f"{document.path}: --benchmark-model is for studies that measure on phones: latency_ms: adb")
+    return study.model_copy(update={"objectives": study.objectives.model_copy(update=changed)})
 
 
 def _kind(values: Mapping[str, Any]) -> type[StudyFile]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mnas_moo.objectives.host.settings import CudaSettings, HostSettings, OnnxSettings
-from mnas_moo.objectives.objective import OBJECTIVES, Direction
+from mnas_moo.objectives.objective import OBJECTIVES, is_latency
 from mnas_moo.objectives.phone.settings import AdbSettings
 from mnas_moo.objectives.training.settings import AUGMENTATIONS, HOLDOUT, Training
 from mnas_moo.study_file.document import shown
@@ -135,10 +135,15 @@ class Model(Part):
         return value
 
 
-class Latency(Measured):
-    """Where latency comes from: a device, a lookup table, or a predictor."""
+class NamedLatency(Measured):
+    """Where one of several latencies comes from: a device, or a lookup table."""
 
     lut: Lut | None = None
+
+
+class Latency(NamedLatency):
+    """Where latency comes from: a device, a lookup table, or a predictor."""
+
     model: Model | None = None
 
     @property
@@ -158,8 +163,34 @@ class NoSettings(Part):
         return value
 
 
+class Quantities(Parts):
+    """Settings of quantities of ``OBJECTIVES`` by name, and of latencies with a name: ``latency_ms@NAME``."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @classmethod
+    def knows(cls, key: Any) -> bool:
+        """Whether a key is allowed."""
+        return super().knows(key) or is_latency(str(key))
+
+    @classmethod
+    def allowed(cls) -> list[str]:
+        """The allowed keys, as a study file spells them."""
+        return [*super().allowed(), "latency_ms@NAME"]
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """The names that were given and their settings, in the order of ``OBJECTIVES``, latencies in the file's."""
+        named = self.model_extra or {}
+        given = dict(super().items())
+        for name in OBJECTIVES:
+            if name in given:
+                yield name, given[name]
+            if name == "latency_ms":
+                yield from named.items()
+
+
 @with_fields(dict.fromkeys(OBJECTIVES, (NoSettings | None, None)))
-class Objectives(Parts):
+class Objectives(Quantities):
     """What is optimised: objectives of ``OBJECTIVES``, in its order, which the order in the file does not change.
 
     An objective that has settings is declared here; all others are counts.
@@ -168,7 +199,7 @@ class Objectives(Parts):
     accuracy: Accuracy | None = None
     latency_ms: Latency | None = None
 
-    directions: ClassVar[Mapping[str, Direction]] = {name: info.direction for name, info in OBJECTIVES.items()}
+    __pydantic_extra__: dict[str, NamedLatency]
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Objectives:
@@ -196,5 +227,7 @@ class Bounds(Part):
 
 
 @with_fields(dict.fromkeys(OBJECTIVES, (Bounds | None, None)))
-class Constraints(Parts):
+class Constraints(Quantities):
     """Bounds on objectives, or on other numbers of ``OBJECTIVES``, which are then measured with default settings."""
+
+    __pydantic_extra__: dict[str, Bounds]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import model_validator
 
-from mnas_moo.objectives.objective import Direction
+from mnas_moo.objectives.objective import Direction, info_of, is_latency
 from mnas_moo.study_file.duration import Duration
-from mnas_moo.study_file.measuring import Constraints, Host, Latency, NoSettings, Objectives, Train
+from mnas_moo.study_file.measuring import Constraints, Host, Latency, NamedLatency, NoSettings, Objectives, Train
 from mnas_moo.study_file.parts import Count, OneOf, Part
 from mnas_moo.study_file.space_choice import LARGER_PIXELS, SpaceChoice, is_ours, make_space, preset_of
 from mnas_moo.study_file.study import StudyFile
@@ -61,7 +61,7 @@ class NetworkStudy(StudyFile):
     space: SpaceChoice
     data: Data
     objectives: Objectives
-    constraints: Constraints = Constraints()
+    constraints: Constraints = Constraints.model_validate({})
     trials: Count | None = None
     budget: Duration | None = None
 
@@ -75,7 +75,7 @@ class NetworkStudy(StudyFile):
     @property
     def directions(self) -> tuple[Direction, ...]:
         """Whether each objective is maximised or minimised."""
-        return tuple(Objectives.directions[name] for name in self.objective_names)
+        return tuple(info.direction for name in self.objective_names if (info := info_of(name)))
 
     @property
     def limits(self) -> dict[str, tuple[float | None, float | None]]:
@@ -94,8 +94,8 @@ class NetworkStudy(StudyFile):
 
     def identity_of(self, name: str) -> dict[str, Any]:
         """The settings that two runs must share to be one study."""
-        if name == "latency_ms":
-            return self.latency.identity
+        if is_latency(name):
+            return self.latency_of(name).identity
         settings = self._measuring(name)
         identity = settings.model_dump(exclude=set(settings.manner))
         for key, value in LATER.items():  # studies that were stored before do not have these keys
@@ -108,9 +108,13 @@ class NetworkStudy(StudyFile):
         """The source of latency; where latency is only constrained, this machine with default settings."""
         return self.objectives.latency_ms or Latency(host=Host())
 
+    def latency_of(self, name: str) -> NamedLatency:
+        """The source of a latency by the objective's name."""
+        return self.latency if name == "latency_ms" else (self.objectives.model_extra or {})[name]
+
     def _measuring(self, name: str) -> Part:
-        if name == "latency_ms":
-            return cast("Part", self.latency.chosen[1])
+        if is_latency(name):
+            return cast("Part", self.latency_of(name).chosen[1])
         if name == "accuracy":
             return cast("Part", self.objectives.accuracy.chosen[1]) if self.objectives.accuracy else Train()
         return NoSettings()
@@ -164,6 +168,9 @@ class NetworkStudy(StudyFile):
             raise self.error(("trials",), "is missing; give the number of networks to try, or a budget: 30 min")
         if is_ours(self.space) or not reading:
             self.make_space()
+        for name in self.measured_names:
+            if is_latency(name) and name != "latency_ms" and name not in self.objective_names:
+                raise self.error(("constraints", name), "has no source of latency; it has to be an objective as well")
         self.make_reward()
         for bound, limit in zip(("min", "max"), self.limits.get("accuracy", ()), strict=False):
             if limit is not None and limit > 1:

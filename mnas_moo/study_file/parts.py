@@ -37,6 +37,11 @@ class Part(BaseModel):
         """The allowed keys, as a study file spells them."""
         return [field.alias or name for name, field in cls.model_fields.items()]
 
+    @classmethod
+    def knows(cls, key: Any) -> bool:
+        """Whether a key is allowed."""
+        return key in (field.alias or name for name, field in cls.model_fields.items())
+
     @model_validator(mode="before")
     @classmethod
     def _check_keys(cls, value: Any) -> Any:
@@ -47,7 +52,7 @@ class Part(BaseModel):
                 {"problem": f"is {shown(value)}; it must be a mapping of {', '.join(cls.allowed())}"},
             )
         for key in value:
-            if key not in cls.allowed():
+            if not cls.knows(key):
                 raise PydanticCustomError(
                     "unknown",
                     "{problem}",

@@ -123,6 +123,20 @@ def test_a_study_of_an_older_version_keeps_to_the_program_it_goes_on_with(
         run_study(file, trials=3)
 
 
+def test_each_of_several_devices_has_to_stay_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Phone(Fake):
+        device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
+
+    milliseconds = iter(range(1, 100))
+    monkeypatch.setattr(latency_sources, "make", lambda *_: Phone("latency_ms", lambda spec, seed: next(milliseconds)))
+    file = write(tmp_path, "multiply_adds_m: ", "latency_ms@a: adb, latency_ms@b: {adb: {accelerator: gpu}}")
+    (trial,) = run_study(file, trials=1).trials
+    assert sorted(trial.values[:2]) == [1, 2]
+    monkeypatch.setattr(Phone, "device", {"model": "Pixel 8"})
+    with pytest.raises(StudyError, match=r"latency_ms@a: the device is a Pixel 8, but .* latencies of a Pixel 6"):
+        run_study(file, trials=2)
+
+
 def test_where_data_lie_and_how_they_are_trained_on_is_no_part_of_a_studys_identity(tmp_path: Path) -> None:
     file = write(tmp_path, "parameters_m: ,", "accuracy: {train: {device: cpu}},")
     other = write(tmp_path, "parameters_m: ,", "accuracy: {train: {threads: 2}},", "trials: 5", "trials: 9")
