@@ -7,12 +7,11 @@ a phone); only what this machine's own cores are timed on comes before the train
 
 from __future__ import annotations
 
-import math
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -20,15 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.trial import TrialState
 
-from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.objectives.memory import THREAD_BYTES, need_room, shortage_of
-from mnas_moo.objectives.objective import DeviceError, is_latency
+from mnas_moo.objectives.memory import THREAD_BYTES, need_room
+from mnas_moo.objectives.objective import is_latency
 from mnas_moo.objectives.predictor.latency import PredictedLatency
 from mnas_moo.running import latency_sources
 from mnas_moo.running.confirmation import Confirmation, past_trainings
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
-from mnas_moo.running.results import Results
+from mnas_moo.running.results import Results, checked, failures_of, figures
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trainings import Trainings, at_a_time
 from mnas_moo.running.trials import (
@@ -49,7 +47,7 @@ from mnas_moo.study_file.space_choice import preset_of
 if TYPE_CHECKING:
     import optuna
 
-    from mnas_moo.objectives.objective import Latency, Measurement, Objective
+    from mnas_moo.objectives.objective import Latency, Objective
     from mnas_moo.objectives.training.accuracy import Accuracy
     from mnas_moo.objectives.training.data import DataInfo
     from mnas_moo.spaces.space import Space
@@ -158,7 +156,7 @@ class NetworkTrials:
                 study, measurements, self.study_file.objective_names, self.study_file.limits
             ):
                 with interrupts.allowed():
-                    measurements["latency_ms"] = _figures("latency_ms", latency.confirm, spec, seed)
+                    measurements["latency_ms"] = figures("latency_ms", latency.confirm, spec, seed)
         except BaseException:
             if measurements:
                 trial.set_user_attr(MEASUREMENTS, measurements)
@@ -182,7 +180,7 @@ class NetworkTrials:
 
         def measure(name: str) -> None:
             began = time.monotonic()
-            measurements[name] = _figures(name, self.objectives[name].measure, child.spec, child.seed)
+            measurements[name] = figures(name, self.objectives[name].measure, child.spec, child.seed)
             with storing:  # for the next worker, should this one be killed while it measures the others
                 if time.monotonic() - began > STORED_SECONDS and len(measurements) < len(self.objectives):
                     trial.set_user_attr(MEASUREMENTS, dict(measurements))
@@ -225,11 +223,11 @@ class NetworkTrials:
         """Trains a network, and again where that is worth it; ``others`` are measured meanwhile."""
         wanted = self.first_trainings
         while True:
-            with _failures_of("accuracy"):
+            with failures_of("accuracy"):
                 training.wait(training.submit(pool, wanted), others)
             completed = completed_trials(study)
             judged = training.accuracy.judged(training.done, past_trainings(completed))
-            measurements["accuracy"] = _checked("accuracy", judged)
+            measurements["accuracy"] = checked("accuracy", judged)
             if self.confirmation is None or any(future.exception() for future in others):
                 return
             exceeded = violations(measurements, self.study_file.limits)
@@ -246,45 +244,6 @@ class _Child:
     network: str
     spec: NetworkSpec
     seed: int
-
-
-def _figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str, Any]:
-    """One measurement as it is stored.
-
-    Raises:
-        ValueError: the measurement failed; the message begins with the objective's name.
-    """
-    with _failures_of(name):
-        measured = measure(spec, seed)
-    return _checked(name, measured)
-
-
-def _checked(name: str, measured: Measurement) -> dict[str, Any]:
-    value = float(measured.value)
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {value}")
-    return {"value": value, **measured.details}
-
-
-@contextmanager
-def _failures_of(name: str) -> Iterator[None]:
-    """A block that measures; its errors are told as those of the objective.
-
-    Raises:
-        ValueError: the measurement failed; the message begins with the objective's name.
-    """
-    shortage = None
-    try:
-        yield
-    except (MissingExtraError, DeviceError):
-        raise
-    except Exception as error:
-        shortage = shortage_of(error)
-        if shortage is None:
-            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-            raise ValueError(f"{name}: {kind}{error}") from error
-    if shortage is not None:  # raised here, where the error is gone: its frames hold what filled the memory
-        raise ValueError(f"{name}: {shortage}")
 
 
 def is_timed_here(study_file: NetworkStudy, name: str = "latency_ms") -> bool:

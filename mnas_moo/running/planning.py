@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnas_moo.objectives.objective import is_latency
 from mnas_moo.running import plan
 from mnas_moo.running.network_trials import NetworkTrials, describe, is_timed_here, make_objective, space_of
 from mnas_moo.running.plan import AGAIN, NoTimeError, Plan, Timing, choose
@@ -18,6 +19,9 @@ from mnas_moo.study_file.duration import in_words
 from mnas_moo.study_file.network_study import NetworkStudy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnas_moo.objectives.objective import Objective
     from mnas_moo.objectives.training.accuracy import Accuracy
     from mnas_moo.objectives.training.data import DataInfo
     from mnas_moo.running.trials import Observer
@@ -79,8 +83,8 @@ def promise(subject: NetworkTrials) -> float:
     accuracy, study_file = subject.training, subject.study_file
     if accuracy is None:
         return 0.0
-    latency = subject.objectives.get("latency_ms") if is_timed_here(study_file) else None
-    timing = _timed("", _typical(subject.space), accuracy, latency, subject.first_trainings)
+    latencies = [subject.objectives[name] for name in _timed_here(study_file)]
+    timing = _timed("", _typical(subject.space), accuracy, latencies, subject.first_trainings)
     images = accuracy.steps * accuracy.settings.batch_size
     return timing.trial_seconds(images, rounds(study_file.settings_of("accuracy")["confirm"]))
 
@@ -88,27 +92,30 @@ def promise(subject: NetworkTrials) -> float:
 def _time(study_file: NetworkStudy, size: str, data: DataInfo, stack: ExitStack, observer: Observer) -> Timing:
     space = space_of(study_file, data)
     accuracy: Any = make_objective(study_file, "accuracy", space, observer)
-    latency: Any = None
-    if "latency_ms" in study_file.measured_names and is_timed_here(study_file):
-        latency = make_objective(study_file, "latency_ms", space, observer)
+    latencies = [make_objective(study_file, name, space, observer) for name in _timed_here(study_file)]
+    for latency in latencies:
         stack.callback(latency.close)
     first = at_a_time(accuracy.settings.threads, accuracy.device)
-    return _timed(size, _typical(space), accuracy, latency, first)
+    return _timed(size, _typical(space), accuracy, latencies, first)
 
 
-def _timed(size: str, spec: NetworkSpec, accuracy: Accuracy, latency: Any, first: int) -> Timing:
+def _timed(size: str, spec: NetworkSpec, accuracy: Accuracy, latencies: Sequence[Objective], first: int) -> Timing:
     from mnas_moo.objectives.training.speed import speed_of
 
-    seconds = 0.0
-    if latency is not None:
-        began = time.perf_counter()
+    began = time.perf_counter()
+    for latency in latencies:
         latency.measure(spec, 0)
-        seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     speed = speed_of(spec, accuracy.data, accuracy.settings, first)
     multiply_adds_m = spec.multiply_adds / 1e6
     return Timing(
         size, spec.input_shape[1], multiply_adds_m, speed.images_per_second, speed.evaluation_seconds, seconds
     )
+
+
+def _timed_here(study_file: NetworkStudy) -> list[str]:
+    """The latencies that are measured on what the trainings use, by name."""
+    return [name for name in study_file.measured_names if is_latency(name) and is_timed_here(study_file, name)]
 
 
 def _typical(space: Space) -> NetworkSpec:

@@ -1,18 +1,27 @@
-"""What a study has measured already: a network is measured once, whoever proposes it, and in whatever process."""
+"""Measurements as a study stores them, and which it has already: a network is measured once, whoever proposes it."""
 
 from __future__ import annotations
 
+import math
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.memory import shortage_of
+from mnas_moo.objectives.objective import DeviceError
 from mnas_moo.running.trials import MEASUREMENTS, network_of
 from mnas_moo.running.workers import TRIES, WORKER
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
+
+    from mnas_moo.objectives.objective import Measurement
+    from mnas_moo.spaces.spec import NetworkSpec
 
 
 class Results:
@@ -50,3 +59,47 @@ class Results:
                     if number < first.number:  # it was under way when the other one was read
                         self._trials[its_network] = trial
             return self._trials.get(network)
+
+
+def figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str, Any]:
+    """One measurement as it is stored.
+
+    Raises:
+        ValueError: the measurement failed; the message begins with the objective's name.
+    """
+    with failures_of(name):
+        measured = measure(spec, seed)
+    return checked(name, measured)
+
+
+def checked(name: str, measured: Measurement) -> dict[str, Any]:
+    """A measurement as it is stored.
+
+    Raises:
+        ValueError: its value is not finite.
+    """
+    value = float(measured.value)
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}")
+    return {"value": value, **measured.details}
+
+
+@contextmanager
+def failures_of(name: str) -> Iterator[None]:
+    """A block that measures; its errors are told as those of the objective.
+
+    Raises:
+        ValueError: the measurement failed; the message begins with the objective's name.
+    """
+    shortage = None
+    try:
+        yield
+    except (MissingExtraError, DeviceError):
+        raise
+    except Exception as error:
+        shortage = shortage_of(error)
+        if shortage is None:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise ValueError(f"{name}: {kind}{error}") from error
+    if shortage is not None:  # raised here, where the error is gone: its frames hold what filled the memory
+        raise ValueError(f"{name}: {shortage}")
