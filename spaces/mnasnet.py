@@ -36,7 +36,7 @@ class MnasNetSpace(SkeletonSpace):
         self._expanded: dict[tuple[int, int, Choice], tuple[Layer, ...]] = {}
 
     def _choices(self) -> dict[str, tuple[Any, ...]]:
-        per_block = {**LAYER_CHOICES, "layers": LAYERS_CHANGES}
+        per_block = {**self._all_choices, "layers": LAYERS_CHANGES}
         return {
             f"block{block + 1}.{name}": values
             for block in range(len(self.settings.filters))

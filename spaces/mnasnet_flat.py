@@ -42,7 +42,7 @@ class FlatMnasNetSpace(SkeletonSpace):
         choices: dict[str, tuple[Any, ...]] = {}
         for block, base in enumerate(self.settings.layers, start=1):
             for layer in range(1, base + 2):
-                for name, values in LAYER_CHOICES.items():
+                for name, values in self._all_choices.items():
                     extra = (ABSENT,) if name == "operation" and layer > 1 else ()
                     choices[f"block{block}.layer{layer}.{name}"] = values + extra
         return choices

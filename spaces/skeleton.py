@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from mnas_moo.spaces.names import unknown
 from mnas_moo.spaces.networks import round_filters
-from mnas_moo.spaces.skeleton_settings import Settings
+from mnas_moo.spaces.skeleton_settings import FILTER_FACTORS, Settings
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 if TYPE_CHECKING:
@@ -33,26 +33,15 @@ LAYER_CHOICES: dict[str, tuple[str | float, ...]] = {
     "kernel": (3, 5),
     "se": (0.0, 0.25),
     "skip": ("pooling", "identity", "none"),
-    "filters": (0.75, 1.0, 1.25),
+    "filters": FILTER_FACTORS,
 }
-"""What every layer chooses, in decision order; filters are a factor on the block's base filters."""
+"""What every layer chooses, in decision order; filters are a factor on the block's base filters, and a setting."""
 
 LAYERS_CHANGES = (-1, 0, 1)
 """What a block chooses besides: its number of layers minus its base number; a block has at least one layer."""
 
 Choice = tuple[Any, ...]
 """The values of one layer's ``LAYER_CHOICES``."""
-
-# Of several choices that give the same layer, the first in this order is the canonical one.
-_PREFERRED: tuple[Choice, ...] = tuple(
-    itertools.product(
-        LAYER_CHOICES["operation"],
-        LAYER_CHOICES["kernel"],
-        LAYER_CHOICES["se"],
-        ("none", "identity", "pooling"),
-        (1.0, 0.75, 1.25),
-    )
-)
 
 
 class SkeletonSpace(ABC):
@@ -71,6 +60,21 @@ class SkeletonSpace(ABC):
         self._values = {name: {value: value for value in values} for name, values in chosen.items()}
         self._distributions = {name: CategoricalDistribution(values) for name, values in chosen.items()}
         self._menus: dict[tuple[int, int, int], dict[Choice, Layer]] = {}
+        # Of several choices that give the same layer, the first in this order is the canonical one.
+        self._preferred: tuple[Choice, ...] = tuple(
+            itertools.product(
+                LAYER_CHOICES["operation"],
+                LAYER_CHOICES["kernel"],
+                LAYER_CHOICES["se"],
+                ("none", "identity", "pooling"),
+                sorted(self.settings.filter_factors, key=lambda factor: (abs(factor - 1), factor)),
+            )
+        )
+
+    @property
+    def _all_choices(self) -> dict[str, tuple[str | float, ...]]:
+        """What every layer chooses, in decision order."""
+        return {**LAYER_CHOICES, "filters": self.settings.filter_factors}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"settings": self.settings}
@@ -136,7 +140,7 @@ class SkeletonSpace(ABC):
         for values in itertools.product(*(LAYER_CHOICES[kind] for kind in kinds)):
             # the largest number of layers in each block of the factorised space, so that later layers occur
             common = {**dict(zip(kinds, values, strict=True)), "layers": LAYERS_CHANGES[-1]}
-            for pair in itertools.product(LAYER_CHOICES["filters"], repeat=2):
+            for pair in itertools.product(self.settings.filter_factors, repeat=2):
                 factor = {place: pair[i % 2] for i, place in enumerate(places)}
                 params = {}
                 for name in self._values:
@@ -224,7 +228,7 @@ class SkeletonSpace(ABC):
                     se_ratio=se,
                     skip=skip,
                 )
-                for operation, kernel, se, skip, factor in _PREFERRED
+                for operation, kernel, se, skip, factor in self._preferred
             }
         return self._menus[key]
 

@@ -17,6 +17,9 @@ from mnas_moo.spaces.names import unknown
 from mnas_moo.spaces.networks import MOBILENET_V2_FILTERS, MOBILENET_V2_LAYERS, MOBILENET_V2_STRIDES
 from mnas_moo.spaces.operations import ACTIVATIONS
 
+FILTER_FACTORS = (0.75, 1.0, 1.25)
+"""The factors on the filters of a block that the paper's space chooses from (Tan et al. 2019, sec. 3.2)."""
+
 
 def _whole(name: str, value: object, low: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
@@ -47,6 +50,8 @@ class Settings:
         filters: base filters of each block, before ``width``.
         layers: base number of layers of each block.
         strides: stride of each block's first layer.
+        filter_factors: factors on a block's filters to choose from; the published three, or others for a wider range of
+            sizes.
         stem: channels of the first convolution (3x3), before ``width``.
         stem_stride: stride of the first convolution.
         head: channels of the 1x1 convolution before pooling; 0: none.
@@ -65,6 +70,7 @@ class Settings:
     filters: tuple[int, ...] = MOBILENET_V2_FILTERS
     layers: tuple[int, ...] = MOBILENET_V2_LAYERS
     strides: tuple[int, ...] = MOBILENET_V2_STRIDES
+    filter_factors: tuple[float, ...] = FILTER_FACTORS
     stem: int = 32
     stem_stride: int = 2
     head: int = 1280
@@ -88,6 +94,11 @@ class Settings:
                 f"settings 'filters', 'layers', 'strides' have {len(self.filters)}, {len(self.layers)} and "
                 f"{len(self.strides)} values; they must have one each a block: give all three alike, or only 'blocks'"
             )
+        factors = self.filter_factors
+        if not isinstance(factors, tuple) or not factors or len(set(factors)) < len(factors):
+            raise ValueError(f"setting 'filter_factors' is {factors!r}; it must be a list of different numbers above 0")
+        for factor in factors:
+            _real("filter_factors", factor)
         _real("width", self.width)
         _real("dropout", self.dropout, below=1, zero=True)
         _real("epsilon", self.epsilon)

@@ -33,6 +33,19 @@ LARGEST_PIXELS = {"2m": 64, "5m": 64, "10m": 96, "50m": 160, "300m": 224}
 CANDIDATES = 9
 
 
+def needs_plan(study_file: NetworkStudy, trials: int | None) -> bool:
+    """Whether a budget decides something: the number of trials, the length of a training or the sizes of networks.
+
+    Args:
+        study_file: the study.
+        trials: number of trials that is asked for besides the file; None: the file's.
+    """
+    if study_file.budget is None:
+        return False
+    open_trials = trials is None and study_file.trials is None
+    return open_trials or study_file.leaves_length_open or study_file.leaves_size_open(describe(study_file))
+
+
 def plan_of(study_file: NetworkStudy, observer: Observer) -> Plan:
     """Chooses what a study file with a budget leaves open; see ``plan.choose``.
 

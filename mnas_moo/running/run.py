@@ -28,7 +28,7 @@ from mnas_moo.running.identity import check_identity, identity_of
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.network_trials import NetworkTrials
 from mnas_moo.running.plan import store_plan, stored_plan
-from mnas_moo.running.planning import plan_of, promise
+from mnas_moo.running.planning import needs_plan, plan_of, promise
 from mnas_moo.running.reservations import Reserved, alone, begin, reserve
 from mnas_moo.running.samplers import sampler_of
 from mnas_moo.running.storage import create_storage, find_study
@@ -118,7 +118,7 @@ def run_study(
     observer = observer or Observer()
     study = find_study(study_file, observer.waiting)
     as_written, plan = study_file, None
-    if isinstance(study_file, NetworkStudy) and study_file.budget is not None:
+    if isinstance(study_file, NetworkStudy) and needs_plan(study_file, trials):
         plan = (stored_plan(study) if study is not None else None) or plan_of(study_file, observer)
         study_file = study_file.planned(plan.size, plan.resolution, plan.steps, plan.batch_size, plan.trials)
         goal = Goal(as_written.trials if trials is None else trials, study_file.budget, plan.trial_seconds)

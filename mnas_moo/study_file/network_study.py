@@ -119,6 +119,12 @@ class NetworkStudy(StudyFile):
             return cast("Part", self.objectives.accuracy.chosen[1]) if self.objectives.accuracy else Train()
         return NoSettings()
 
+    @property
+    def leaves_length_open(self) -> bool:
+        """Whether the length of a training is to follow from the budget."""
+        train = self.settings_of("accuracy")
+        return "accuracy" in self.measured_names and train["steps"] is None and train["epochs"] is None
+
     def leaves_size_open(self, data: DataInfo) -> bool:
         """Whether the sizes of networks and images are to follow from the images and the budget."""
         return bool(preset_of(self.space, data)) and data.resolution >= LARGER_PIXELS
@@ -132,8 +138,7 @@ class NetworkStudy(StudyFile):
         """The same study with what a plan has chosen; ``size`` is "" where the file has a space of its own."""
         sized = self.sized(size, resolution) if size else self
         changes: dict[str, Any] = {"trials": self.trials or trials}
-        train = self.settings_of("accuracy")
-        if train["steps"] is None and train["epochs"] is None and self.objectives.accuracy is not None:
+        if self.leaves_length_open and self.objectives.accuracy is not None:
             assert self.objectives.accuracy.train is not None
             trained = self.objectives.accuracy.train.model_copy(update={"steps": steps, "batch_size": batch_size})
             accuracy = self.objectives.accuracy.model_copy(update={"train": trained})
@@ -166,6 +171,8 @@ class NetworkStudy(StudyFile):
         """
         if self.trials is None and self.budget is None:
             raise self.error(("trials",), "is missing; give the number of networks to try, or a budget: 30 min")
+        if self.budget is not None and "accuracy" not in self.measured_names:
+            raise self.error(("budget",), "is for studies that train networks; this one measures none's accuracy")
         if is_ours(self.space) or not reading:
             self.make_space()
         for name in self.measured_names:
