@@ -132,10 +132,10 @@ def _timed_here(study_file: NetworkStudy) -> list[str]:
 
 
 def _typical(space: Space) -> NetworkSpec:
-    """Of some random networks, the one in the middle by multiply-adds."""
+    """Of some random networks, the one above the middle by multiply-adds: a few large ones take much of the time."""
     rng = np.random.default_rng(0)
     specs = sorted((space.random(rng) for _ in range(CANDIDATES)), key=lambda spec: spec.multiply_adds)
-    return specs[CANDIDATES // 2]
+    return specs[CANDIDATES // 2 + 1]
 
 
 def _training_images(data: DataInfo, holdout: float) -> int:
