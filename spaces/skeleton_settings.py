@@ -185,7 +185,7 @@ LADDER_RESOLUTIONS = (32, 64, 96, 128, 160, 224)
 
 # Four blocks, wide ones: on five classes of 60 photographs, networks of 5 M multiply-adds in four blocks were right in
 # 52 % after 300 steps (12 s), and those of 2 M that "cifar" at a quarter of its width gives, with 7 blocks, in 34 %.
-# The paper's factors on filters leave little between the smallest and the largest of so few layers: here they are wider.
+# The factors are wider than the paper's, which leave little between the smallest and the largest of so few layers.
 _SHORT = Settings(
     filters=(16, 32, 64, 96),
     layers=(1, 2, 2, 2),
