@@ -227,12 +227,13 @@ class NetworkTrials:
                 training.wait(training.submit(pool, wanted), others)
             completed = completed_trials(study)
             judged = training.accuracy.judged(training.done, past_trainings(completed))
-            measurements["accuracy"] = checked("accuracy", judged)
-            if self.confirmation is None or any(future.exception() for future in others):
-                return
-            exceeded = violations(measurements, self.study_file.limits)
-            more = self.confirmation.more(measurements, max(exceeded, default=0) <= 0, completed, self.wanted)
+            so_far = {**measurements, "accuracy": checked("accuracy", judged)}
+            more = 0
+            if self.confirmation is not None and not any(future.exception() for future in others):
+                kept = max(violations(so_far, self.study_file.limits), default=0) <= 0
+                more = self.confirmation.more(so_far, kept, completed, self.wanted)
             if not more:
+                measurements["accuracy"] = so_far["accuracy"]
                 return
             wanted = len(training.done) + more
 

@@ -15,6 +15,7 @@ from mnas_moo.running.network_trials import NetworkTrials, describe, is_timed_he
 from mnas_moo.running.plan import AGAIN, NoTimeError, Plan, Timing, choose
 from mnas_moo.running.trainings import at_a_time
 from mnas_moo.spaces.skeleton_settings import SIZES, suitable_resolution
+from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.duration import in_words
 from mnas_moo.study_file.network_study import NetworkStudy
 
@@ -83,6 +84,12 @@ def plan_of(study_file: NetworkStudy, observer: Observer) -> Plan:
             )
         except NoTimeError as error:
             raise study_file.error(("budget",), str(error)) from error
+        except StudyError:
+            raise
+        except ValueError as error:
+            raise study_file.error(
+                ("budget",), f": the child that is timed for it cannot be measured: {error}"
+            ) from error
     return dataclasses.replace(made, words=_words(study_file, data, chosen, made, timings))
 
 
@@ -92,12 +99,15 @@ def rounds(confirm: float) -> float:
 
 
 def promise(subject: NetworkTrials) -> float:
-    """Expected seconds of a trial of a study that is ready to run; 0 where it trains no networks."""
+    """Expected seconds of a trial of a study that is ready to run; 0 where it trains none, or the child timed fails."""
     accuracy, study_file = subject.training, subject.study_file
     if accuracy is None:
         return 0.0
     latencies = [subject.objectives[name] for name in _timed_here(study_file)]
-    timing = _timed("", _typical(subject.space), accuracy, latencies, subject.first_trainings)
+    try:
+        timing = _timed("", _typical(subject.space), accuracy, latencies, subject.first_trainings)
+    except ValueError:  # what is wrong with this child, its trial will say
+        return 0.0
     images = accuracy.steps * accuracy.settings.batch_size
     return timing.trial_seconds(images, rounds(study_file.settings_of("accuracy")["confirm"]))
 

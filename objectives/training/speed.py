@@ -11,19 +11,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import torch
-
-from mnas_moo.objectives.formats.torch_module import build
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.training.train import (
-    NORM_MOMENTUM,
     Batches,
     Randomness,
     TrainSettings,
     evaluate,
     find_device,
     fit,
+    untrained,
 )
 from mnas_moo.spaces.spec import NetworkSpec
 
@@ -69,7 +66,7 @@ def _speed(spec: NetworkSpec, data: ImageData, settings: TrainSettings) -> Speed
     some = dataclasses.replace(data, holdouts=(held,))
     random = Randomness.of(0, device)
     with cpu_threads(settings.threads):
-        model = build(spec, random.order, norm_momentum=NORM_MOMENTUM).to(device).to(memory_format=torch.channels_last)
+        model = untrained(spec, random, device)
         batches = Batches(some, device, settings.augmenting(some))
         steps = WARM_UP_STEPS
         fit(model, batches, dataclasses.replace(settings, epochs=None, steps=steps), random)

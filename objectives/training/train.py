@@ -179,10 +179,7 @@ def train(
     device = find_device(settings.device)
     random = Randomness.of(seed, device)
     with cpu_threads(settings.threads):
-        model = build(spec, random.order, norm_momentum=NORM_MOMENTUM).to(device).to(memory_format=torch.channels_last)
-        for module in model.modules():
-            if isinstance(module, DropoutModule):
-                module.generator = random.dropout
+        model = untrained(spec, random, device)
         batches = Batches(data, device, settings.augmenting(data))
         fitted = fit(model, batches, settings, random, listener, saved)
         accuracy = evaluate(model, batches, balanced=settings.balanced)
@@ -193,6 +190,15 @@ def train(
         images_per_second=fitted.images_per_second,
         device=str(device),
     )
+
+
+def untrained(spec: NetworkSpec, random: Randomness, device: torch.device) -> Network:
+    """A network as a training begins with it, on its device."""
+    model = build(spec, random.order, norm_momentum=NORM_MOMENTUM).to(device).to(memory_format=torch.channels_last)
+    for module in model.modules():
+        if isinstance(module, DropoutModule):
+            module.generator = random.dropout
+    return model
 
 
 @dataclass(frozen=True)
