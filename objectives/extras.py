@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import json
+import shlex
 from types import ModuleType
+from urllib.parse import unquote, urlsplit
 
 from mnas_moo.objectives.memory import shortage_of
 
@@ -35,5 +39,21 @@ def require(module: str, extra: str) -> ModuleType:
             reason = " ".join(str(error).split())
             raise MissingExtraError(f"{package} is installed, but cannot be loaded ({reason})") from error
         raise MissingExtraError(
-            f"{package} is not installed ({error}); install it with: pip install 'mnas-moo[{extra}]'"
+            f"{package} is not installed ({error}); install it with: {install_command(extra)}"
         ) from error
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra from where this package was installed (PEP 610's direct_url.json).
+
+    A folder is named as such, as an editable install if this one is; of all else only the name is known.
+    """
+    try:
+        record = json.loads(importlib.metadata.distribution("mnas-moo").read_text("direct_url.json") or "{}")
+        url = urlsplit(record["url"])
+        if url.scheme == "file" and "dir_info" in record:
+            editable = "-e " if record["dir_info"].get("editable") else ""
+            return f"pip install {editable}{shlex.quote(f'{unquote(url.path)}[{extra}]')}"
+    except (importlib.metadata.PackageNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return f"pip install 'mnas-moo[{extra}]'"
