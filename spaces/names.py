@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from mnas_moo.spaces.printable import short
 
 MOST_NAMES = 50
 """Number of allowed names that a message lists."""
+
+
+def closest(word: str, names: Iterable[str]) -> str | None:
+    """The name that a word most likely means, capitals aside: one it is the initials of, else the most alike.
+
+    >>> closest("lr", ["layers", "learning_rate"])
+    'learning_rate'
+
+    Args:
+        word: what was given; its beginning counts where it is long.
+        names: what is allowed; of equally near ones the first is chosen.
+    """
+    word, known = short(word).lower(), list(names)
+    for name in known:
+        initials = "".join(part[0] for part in re.split(r"[\W_]+", name.lower()) if part)
+        if len(initials) > 1 and initials == word:
+            return name
+    alike = [difflib.SequenceMatcher(None, name.lower(), word).ratio() for name in known]
+    best = max(alike, default=0.0)
+    return known[alike.index(best)] if best >= 0.5 else None
 
 
 def unknown(what: str, got: object, allowed: Iterable[str]) -> ValueError:
@@ -24,7 +45,7 @@ def unknown(what: str, got: object, allowed: Iterable[str]) -> ValueError:
         allowed: all allowed names, in the order in which to show them.
     """
     names = [short(name) for name in allowed]
-    near = difflib.get_close_matches(short(str(got)).lower(), names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = closest(str(got), names)
+    hint = f"did you mean {near!r}? " if near else ""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return ValueError(f"{what} {short(repr(got))} is unknown; {hint}allowed: {', '.join(names[:MOST_NAMES])}{more}")

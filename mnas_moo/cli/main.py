@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -54,13 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that shows no passwords in what it does not understand."""
+    """A parser that shows no passwords in what it does not understand, and proposes the nearest verb."""
 
     def error(self, message: str) -> NoReturn:
         """Ends the program with a message."""
         from mnas_moo.running.address import without_passwords
+        from mnas_moo.spaces.names import closest
 
-        super().error(without_passwords(message))
+        wrong = re.match(r"argument VERB: invalid choice: '(.*?)' \(", message)
+        names = [verb.__name__.rpartition(".")[2] for verb in VERBS]
+        near = closest(wrong[1], names) if wrong else None
+        super().error(without_passwords(message) + (f"; did you mean {near!r}?" if near else ""))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,6 @@ PyYAML's own loading: a key given twice is an error, and `1e-3` is a number (YAM
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from mnas_moo.spaces.names import MOST_NAMES
+from mnas_moo.spaces.names import MOST_NAMES, closest
 from mnas_moo.spaces.printable import printable, short, unprintable
 
 Key = tuple[str | int, ...]
@@ -258,10 +257,8 @@ def one_line(text: str) -> str:
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """What a message says about an unknown word: `; did you mean 'x'? allowed: x, y`."""
-    names = {name.lower(): name for name in map(short, map(str, allowed))}  # of a storage, they may be anything
-    alike = {name: difflib.SequenceMatcher(None, name, short(str(word)).lower()).ratio() for name in names}
-    best = max(alike, key=alike.__getitem__, default="")  # the first of equally near ones
-    guess = f"; did you mean {names[best]!r}?" if best and alike[best] >= 0.5 else ";"
-    listed = list(names.values())
+    listed = list(dict.fromkeys(map(short, map(str, allowed))))  # of a storage, they may be anything
+    near = closest(str(word), listed)
+    guess = f"; did you mean {near!r}?" if near else ";"
     more = f" and {len(listed) - MOST_NAMES} more" if len(listed) > MOST_NAMES else ""
     return f"{guess} allowed: {', '.join(listed[:MOST_NAMES])}{more}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from mnas_moo.cli.main import main
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.running import network_trials
 from tests.cli.conftest import Run, refused
@@ -99,3 +100,10 @@ def test_a_command_whose_reader_has_gone_ends_quietly(mnas_moo: Run) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_a_misspelt_verb_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["rnu"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith("; did you mean 'run'?\n")

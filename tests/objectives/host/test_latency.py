@@ -132,7 +132,7 @@ def test_parts_of_networks_are_measured(host: HostLatency) -> None:
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
 def test_without_onnx_runtime_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(MissingExtraError, match=rf"{missing} is not installed .* pip install 'mnas-moo\[onnx\]'"):
+    with pytest.raises(MissingExtraError, match=rf"{missing} is not installed .* pip install .*\[onnx\]'"):
         OnnxLatency()
 
 
@@ -182,5 +182,5 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float], message: 
 
 def test_without_litert_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert.schema_py_generated", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'mnas-moo\[host\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[host\]'"):
         HostLatency()
