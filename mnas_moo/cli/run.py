@@ -28,6 +28,7 @@ def add(verbs: Any) -> None:
         "--trials", type=int, metavar="N", help="number of finished trials to reach, instead of the file's"
     )
     parser.add_argument("--data", metavar="PATH", help="folder of the images, instead of the file's")
+    parser.add_argument("--skip-broken", action="store_true", help="leave out images that cannot be read")
     parser.add_argument("--tables", metavar="DIR", help="folder of the published tables (default: $MNAS_MOO_TABLES)")
     parser.add_argument(
         "--benchmark-model", metavar="PATH", help="LiteRT's program benchmark_model for the phones (docs/phones.md)"
@@ -56,6 +57,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments,
         data=arguments.data,
         trials=arguments.trials,
+        skip_broken=arguments.skip_broken,
         tables=arguments.tables,
         benchmark_model=arguments.benchmark_model,
     )

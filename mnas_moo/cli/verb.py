@@ -84,6 +84,7 @@ def command(verb: str, arguments: argparse.Namespace) -> str:
         verb,
         arguments.study,
         *(word for name, value in given if value for word in (f"--{name}", value)),
+        *(["--skip-broken"] if getattr(arguments, "skip_broken", False) else []),
     ]
     return shlex.join(words)
 

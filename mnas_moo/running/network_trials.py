@@ -322,11 +322,20 @@ def make_objective(study_file: NetworkStudy, name: str, space: Space, observer: 
         holdout = settings.pop("holdout")
         del settings["confirm"]
         try:
-            images = load_data(study_file.data.source, resolution, holdout=holdout, cache=study_file.files)
+            images = load_data(
+                study_file.data.source,
+                resolution,
+                holdout=holdout,
+                cache=study_file.files,
+                skip_broken=study_file.skips_broken,
+            )
         except (ValueError, OSError) as error:
             raise _data_error(study_file, error) from error
         from mnas_moo.objectives.training.accuracy import Accuracy
 
+        for line in (images.words, images.skipped_words):
+            if line:
+                observer.preparing(line)
         return Accuracy(images, **settings)
     if is_latency(name):
         return _latency(study_file, name, space, observer)

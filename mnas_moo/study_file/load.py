@@ -43,6 +43,7 @@ def load_study_file(
     trials: int | None = None,
     tables: str | None = None,
     benchmark_model: str | None = None,
+    skip_broken: bool = False,
     plugins: Sequence[str] = (),
     reading: bool = False,
 ) -> StudyFile:
@@ -61,6 +62,7 @@ def load_study_file(
         tables: folder of the published tables, for a study of one of them; None: the folder that the environment
             variable MNAS_MOO_TABLES names.
         benchmark_model: path of the program that times networks on the study's phones, instead of the file's.
+        skip_broken: whether images that cannot be read are left out instead of refused.
         plugins: modules and Python files whose spaces the file may name, besides those of the environment variable
             MNAS_MOO_PLUGINS; only what the file's space needs is imported.
         reading: only results are read; no plugin is imported, and a space that is not of this package is not checked.
@@ -92,6 +94,8 @@ def load_study_file(
     study._document = document
     study._tables = tables
     study._plugins = tuple(plugins)
+    if isinstance(study, NetworkStudy):
+        study._skip_broken = skip_broken
     study.check(reading=reading)
     return study
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from pydantic import model_validator
+from pydantic import PrivateAttr, model_validator
 
 from mnas_moo.objectives.objective import Direction, info_of, is_latency
 from mnas_moo.study_file.duration import Duration
@@ -64,6 +64,8 @@ class NetworkStudy(StudyFile):
     constraints: Constraints = Constraints.model_validate({})
     trials: Count | None = None
     budget: Duration | None = None
+
+    _skip_broken: bool = PrivateAttr(default=False)
 
     elsewhere: ClassVar[tuple[str, ...]] = ("table",)
 
@@ -124,6 +126,11 @@ class NetworkStudy(StudyFile):
         """Whether the length of a training is to follow from the budget."""
         train = self.settings_of("accuracy")
         return "accuracy" in self.measured_names and train["steps"] is None and train["epochs"] is None
+
+    @property
+    def skips_broken(self) -> bool:
+        """Whether images that cannot be read are left out instead of refused."""
+        return self._skip_broken
 
     def leaves_size_open(self, data: DataInfo) -> bool:
         """Whether the sizes of networks and images are to follow from the images and the budget."""

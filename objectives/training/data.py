@@ -9,22 +9,22 @@ the Inception preprocessing of the paper, which decodes each image anew and crop
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.regular_file import UnfitFileError, open_regular
-from mnas_moo.objectives.training.image_cache import Pixels, cached
-from mnas_moo.objectives.training.image_files import SUFFIXES, listed, opened, without_pillows_warnings
+from mnas_moo.objectives.training.data_info import DataInfo as DataInfo
+from mnas_moo.objectives.training.image_cache import Pixels
+from mnas_moo.objectives.training.image_folder import ImageFolder
 from mnas_moo.objectives.training.settings import HOLDOUT
+from mnas_moo.spaces.printable import short
 
 if TYPE_CHECKING:
     import torch
@@ -32,37 +32,16 @@ if TYPE_CHECKING:
 Source: TypeAlias = "str | Path | Mapping[str, str | Path]"
 """A study's ``data``: "digits", a folder, or one of {"folder": PATH}, {"cifar10": PATH}, {"imagenet": PATH}."""
 
-FORMAT_VERSION = 1
-"""Version of the files in the cache folder; it must be raised when images are decoded in another way."""
-
 MIN_RESOLUTION = 8
 OTHER_PARTS = {"test", "val", "valid", "validation"}
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR10_BYTES = 40_000_000
 """Upper limit of the size of CIFAR-10's files, of which most have 31 MB."""
 STATISTICS_IMAGES = 10_000
-
-
-@dataclass(frozen=True)
-class DataInfo:
-    """What is known of a source before its images are decoded.
-
-    Attributes:
-        classes: names of the classes; labels are indices into them.
-        channels: 1 (gray) or 3 (RGB).
-        resolution: shorter side of the original images in pixels; for folders the median over the first image of each
-            class.
-        images: number of images, the hold-out included.
-        flip: whether a mirrored image keeps its class: true for photographs, false for digits.
-        ignored: number of files that are not read: hidden ones and those whose suffix is no image's.
-    """
-
-    classes: tuple[str, ...]
-    channels: int
-    resolution: int
-    images: int
-    flip: bool
-    ignored: int = 0
+NAMED_IMAGES = 20
+"""At most so many broken images are named in a message."""
+UNEVEN = 1.5
+"""Classes are called uneven where the largest has more than this many times the images of the smallest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +56,7 @@ class ImageData:
         mean: (C,) float32 means over the training images, in units of a byte.
         std: (C,) float32 standard deviations over the training images, in units of a byte.
         info: what is known of the source.
+        skipped: number of images of each class that cannot be read and are in no part; empty where there are none.
     """
 
     images: torch.Tensor
@@ -86,6 +66,32 @@ class ImageData:
     mean: torch.Tensor
     std: torch.Tensor
     info: DataInfo
+    skipped: tuple[int, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """How many images there are of how many classes, and which classes have few."""
+        import torch
+
+        used = torch.bincount(self.labels, minlength=len(self.info.classes)).numpy()
+        if self.skipped:
+            used = used - self.skipped
+        text = f"{used.sum():,} images of {len(used)} classes"
+        least, most = int(used.argmin()), int(used.argmax())
+        if used[most] <= UNEVEN * used[least]:
+            return text
+        return (
+            f"{text}, from {used[least]} ({short(self.info.classes[least])}) to {used[most]} "
+            f"({short(self.info.classes[most])}): accuracy counts images, and with `balanced: true` classes"
+        )
+
+    @property
+    def skipped_words(self) -> str:
+        """How many images of which classes were left out; empty where none was."""
+        named = [f"{n} of {short(name)}" for name, n in zip(self.info.classes, self.skipped, strict=False) if n]
+        more = f" and {len(named) - NAMED_IMAGES} more classes" if len(named) > NAMED_IMAGES else ""
+        text = ", ".join(named[:NAMED_IMAGES]) + more
+        return f"{sum(self.skipped)} images that cannot be read are left out: {text}" if named else ""
 
     @property
     def holdout(self) -> torch.Tensor:
@@ -119,7 +125,13 @@ def describe(source: Source) -> DataInfo:
 
 
 def load_data(
-    source: Source, resolution: int, *, holdout: float = HOLDOUT, seed: int = 0, cache: Path | None = None
+    source: Source,
+    resolution: int,
+    *,
+    holdout: float = HOLDOUT,
+    seed: int = 0,
+    cache: Path | None = None,
+    skip_broken: bool = False,
 ) -> ImageData:
     """Decodes a source and splits it.
 
@@ -136,9 +148,10 @@ def load_data(
         cache: folder for the decoded images of folders and ImageNet, one file for a source and resolution
             (resolution^2 * channels bytes for an image: 193 GB for ImageNet at 224), which is mapped into memory
             instead of read. None: decoded images are kept in memory.
+        skip_broken: whether images that cannot be read are left out (``ImageData.skipped``) instead of refused.
 
     Raises:
-        ValueError: see ``describe``; also a corrupt image (it is named), a resolution too small, a share
+        ValueError: see ``describe``; also corrupt images (all are named), a resolution too small, a share
             outside (0, 1), and a cache folder without room.
         MissingExtraError: the packages that read the source are not installed.
     """
@@ -149,8 +162,18 @@ def load_data(
     if not 0 < holdout < 1:
         raise ValueError(f"data: holdout is {holdout}; it must be a share between 0 and 1, both excluded")
     opened = _open(source)
-    pixels, labels = opened.read(resolution, cache)
-    train, held = split(labels, holdout, seed)
+    pixels, labels, broken = opened.read(resolution, cache)
+    if broken and not skip_broken:
+        raise _broken_error(broken)
+    whole = np.setdiff1d(np.arange(len(labels)), list(broken), assume_unique=True)
+    skipped: Sequence[int] = ()
+    if broken:
+        skipped = np.bincount(labels[list(broken)], minlength=len(opened.info.classes)).tolist()
+    for name, images in zip(opened.info.classes, np.bincount(labels[whole], minlength=len(skipped)), strict=False):
+        if images < 2:
+            raise ValueError(f"data: of class {name}, {images} images can be read; at least 2 are needed")
+    train, held = split(labels[whole], holdout, seed)
+    train, held = whole[train], [whole[each] for each in held]
     some = train[:: -(-len(train) // STATISTICS_IMAGES)]
     sample = pixels[some].reshape(-1, opened.info.channels)
     return ImageData(
@@ -161,6 +184,22 @@ def load_data(
         mean=torch.from_numpy(sample.mean(0, dtype=np.float64).astype(np.float32)),
         std=torch.from_numpy(np.maximum(sample.std(0, dtype=np.float64), 1).astype(np.float32)),
         info=opened.info,
+        skipped=tuple(skipped),
+    )
+
+
+def _broken_error(broken: Mapping[int, str]) -> ValueError:
+    """The error about images that cannot be read: all of them, as far as one line has room."""
+    reasons = list(broken.values())
+    if len(reasons) == 1:
+        return ValueError(f"{reasons[0]}, or go on without it: --skip-broken")
+    named = "; ".join(
+        reason.removeprefix("data: ").removesuffix("; replace or remove it") for reason in reasons[:NAMED_IMAGES]
+    )
+    more = f"; and {len(reasons) - NAMED_IMAGES} more" if len(reasons) > NAMED_IMAGES else ""
+    return ValueError(
+        f"data: {len(reasons)} images are broken; replace or remove them, or go on without them: --skip-broken: "
+        f"{named}{more}"
     )
 
 
@@ -194,8 +233,8 @@ class _Opened(Protocol):
 
     info: DataInfo
 
-    def read(self, resolution: int, cache: Path | None) -> tuple[Pixels, npt.NDArray[np.int64]]:
-        """Images (N, H, W, C) and labels (N,)."""
+    def read(self, resolution: int, cache: Path | None) -> tuple[Pixels, npt.NDArray[np.int64], dict[int, str]]:
+        """Images (N, H, W, C), labels (N,), and by their places why images could not be read, which are then black."""
         ...
 
 
@@ -214,7 +253,7 @@ def _open(source: Source) -> _Opened:
         raise ValueError(f"data: {path} is no folder; {allowed}")
     if kind == "cifar10":
         return _Cifar10(path)
-    return _Folder(path / "train" if kind == "imagenet" else _training_part(path))
+    return ImageFolder(path / "train" if kind == "imagenet" else _training_part(path))
 
 
 class _Digits:
@@ -223,10 +262,10 @@ class _Digits:
     def __init__(self) -> None:
         self.info = DataInfo(tuple("0123456789"), channels=1, resolution=8, images=1797, flip=False)
 
-    def read(self, resolution: int, cache: Path | None) -> tuple[Pixels, npt.NDArray[np.int64]]:
+    def read(self, resolution: int, cache: Path | None) -> tuple[Pixels, npt.NDArray[np.int64], dict[int, str]]:
         digits = require("sklearn.datasets", extra="data").load_digits()
         pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-        return _resize(pixels, resolution), digits.target.astype(np.int64)
+        return _resize(pixels, resolution), digits.target.astype(np.int64), {}
 
 
 class _Cifar10:
@@ -242,7 +281,7 @@ class _Cifar10:
         self.path = path
         self.info = DataInfo(CIFAR10_CLASSES, channels=3, resolution=32, images=50_000, flip=True)
 
-    def read(self, resolution: int, cache: Path | None) -> tuple[Pixels, npt.NDArray[np.int64]]:
+    def read(self, resolution: int, cache: Path | None) -> tuple[Pixels, npt.NDArray[np.int64], dict[int, str]]:
         datasets = require("torchvision.datasets", extra="data")
         for file in (self.path / "cifar-10-batches-py").iterdir():
             try:
@@ -258,105 +297,13 @@ class _Cifar10:
                 f"data: the files of {self.path / 'cifar-10-batches-py'} are not those of CIFAR-10 (missing, or "
                 "another checksum); remove them and fetch them again"
             ) from error
-        return _resize(cifar10.data, resolution), np.asarray(cifar10.targets, dtype=np.int64)
-
-
-class _Folder:
-    """A folder with one subfolder of images a class, as torchvision's ImageFolder and ImageNet have it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if not path.is_dir():
-            raise ValueError(f"data: there is no folder {path}; the training images are expected in it")
-        classes = sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and entry.name[0] != ".")
-        for name in classes:
-            if path.resolve().is_relative_to((path / name).resolve()):
-                raise ValueError(f"data: class {path / name} is a link to a folder that it lies in; remove it")
-        if len(classes) < 2:
-            found = f"only one subfolder, {classes[0]!r}" if classes else "no subfolders"
-            raise ValueError(f"data: {path} holds {found}; put the images of each of two or more classes in its own")
-        listings = [listed(path / name) for name in classes]
-        for name, (files, _) in zip(classes, listings, strict=True):
-            if len(files) < 2:
-                raise ValueError(
-                    f"data: class {path / name} holds {len(files)} images; at least 2 are needed, one to train on and "
-                    f"one to hold out (recognised: {' '.join(SUFFIXES)})"
-                )
-        self.files = [file for files, _ in listings for file in files]
-        self.labels = np.repeat(np.arange(len(classes)), [len(files) for files, _ in listings])
-        channels, side = _headers([files[0] for files, _ in listings])
-        self.info = DataInfo(
-            tuple(classes), channels, side, len(self.files), flip=True, ignored=sum(ignored for _, ignored in listings)
-        )
-
-    def read(self, resolution: int, cache: Path | None) -> tuple[Pixels, npt.NDArray[np.int64]]:
-        shape = (len(self.files), resolution, resolution, self.info.channels)
-        if cache is not None:
-            file = cache / f"images-v{FORMAT_VERSION}-{self._key(shape)}.npy"
-            return cached(file, shape, lambda pixels: _decode(self.files, pixels)), self.labels
-        pixels = np.empty(shape, np.uint8)
-        _decode(self.files, pixels)
-        return pixels, self.labels
-
-    def _key(self, shape: Sequence[int]) -> str:
-        """A hash of names, sizes and times of all files: it changes if an image is added, removed or replaced."""
-        digest = hashlib.sha256(repr((FORMAT_VERSION, tuple(shape), str(self.path.resolve()))).encode())
-        for file in self.files:
-            status = file.stat()
-            digest.update(repr((str(file.relative_to(self.path)), status.st_size, status.st_mtime_ns)).encode())
-        return digest.hexdigest()[:24]
+        return _resize(cifar10.data, resolution), np.asarray(cifar10.targets, dtype=np.int64), {}
 
 
 def _training_part(path: Path) -> Path:
     """``path``, or its train/ where the only other subfolders are further parts (test/, val/): those stay unread."""
     folders = {entry.name for entry in os.scandir(path) if entry.is_dir() and entry.name[0] != "."}
     return path / "train" if "train" in folders and folders <= {"train"} | OTHER_PARTS else path
-
-
-def _headers(files: Sequence[Path]) -> tuple[int, int]:
-    """Channels (1 if all are gray) and median shorter side of some image files."""
-    gray, sides = True, []
-    with without_pillows_warnings():
-        for file in files:
-            with opened(file) as picture:
-                gray = gray and picture.mode in ("1", "L", "I", "I;16")
-                sides.append(min(picture.size))
-    return 1 if gray else 3, round(float(np.median(sides)))
-
-
-def _decode(files: Sequence[Path], out: Pixels) -> None:
-    """Fills ``out`` (N, R, R, C) with the files' images; threads, since decoders free the interpreter's lock."""
-    chunk = 64
-    with without_pillows_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [
-            pool.submit(_decode_some, files[start : start + chunk], out[start : start + chunk])
-            for start in range(0, len(files), chunk)
-        ]
-        try:
-            for job in jobs:
-                job.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _decode_some(files: Sequence[Path], out: Pixels) -> None:
-    image, ops = require("PIL.Image", extra="data"), require("PIL.ImageOps", extra="data")
-    resolution, channels = out.shape[2:]
-    for file, place in zip(files, out, strict=True):
-        with opened(file) as original:
-            # JPEGs decode at a half, quarter or eighth where that is still twice what is wanted
-            original.draft(None, (2 * resolution, 2 * resolution))
-            picture = _eight_bits(ops.exif_transpose(original), image).convert("L" if channels == 1 else "RGB")
-            picture = ops.fit(picture, (resolution, resolution), image.Resampling.BILINEAR)
-            place[:] = np.asarray(picture).reshape(place.shape)
-
-
-def _eight_bits(picture: Any, image: Any) -> Any:
-    """16-bit gray images scaled to bytes; Pillow's own conversion would clip them."""
-    if not picture.mode.startswith("I"):
-        return picture
-    return image.fromarray((np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8))
 
 
 def _resize(pixels: Pixels, resolution: int) -> Pixels:

@@ -157,3 +157,22 @@ def test_without_a_phone_a_run_ends_with_one_line_and_status_2(
     *_, last = capsys.readouterr().err.splitlines()
     assert last.startswith("mnas-moo: no phone can measure: ")
     assert "no benchmark_model on it" in last
+
+
+def test_broken_images_are_named_in_one_run_and_left_out_if_asked(
+    mnas_moo: Callable[..., tuple[int, str, str]],
+) -> None:
+    change("data: digits", "data: images")
+    change("parameters_m:", "accuracy: {train: {steps: 2, device: cpu, confirm: 0}}, parameters_m:")
+    images("images", a=6, b=6)
+    for name in ("a/0.png", "b/3.png"):
+        Path("images", name).write_bytes(b"\x89PNG no more")
+    status, _, err = mnas_moo("run", "counts.yaml", "--trials", "1")
+    assert status == 2
+    last = err.splitlines()[-1]
+    assert "2 images are broken" in last
+    assert "a/0.png" in last
+    assert "b/3.png" in last
+    status, _, err = mnas_moo("run", "counts.yaml", "--trials", "1", "--skip-broken")
+    assert status == 0
+    assert "2 images that cannot be read are left out: 1 of a, 1 of b" in err

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mnas_moo.objectives.training import data
+from mnas_moo.objectives.training import data, image_folder
 from mnas_moo.objectives.training.data import describe, load_data, split
 
 
@@ -199,7 +199,7 @@ def test_cache_is_written_once_and_mapped_afterwards(
     cached = load_data(folder, 10, cache=tmp_path / "cache")
     assert torch.equal(plain.images, cached.images)
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".npy"]
-    monkeypatch.setattr(data, "_decode", None)
+    monkeypatch.setattr(image_folder, "_decode", None)
     assert torch.equal(load_data(folder, 10, cache=tmp_path / "cache").images, plain.images)
 
 
@@ -228,11 +228,14 @@ def test_cache_is_never_unpickled(folder: Path, tmp_path: Path) -> None:
     assert load_data(folder, 10, cache=tmp_path / "cache").images.dtype == torch.uint8
 
 
-def test_failed_decoding_leaves_nothing_in_the_cache(folder: Path, tmp_path: Path) -> None:
-    (folder / "cat" / "4.jpg").write_bytes(b"\xff\xd8 no image")
+def test_an_image_that_was_replaced_is_decoded_again(folder: Path, tmp_path: Path) -> None:
+    file = folder / "cat" / "4.jpg"
+    whole = file.read_bytes()
+    file.write_bytes(b"\xff\xd8 no image")
     with pytest.raises(ValueError, match=r"4\.jpg"):
         load_data(folder, 10, cache=tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+    file.write_bytes(whole)
+    assert torch.equal(load_data(folder, 10, cache=tmp_path / "cache").images, load_data(folder, 10).images)
 
 
 def test_cache_without_room_says_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,10 +251,72 @@ def test_truncated_image_is_named(folder: Path) -> None:
         load_data(folder, 10)
 
 
-def test_unreadable_first_image_is_named_by_describe(folder: Path) -> None:
+def test_an_unreadable_first_image_is_passed_over_by_describe_unless_all_are(folder: Path) -> None:
+    whole = describe(folder)
     (folder / "cat" / "0.jpg").write_bytes(b"")
+    assert describe(folder) == whole
+    for file in (folder / "cat").iterdir():
+        file.write_bytes(b"")
     with pytest.raises(ValueError, match=r"0\.jpg cannot be read as an image"):
         describe(folder)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_all_broken_images_are_named_at_once_or_left_out(folder: Path, tmp_path: Path, cached: bool) -> None:
+    cache = tmp_path / "cache" if cached else None
+    whole = load_data(folder, 10)
+    names = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    broken = [names[0] / "0.jpg", names[1] / "2.jpg"]
+    for file in broken:
+        file.write_bytes(file.read_bytes()[:100])
+    for _ in range(2):  # the second time from the cache, where there is one
+        with pytest.raises(ValueError, match="2 images are broken; replace or remove them, or go on without") as told:
+            load_data(folder, 10, cache=cache)
+        assert "\n" not in str(told.value)
+        for file in broken:
+            assert str(file) in str(told.value)
+        data = load_data(folder, 10, cache=cache, skip_broken=True)
+        assert sum(data.skipped) == 2
+        assert data.skipped[:2] == (1, 1)
+        assert len(data.train) + len(data.holdout) == len(whole.train) + len(whole.holdout) - 2
+        used = {*data.train.tolist(), *(i for held in data.holdouts for i in held.tolist())}
+        assert all(data.images[i].any() for i in used)
+        assert (
+            data.skipped_words
+            == f"2 images that cannot be read are left out: 1 of {names[0].name}, 1 of {names[1].name}"
+        )
+
+
+def test_a_class_of_which_too_few_are_left_is_refused(folder: Path) -> None:
+    files = sorted((folder / "cat").iterdir())
+    for file in files[1:]:
+        file.write_bytes(b"")
+    with pytest.raises(ValueError, match="of class cat, 1 images can be read; at least 2 are needed"):
+        load_data(folder, 10, skip_broken=True)
+
+
+def test_a_damaged_list_of_broken_images_is_refused(folder: Path, tmp_path: Path) -> None:
+    file = next(iter(sorted((folder / "cat").iterdir())))
+    file.write_bytes(b"")
+    load_data(folder, 10, cache=tmp_path, skip_broken=True)
+    (kept,) = tmp_path.glob("*.broken.json")
+    for content in ("[[0]]", "7", '[[1000000, "x"]]', "{"):
+        kept.write_text(content)
+        with pytest.raises(ValueError, match="remove it and"):
+            load_data(folder, 10, cache=tmp_path, skip_broken=True)
+
+
+def test_few_images_of_a_class_are_said(tmp_path: Path) -> None:
+    for name, count in (("many", 40), ("few", 10)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            Image.new("RGB", (16, 16), (i, i, i)).save(tmp_path / name / f"{i}.png")
+    assert load_data(tmp_path, 16).words.startswith(
+        "50 images of 2 classes, from 10 (few) to 40 (many): accuracy counts"
+    )
+    shutil.rmtree(tmp_path / "few")
+    shutil.copytree(tmp_path / "many", tmp_path / "few")
+    assert load_data(tmp_path, 16).words == "80 images of 2 classes"
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
