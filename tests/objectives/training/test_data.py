@@ -266,7 +266,7 @@ def test_all_broken_images_are_named_at_once_or_left_out(folder: Path, tmp_path:
     cache = tmp_path / "cache" if cached else None
     whole = load_data(folder, 10)
     names = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-    broken = [names[0] / "0.jpg", names[1] / "2.jpg"]
+    broken = [folder / "cat" / "0.jpg", folder / "dog" / "2.PNG"]
     for file in broken:
         file.write_bytes(file.read_bytes()[:100])
     for _ in range(2):  # the second time from the cache, where there is one
