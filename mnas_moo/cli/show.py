@@ -58,7 +58,9 @@ def _show(arguments: argparse.Namespace) -> int:
         parameters=spec.parameters, multiply_adds=spec.multiply_adds, peak_memory_bytes=spec.peak_memory_bytes
     )
     if arguments.latency or (
-        arguments.latency is None and "latency_ms" not in figures and importlib.util.find_spec("ai_edge_litert")
+        arguments.latency is None
+        and not any(name.startswith("latency_ms") for name in figures)
+        and importlib.util.find_spec("ai_edge_litert")
     ):
         from mnas_moo.objectives.host.latency import HostLatency
 
@@ -90,8 +92,10 @@ def _published(arguments: argparse.Namespace) -> NetworkSpec:
         return network(arguments.network, **{name: value for name, value in settings.items() if value is not None})
 
 
-def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, float]]:
-    """The network of a trial, with its measured accuracy and latency as far as they are stored."""
+def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, Any]]:
+    """The network of a trial, with its measured accuracy and latencies as far as they are stored."""
+    from mnas_moo.objectives.objective import is_latency
+    from mnas_moo.reports.intervals import interval_of, trainings_of
     from mnas_moo.running.storage import open_study
     from mnas_moo.running.trials import MEASUREMENTS, NETWORK
     from mnas_moo.spaces.text import from_text
@@ -124,18 +128,30 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, flo
         spec = from_text(str(attributes[NETWORK]))
     except (ValueError, TypeError, KeyError, AttributeError) as error:  # another program may have written there
         raise StudyError(f"trial {arguments.trial} of {study.study_name} holds no network of ours: {error}") from error
-    return spec, {name: measured[name] for name in ("accuracy", "latency_ms") if name in measured}
+    trial = trials[arguments.trial]
+    figures: dict[str, Any] = {name: measured[name] for name in measured if name == "accuracy" or is_latency(name)}
+    if interval := interval_of(trial, "accuracy"):
+        figures["accuracy_interval"] = list(interval)
+        figures["trainings"] = trainings_of(trial)
+    return spec, figures
 
 
 def _in_words(figures: dict[str, Any]) -> Iterator[str]:
     yield figures.get("name") or f"trial {figures['trial']}"
     if "accuracy" in figures:
-        yield f"  accuracy       {100 * figures['accuracy']:>14.2f} %"
+        sure = ""
+        if "accuracy_interval" in figures:
+            low, high = figures["accuracy_interval"]
+            times = f"{figures['trainings']} training{'s' if figures['trainings'] > 1 else ''}"
+            sure = f" ({100 * low:.1f} to {100 * high:.1f} %, {times})"
+        yield f"  accuracy       {100 * figures['accuracy']:>14.2f} %{sure}"
     yield f"  parameters     {figures['parameters']:>14,}"
     yield f"  multiply-adds  {figures['multiply_adds']:>14,}"
     yield f"  peak memory    {figures['peak_memory_bytes']:>14,} bytes"
-    if "latency_ms" in figures:
-        yield f"  latency        {figures['latency_ms']:>14.4g} ms"
+    for name in figures:
+        if name == "latency_ms" or name.startswith("latency_ms@"):
+            where = name.partition("@")[2]
+            yield f"  latency        {figures[name]:>14.4g} ms{f' on {where}' if where else ''}"
     yield from (f"  {word}" for word in figures["network"].split())
 
 
