@@ -49,7 +49,7 @@ def speed_of(spec: NetworkSpec, data: ImageData, settings: TrainSettings, at_a_t
     Args:
         spec: the network.
         data: images and their split.
-        settings: how the network is trained; the length does not matter.
+        settings: how the network is trained; no more steps are timed than such a training has.
         at_a_time: trainings that run at the same time.
 
     Raises:
@@ -71,7 +71,7 @@ def _speed(spec: NetworkSpec, data: ImageData, settings: TrainSettings) -> Speed
         steps = WARM_UP_STEPS
         fit(model, batches, dataclasses.replace(settings, epochs=None, steps=steps), random)
         timed = fit(model, batches, dataclasses.replace(settings, epochs=None, steps=LEAST_STEPS), random)
-        more = int(TIMED_SECONDS / timed.seconds * timed.steps)
+        more = min(int(TIMED_SECONDS / timed.seconds * timed.steps), settings.length(len(data.train)))
         if more > 2 * LEAST_STEPS:
             timed = fit(model, batches, dataclasses.replace(settings, epochs=None, steps=more), random)
         began = time.perf_counter()
