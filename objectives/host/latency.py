@@ -1,11 +1,12 @@
 """Latency on this machine's cores, in a pinned process of its own: LiteRT (what phones run) or ONNX Runtime.
 
-MnasNet's LAT(m) (Tan et al. 2019, sec. 3.1) is measured on a Pixel's big core, one thread, batch 1; here the core
-is this machine's. It needs no trained weights, so a run measures it before the child trains on all cores; other runs may
-train meanwhile. Three things keep them from slowing what is timed: the timing process (``worker``) shares neither interpreter lock nor allocator with it; it is
-pinned to one core, so that the system moves the training to the others; and with one thread, runs are timed by the
-thread's CPU clock, which stops while another process has the core (``core_share`` is the share of time it had). What
-remains is what all cores share: last-level cache, memory bandwidth, and the clock speed that the chip sustains.
+MnasNet's LAT(m) (Tan et al. 2019, sec. 3.1) is measured on a Pixel's big core, one thread, batch 1; here the core is
+this machine's. It needs no trained weights, so a run measures it before the child trains on all cores; other runs may
+train meanwhile. Three things keep them from slowing what is timed: the timing process (``worker``) shares neither
+interpreter lock nor allocator with it; it is pinned to one core, so that the system moves the training to the others;
+and with one thread, runs are timed by the thread's CPU clock, which stops while another process has the core
+(``core_share`` is the share of time it had). What remains is what all cores share: last-level cache, memory bandwidth,
+and the clock speed that the chip sustains.
 """
 
 from __future__ import annotations
