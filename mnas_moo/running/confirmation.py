@@ -81,7 +81,7 @@ class Confirmation:
         lucky[position] -= LUCK * error
         if (values <= lucky).all(axis=1).any():
             return 0
-        errors = np.array([float(_accuracy(trial).get("standard_error", 0.0)) for trial in rivals])
+        errors = np.array([_error(trial) for trial in rivals])
         unsure = np.abs(values[:, position] - mean) < LUCK * np.sqrt(error**2 + errors**2)
         others = np.delete(values, position, axis=1) - np.delete(lucky, position)
         ordered = (others <= 0).all(axis=1) | (others >= 0).all(axis=1)  # accuracy decides which dominates which
@@ -90,15 +90,37 @@ class Confirmation:
 
 def trainings_of(trial: FrozenTrial) -> int:
     """How often a trial's network was trained for it."""
-    return 0 if SAME_AS in trial.user_attrs else len(_accuracy(trial).get("trainings", ()))
+    return 0 if SAME_AS in trial.user_attrs else len(_trainings(trial))
 
 
 def past_trainings(completed: Sequence[FrozenTrial]) -> list[list[dict[str, Any]]]:
     """The trainings of each network of a study that say which fold was held out."""
-    found = (_accuracy(trial).get("trainings", []) for trial in completed if SAME_AS not in trial.user_attrs)
+    found = (_trainings(trial) for trial in completed if SAME_AS not in trial.user_attrs)
     return [trainings for trainings in found if trainings]
 
 
-def _accuracy(trial: FrozenTrial) -> dict[str, Any]:
-    found: dict[str, Any] = trial.user_attrs.get(MEASUREMENTS, {}).get("accuracy", {})
-    return found
+def _trainings(trial: FrozenTrial) -> list[dict[str, Any]]:
+    """What a trial has of its trainings; another program may have written there."""
+    found = _accuracy(trial).get("trainings")
+    if not isinstance(found, list | tuple):
+        return []
+    return [
+        each
+        for each in found
+        if isinstance(each, dict)
+        and type(each.get("fold")) is int
+        and isinstance(each.get("accuracy"), int | float)
+        and 0 <= each["accuracy"] <= 1
+    ]
+
+
+def _accuracy(trial: FrozenTrial) -> Mapping[str, Any]:
+    stored = trial.user_attrs.get(MEASUREMENTS)
+    found = stored.get("accuracy") if isinstance(stored, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _error(trial: FrozenTrial) -> float:
+    """Standard error of a trial's accuracy; 0 where it has none."""
+    error = _accuracy(trial).get("standard_error")
+    return float(error) if isinstance(error, int | float) and 0 <= error < math.inf else 0.0

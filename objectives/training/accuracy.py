@@ -130,7 +130,9 @@ class Accuracy:
             others: those of each other network of the study.
         """
         holdouts = [len(each.holdout) for each in self._folds]
-        judgement = judge(_outcomes(trainings), [_outcomes(each) for each in others], holdouts)
+        # Trainings of a study whose images are others now may have had more folds.
+        compared = [[each for each in _outcomes(group) if 0 <= each.fold < len(holdouts)] for group in others]
+        judgement = judge(_outcomes(trainings), compared, holdouts)
         seconds = [float(each["seconds"]) for each in trainings]
         return Measurement(
             judgement.accuracy,

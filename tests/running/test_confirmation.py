@@ -72,3 +72,13 @@ def test_trials_of_earlier_versions_have_one_training_that_nobody_knows_of():
     assert trainings_of(old) == 0
     assert past_trainings([old]) == []
     assert more(measured(0.7, 1.0), [old]) == 2
+
+
+@pytest.mark.parametrize(
+    "stored", [7, {"accuracy": 7}, {"accuracy": {"trainings": 7}}, {"accuracy": {"trainings": [7]}}]
+)
+def test_nonsense_of_another_program_is_no_training(stored):
+    odd = optuna.trial.create_trial(values=[0.6, 1.0], user_attrs={"measurements": stored})
+    assert trainings_of(odd) == 0
+    assert past_trainings([odd]) == []
+    assert more(measured(0.7, 1.0), [odd]) == 2
