@@ -23,6 +23,7 @@ from mnas_moo.objectives.memory import THREAD_BYTES, need_room
 from mnas_moo.objectives.objective import is_latency
 from mnas_moo.objectives.predictor.latency import PredictedLatency
 from mnas_moo.running import latency_sources
+from mnas_moo.running.bounds import check_bounds
 from mnas_moo.running.confirmation import Confirmation, past_trainings
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
@@ -64,6 +65,7 @@ class NetworkTrials:
         self.study_file = study_file
         data = describe(study_file)
         self.space = space_of(study_file, data)
+        check_bounds(study_file, self.space)
         self.distributions = self.space.distributions
         self.canonical = self.space.canonical
         self.identity: dict[str, Any] = {
