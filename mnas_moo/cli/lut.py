@@ -46,7 +46,7 @@ def add(verbs: Any) -> None:
         "--space",
         metavar="SPACE",
         required=True,
-        help='name of the space, with settings "mnasnet: {preset: digits}", or a study that has it',
+        help='name of the space, with settings "mnasnet: {preset: digits}", or a file that has space and data',
     )
     add_plugins(build)
     build.add_argument("--data", metavar="PATH", help="folder of the study's images, instead of the file's")
@@ -105,7 +105,7 @@ def space_of(text: str, data: str | None, plugins: Sequence[str] = ()) -> Space:
     from mnas_moo.study_file.space_choice import SpaceChoice, make_space
 
     if text in bundled() or Path(text).suffix in (".yaml", ".yml"):
-        study = load_study_file(text, data=data, plugins=plugins)
+        study = load_study_file(text, data=data, plugins=plugins, space_only=True)
         if not isinstance(study, NetworkStudy):
             raise StudyError(f"--space: {text} is a study of a table; one of networks is needed")
         return study.make_space(describe(study))

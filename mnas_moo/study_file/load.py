@@ -21,7 +21,7 @@ from mnas_moo.objectives.objective import is_latency
 from mnas_moo.objectives.regular_file import UnfitFileError, read_regular
 from mnas_moo.study_file.document import MAX_BYTES, Document, Key, StudyError, nearest, read_document
 from mnas_moo.study_file.measuring import Latency, Measured
-from mnas_moo.study_file.network_study import NetworkStudy
+from mnas_moo.study_file.network_study import NetworkStudy, SpaceStudy
 from mnas_moo.study_file.parts import first_complaint
 from mnas_moo.study_file.study import StudyFile
 from mnas_moo.study_file.tabular_study import TabularStudy
@@ -46,6 +46,7 @@ def load_study_file(
     skip_broken: bool = False,
     plugins: Sequence[str] = (),
     reading: bool = False,
+    space_only: bool = False,
 ) -> StudyFile:
     """Reads and checks a study file; data, tables and storage are not touched.
 
@@ -66,6 +67,7 @@ def load_study_file(
         plugins: modules and Python files whose spaces the file may name, besides those of the environment variable
             MNAS_MOO_PLUGINS; only what the file's space needs is imported.
         reading: only results are read; no plugin is imported, and a space that is not of this package is not checked.
+        space_only: only space and images are used; a file may lack what else a study of networks has.
 
     Returns:
         The study: a ``NetworkStudy``, or where the file has a `table` a ``TabularStudy``.
@@ -86,7 +88,7 @@ def load_study_file(
     if tables is not None and "table" not in values:
         raise StudyError(f"{document.path}: --tables is for the study of a table, and this is one of networks")
     try:
-        study = _kind(values).model_validate(values)
+        study = _kind(values, space_only).model_validate(values)
     except ValidationError as error:
         raise first_complaint(document, error.errors()) from None
     if benchmark_model is not None:
@@ -124,8 +126,10 @@ def _with_program(document: Document, study: StudyFile, path: str) -> StudyFile:
     return study.model_copy(update={"objectives": study.objectives.model_copy(update=changed)})
 
 
-def _kind(values: Mapping[str, Any]) -> type[StudyFile]:
-    return TabularStudy if "table" in values else NetworkStudy
+def _kind(values: Mapping[str, Any], space_only: bool) -> type[StudyFile]:
+    if "table" in values:
+        return TabularStudy
+    return SpaceStudy if space_only else NetworkStudy
 
 
 def _read(name: str) -> Document:

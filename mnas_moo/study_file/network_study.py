@@ -12,6 +12,7 @@ from mnas_moo.objectives.objective import Direction, info_of, is_latency
 from mnas_moo.study_file.duration import Duration
 from mnas_moo.study_file.measuring import Constraints, Host, Latency, NamedLatency, NoSettings, Objectives, Train
 from mnas_moo.study_file.parts import Count, OneOf, Part
+from mnas_moo.study_file.sampling import Sampler
 from mnas_moo.study_file.space_choice import LARGER_PIXELS, SpaceChoice, is_ours, make_space, preset_of
 from mnas_moo.study_file.study import StudyFile
 
@@ -189,3 +190,16 @@ class NetworkStudy(StudyFile):
         for bound, limit in zip(("min", "max"), self.limits.get("accuracy", ()), strict=False):
             if limit is not None and limit > 1:
                 raise self.error(("constraints", "accuracy", bound), f"is {limit}; accuracy is a fraction of 1")
+
+
+class SpaceStudy(NetworkStudy):
+    """A study of which only space and images are used: the rest may be missing, but what is there has to be right."""
+
+    name: str = "space"
+    storage: str = "journal:///space.log"
+    sampler: Sampler = Sampler.model_validate("random")
+    objectives: Objectives = Objectives.model_validate("parameters_m")
+
+    def check(self, *, reading: bool = False) -> None:
+        """Checks the space alone."""
+        self.make_space()

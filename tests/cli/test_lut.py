@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from mnas_moo.cli.lut import space_of
 from mnas_moo.cli.main import main
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
+from mnas_moo.study_file.document import StudyError
 
 
 def test_a_lookup_table_is_built_on_phones_and_used_by_a_study(
@@ -56,3 +58,28 @@ def test_wrong_words_for_a_lookup_table_are_one_line(
     assert line.startswith("mnas-moo: ")
     assert message in line
     assert not Path("x.json").exists()
+
+
+SPACE = "space: {mnasnet: {preset: digits, blocks: 1}}\n"
+
+
+@pytest.mark.parametrize("more", ["", "objectives: {latency_ms: host}\n", "name: night\nsampler: tpe\n"])
+def test_a_file_of_space_and_data_is_enough(more: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(f"{SPACE}data: digits\n{more}", encoding="utf-8")
+    ours, named = space_of(str(tmp_path / "mine.yaml"), None), space_of("mnasnet: {preset: digits, blocks: 1}", None)
+    assert ours.distributions == named.distributions
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SPACE, r"mine.yaml:\d+: data is missing"),
+        ("data: digits\n", r"mine.yaml:\d+: space is missing"),
+        (f"{SPACE}data: digits\nsampler: tpee\n", "mine.yaml:3: sampler.tpee is unknown; did you mean"),
+        (f"{SPACE}data: digits\nobjectve: 1\n", "mine.yaml:3: objectve is unknown; did you mean 'objectives'"),
+    ],
+)
+def test_what_a_file_of_space_and_data_lacks_is_said(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(StudyError, match=message):
+        space_of(str(tmp_path / "mine.yaml"), None)
