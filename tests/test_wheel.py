@@ -13,10 +13,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Names of the files in a wheel that is built from a copy: builds leave files beside the sources."""
-    source, out = tmp_path_factory.mktemp("source") / "tree", tmp_path_factory.mktemp("wheel")
+def built(folder: Path, kind: str) -> Path:
+    """A wheel that is built from a copy: builds leave files beside the sources."""
+    source, out = folder / "tree", folder / "wheel"
     kept = ("mnas_moo", "objectives", "spaces", "studies", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
     source.mkdir()
     for name in kept:
@@ -24,11 +23,24 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, source)
-    build = "from setuptools import build_meta; build_meta.build_wheel({!r})"
-    subprocess.run([sys.executable, "-c", build.format(str(out))], cwd=source, check=True, capture_output=True)
-    (built,) = out.iterdir()
-    with zipfile.ZipFile(built) as archive:
+    out.mkdir()
+    build = f"from setuptools import build_meta; build_meta.build_{kind}({str(out)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    (file,) = out.iterdir()
+    return file
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Names of the files in the wheel."""
+    with zipfile.ZipFile(built(tmp_path_factory.mktemp("built"), "wheel")) as archive:
         return archive.namelist()
+
+
+def test_an_editable_install_is_a_path_since_type_checkers_run_no_import_hooks(tmp_path: Path) -> None:
+    with zipfile.ZipFile(built(tmp_path, "editable")) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".pth"))
+        assert Path(archive.read(name).decode().strip()) == (tmp_path / "tree").resolve()
 
 
 def test_the_wheel_leaks_no_top_level_name(wheel: list[str]) -> None:
