@@ -13,6 +13,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from mnas_moo.running import latency_sources, network_trials
+from mnas_moo.running.results import Results
 from mnas_moo.running.run import run_study
 from mnas_moo.running.storage import open_study
 from mnas_moo.running.trials import FAILURE, MEASUREMENTS, NETWORK, SAME_AS, Observer
@@ -109,7 +110,7 @@ def trial_of(network: Any, state: TrialState = TrialState.COMPLETE) -> FrozenTri
 
 
 def test_results_are_those_of_the_first_completed_trial_of_a_network_whenever_it_completes() -> None:
-    study, results = optuna.create_study(), network_trials._Results()
+    study, results = optuna.create_study(), Results()
     assert results.of(study, "a") is None
     slow = study.ask()
     for trial in (trial_of(None), trial_of("a"), trial_of("b"), trial_of("a"), trial_of("c", TrialState.FAIL)):
@@ -125,7 +126,7 @@ def test_results_are_those_of_the_first_completed_trial_of_a_network_whenever_it
 
 
 def test_each_trial_is_looked_at_once_after_it_has_finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    study, results = optuna.create_study(), network_trials._Results()
+    study, results = optuna.create_study(), Results()
     study.add_trials([trial_of(str(i)) for i in range(50)])
     results.of(study, "0")
     looked: list[int] = []
