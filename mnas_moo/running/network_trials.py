@@ -7,6 +7,7 @@ a phone); only what this machine's own cores are timed on comes before the train
 
 from __future__ import annotations
 
+import functools
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from mnas_moo.running.bounds import check_bounds
 from mnas_moo.running.confirmation import Confirmation, past_trainings
 from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
-from mnas_moo.running.results import Results, checked, failures_of, figures
+from mnas_moo.running.results import Results, checked, figures, told_as
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trainings import Trainings, at_a_time
 from mnas_moo.running.trials import (
@@ -196,8 +197,9 @@ class NetworkTrials:
             training = Trainings(
                 trained, trial, child.network, child.spec, child.seed, self.study_file.checkpoints, observer
             )
-        need_room(THREAD_BYTES * (len(elsewhere) + self.first_trainings))
-        with ThreadPoolExecutor(len(elsewhere) + self.first_trainings) as pool:
+        threads = max(1, len(elsewhere) + (self.first_trainings if training is not None else 0))
+        need_room(THREAD_BYTES * threads)
+        with ThreadPoolExecutor(threads) as pool:
             futures = [pool.submit(measure, name) for name in elsewhere]
             try:
                 with interrupts.allowed():
@@ -225,8 +227,7 @@ class NetworkTrials:
         """Trains a network, and again where that is worth it; ``others`` are measured meanwhile."""
         wanted = self.first_trainings
         while True:
-            with failures_of("accuracy"):
-                training.wait(training.submit(pool, wanted), others)
+            told_as("accuracy", functools.partial(training.wait, training.submit(pool, wanted), others))
             completed = completed_trials(study)
             judged = training.accuracy.judged(training.done, past_trainings(completed))
             so_far = {**measurements, "accuracy": checked("accuracy", judged)}

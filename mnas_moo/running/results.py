@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from optuna.trial import TrialState
 
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
     from mnas_moo.objectives.objective import Measurement
     from mnas_moo.spaces.spec import NetworkSpec
+
+_Result = TypeVar("_Result")
 
 
 class Results:
@@ -67,9 +68,7 @@ def figures(name: str, measure: Any, spec: NetworkSpec, seed: int) -> dict[str, 
     Raises:
         ValueError: the measurement failed; the message begins with the objective's name.
     """
-    with failures_of(name):
-        measured = measure(spec, seed)
-    return checked(name, measured)
+    return checked(name, told_as(name, lambda: measure(spec, seed)))
 
 
 def checked(name: str, measured: Measurement) -> dict[str, Any]:
@@ -84,16 +83,14 @@ def checked(name: str, measured: Measurement) -> dict[str, Any]:
     return {"value": value, **measured.details}
 
 
-@contextmanager
-def failures_of(name: str) -> Iterator[None]:
-    """A block that measures; its errors are told as those of the objective.
+def told_as(name: str, measure: Callable[[], _Result]) -> _Result:
+    """What a function that measures returns; its errors are told as those of the objective.
 
     Raises:
         ValueError: the measurement failed; the message begins with the objective's name.
     """
-    shortage = None
     try:
-        yield
+        return measure()
     except (MissingExtraError, DeviceError):
         raise
     except Exception as error:
@@ -101,5 +98,5 @@ def failures_of(name: str) -> Iterator[None]:
         if shortage is None:
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise ValueError(f"{name}: {kind}{error}") from error
-    if shortage is not None:  # raised here, where the error is gone: its frames hold what filled the memory
-        raise ValueError(f"{name}: {shortage}")
+    # raised here, where the error is gone: its frames hold what filled the memory
+    raise ValueError(f"{name}: {shortage}")

@@ -131,7 +131,7 @@ def repeats(trial: FrozenTrial) -> tuple[object, ...]:
     """What is the same in every run of a study with trainings: all but how long they took."""
     number, state, params, values, user, system = what_matters(trial)
     assert isinstance(user, dict)
-    accuracy = {key: user[MEASUREMENTS]["accuracy"][key] for key in ("value", "epochs", "loss", "holdout_images")}
+    accuracy = {key: user[MEASUREMENTS]["accuracy"][key] for key in ("value", "steps", "loss", "holdout_images")}
     return number, state, params, values, user[NETWORK], accuracy, system
 
 

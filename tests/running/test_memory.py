@@ -85,7 +85,7 @@ def test_without_room_for_a_thread_a_trial_fails_and_none_is_started(
     study = run_study(write(tmp_path, "trials: 5", "trials: 2"))
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE]
     assert study.trials[1].user_attrs[FAILURE] == "MemoryError: not enough memory (no room for 64 MiB)"
-    assert asked == [THREAD_BYTES] * 3
+    assert asked == [2 * THREAD_BYTES] * 3
 
 
 def test_without_room_for_its_thread_a_run_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from mnas_moo.objectives.objective import DeviceError, Measurement
-from mnas_moo.running.results import Results, checked, failures_of
+from mnas_moo.running.results import Results, checked, told_as
 
 
 def test_a_measurement_is_stored_with_its_details_and_must_be_finite() -> None:
@@ -22,13 +22,19 @@ def test_a_measurement_is_stored_with_its_details_and_must_be_finite() -> None:
     [(ValueError("too wide"), "latency_ms: too wide"), (KeyError("x"), "latency_ms: KeyError: 'x'")],
 )
 def test_an_error_is_told_as_that_of_the_objective(error: Exception, message: str) -> None:
-    with pytest.raises(ValueError, match=message), failures_of("latency_ms"):
+    def fail() -> None:
         raise error
+
+    with pytest.raises(ValueError, match=message):
+        told_as("latency_ms", fail)
 
 
 def test_a_device_that_is_gone_stays_that_error() -> None:
-    with pytest.raises(DeviceError), failures_of("latency_ms"):
+    def fail() -> None:
         raise DeviceError("no phone")
+
+    with pytest.raises(DeviceError):
+        told_as("latency_ms", fail)
 
 
 def test_the_first_completed_trial_of_a_network_has_its_results() -> None:

@@ -41,7 +41,7 @@ def test_training_has_the_settings_and_defaults_of_the_objective() -> None:
     from mnas_moo.objectives.training.train import TrainSettings
 
     defaults = {name: p.default for name, p in inspect.signature(TrainSettings).parameters.items()}
-    assert Train().model_dump(exclude={"holdout"}) == defaults
+    assert Train().model_dump(exclude={"holdout", "confirm"}) == defaults
 
 
 def test_the_host_has_the_settings_and_defaults_of_the_objective() -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mnas_moo.objectives.formats import litert, torch_module
 from mnas_moo.objectives.training.data import load_data
-from mnas_moo.objectives.training.train import Batches, TrainSettings, fit
+from mnas_moo.objectives.training.train import Batches, Randomness, TrainSettings, fit
 from mnas_moo.spaces import network
 from mnas_moo.spaces.fragment import fragments
 from mnas_moo.spaces.operations import Add, AveragePool, Conv, GlobalAveragePool, Linear, Multiply
@@ -156,12 +156,12 @@ def test_a_trained_network_decides_as_before() -> None:
         Layer("mbconv", 24, 24, 3, skip="pooling"),
     )
     spec = NetworkSpec((1, 8, 8), Layer("conv", 1, 8, 3, skip="none"), layers, 32, 10, dropout=0.0)
-    generator = torch.Generator().manual_seed(0)
-    module = torch_module.build(spec, generator, norm_momentum=0.1)
+    random = Randomness.of(0)
+    module = torch_module.build(spec, random.order, norm_momentum=0.1)
     batches = Batches(load_data("digits", 8), torch.device("cpu"))
-    fit(module, batches, TrainSettings(epochs=4, batch_size=32, device="cpu"), generator)
+    fit(module, batches, TrainSettings(epochs=4, batch_size=32, device="cpu"), random)
     images, labels = (torch.cat(parts) for parts in zip(*batches.holdout(), strict=True))
-    (calibration, _), *_ = batches.training([100, len(batches.data.train) - 100], generator)
+    (calibration, _), *_ = batches.training([100, len(batches.data.train) - 100], random)
     with torch.no_grad():
         decisions = module.eval()(images).argmax(1).numpy()
     model = litert.write(spec, torch_module.weights(module), "int8", calibration.permute(0, 2, 3, 1).numpy())
