@@ -112,7 +112,9 @@ def _view(past: History, objective: int) -> tuple[float, float]:
     if reach > 0 and best + 1.25 * reach < worst:
         worst = best + reach
     ends = minimised(np.array([[min(best, float(values.min()))], [worst]]), direction)[:, 0]
-    return _padded(float(ends.min()), float(ends.max()))
+    if past.intervals is not None and past.front.any():  # the whole error bars of the front
+        ends = np.append(ends, past.intervals[past.front, objective].ravel())
+    return _padded(float(np.nanmin(ends)), float(np.nanmax(ends)))
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

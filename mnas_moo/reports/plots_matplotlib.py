@@ -66,13 +66,14 @@ def print_front(past: History, path: Path) -> None:
             if label in PERCENT:
                 line.set_major_formatter(ticker.PercentFormatter(1.0))
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    notes = [*((BARS,) if past.intervals is not None else ()), *past.verdicts]
+    place = "outside lower right" if notes else "outside lower center"
+    figure.legend(handles, labels, loc=place, ncols=len(labels), frameon=False)
     hidden = outside(panels)
     title = title_of(past) + (f" ({hidden})" if hidden else "")
     figure.suptitle(title, x=0.02, ha="left", fontsize=11, parse_math=False)
-    notes = [*((BARS,) if past.intervals is not None else ()), *past.verdicts]
     if notes:
-        text = "\n".join(line for note in notes for line in textwrap.wrap(note, 105))
+        text = "\n".join(line for note in notes for line in textwrap.wrap(note, 62))
         figure.supxlabel(text, x=0.02, ha="left", fontsize=7.5, color="#555555", parse_math=False)
     figure.savefig(path, dpi=150)
 

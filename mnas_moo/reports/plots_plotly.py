@@ -235,7 +235,7 @@ def _dress(figure: Any, title: str) -> Any:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "x": 0.5, "xanchor": "center", "yref": "container", "y": 0, "yanchor": "bottom"},
-        margin={"l": 70, "r": 20, "t": 80 + 16 * max(0, title.count("<br>") - 1), "b": 80},
+        margin={"l": 70, "r": 20, "t": 80 + 26 * max(0, title.count("<br>") - 1), "b": 80},
         hoverlabel={"align": "left"},
     )
     return figure

@@ -14,6 +14,7 @@ from mnas_moo.running import plan
 from mnas_moo.running.network_trials import NetworkTrials, describe, is_timed_here, make_objective, space_of
 from mnas_moo.running.plan import AGAIN, NoTimeError, Plan, Timing, choose
 from mnas_moo.running.trainings import at_a_time
+from mnas_moo.running.trials import Observer
 from mnas_moo.spaces.skeleton_settings import SIZES, suitable_resolution
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.duration import in_words
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from mnas_moo.objectives.objective import Objective
     from mnas_moo.objectives.training.accuracy import Accuracy
     from mnas_moo.objectives.training.data import DataInfo
-    from mnas_moo.running.trials import Observer
     from mnas_moo.spaces.space import Space
     from mnas_moo.spaces.spec import NetworkSpec
 
@@ -63,7 +63,8 @@ def plan_of(study_file: NetworkStudy, observer: Observer) -> Plan:
             sized = study_file
             if size:
                 sized = study_file.sized(size, suitable_resolution(data.resolution, LARGEST_PIXELS[size]))
-            timings[size] = timing = _time(sized, size, data, stack, observer)
+            # What is read for each resolution is said once, when it is read for the trials.
+            timings[size] = timing = _time(sized, size, data, stack, Observer())
             return timing
 
         train = study_file.settings_of("accuracy")
