@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mnas_moo.objectives.front import is_feasible
 from mnas_moo.reports.text import figure, front_plot, front_table, front_trials, objective_names, words
+from mnas_moo.reports.verdicts import verdicts
 from mnas_moo.running.trials import FAILURE, SAME_AS, Observer
 from mnas_moo.spaces.printable import printable, short
 from mnas_moo.study_file.duration import in_words
@@ -43,6 +44,7 @@ class Progress(Observer):
         self.pace = Pace(clock)
         self.completed: Sequence[FrozenTrial] = ()
         self.finished_here = 0
+        self.verdicts: list[str] = []
 
     def promised(self, trial_seconds: float, words: Sequence[str]) -> None:
         """Notes how long a trial is expected to take."""
@@ -62,6 +64,7 @@ class Progress(Observer):
         """Notes a trial that has been stored."""
         self.completed = completed
         self.finished_here += 1
+        self.verdicts = verdicts(objective_names(study), study.directions, completed)
         self.show_trial(study, trial)
 
     def show_start(self, study: optuna.Study) -> None:
@@ -84,6 +87,7 @@ class PlainProgress(Progress):
         super().__init__(reward, clock)
         self.out = out
         self._began = self._training_told = 0.0
+        self._said: set[str] = set()
 
     def preparing(self, what: str) -> None:
         """Prints what is being prepared."""
@@ -124,6 +128,11 @@ class PlainProgress(Progress):
         done = len(self.completed)
         rest = (f"{done} of {self.pace.wanted}", best_line(study, self.completed, self.reward), self.pace.left(done))
         self._print(f"{trial_line(study, trial)} ({', '.join(rest)})")
+        for line in self.verdicts:
+            kind = line.partition(":")[0]  # what follows changes from trial to trial
+            if kind not in self._said:
+                self._said.add(kind)
+                self._print(line)
 
     def _print(self, line: str) -> None:
         print(printable(line), file=self.out, flush=True)
@@ -217,8 +226,7 @@ class LiveProgress(Progress):
             for line in (self.last, self.running, self.training_now)
             if line
         ]
-        if self.device:
-            lines.append(words(self.device, style="yellow"))
+        lines += [words(line, style="yellow") for line in (*self.verdicts, self.device) if line]
         return Group(*lines)
 
 

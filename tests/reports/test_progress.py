@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
+from mnas_moo.objectives.training.settings import TrainingProgress
 from mnas_moo.reports.progress import LiveProgress, Pace, PlainProgress, best_line, trial_line
 from mnas_moo.reward import AbsoluteReward, MnasReward
 from mnas_moo.running.run import run_study
@@ -106,3 +107,32 @@ def test_the_live_view_says_why_it_waits_and_counts_failures() -> None:
     view = re.sub(r"\x1b\[[\d;]*m", "", capture.get())
     assert "2 of 4 trials, 1 failed" in view
     assert "the phone cools down" in view
+
+
+def test_a_log_says_once_what_the_results_cannot_say() -> None:
+    study, out = optuna.create_study(directions=["maximize", "minimize"]), io.StringIO()
+    study.set_metric_names(["accuracy", "latency_ms"])
+    progress = PlainProgress(out, None, lambda: 0.0)
+    for i in range(5):
+        accuracy = 0.2 + i / 1000
+        held = {"value": accuracy, "interval": [accuracy - 0.05, accuracy + 0.05], "chance": 0.2}
+        attributes = {"measurements": {"accuracy": held}, "network": f"network {i}"}
+        study.add_trial(optuna.trial.create_trial(values=[accuracy, 1.0 + i], user_attrs=attributes))
+        progress.trial_finished(study, study.trials[-1], completed_trials(study))
+    assert out.getvalue().count("no network beats chance yet") == 1
+
+
+def test_the_training_under_way_and_what_was_promised_are_shown() -> None:
+    now, out = [0.0], io.StringIO()
+    progress = PlainProgress(out, None, lambda: now[0])
+    progress.promised(20.0, ["chosen for 10 min: small networks"])
+    progress.expects(6)
+    progress.trial_started(3, "conv")
+    for second in range(0, 100, 5):
+        now[0] = float(second)
+        progress.training(3, TrainingProgress(1, 2, second + 1, 100, 580.4, 1.214, None, 72.0))
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "chosen for 10 min: small networks"
+    assert lines[1] == "trial 3, training 1 of 2: step 11 of 100, 580 images/s, loss 1.21, 1:12 left"
+    assert len(lines) == 4  # after 10 seconds, and then every 30
+    assert progress.pace.left(0) == "2:00 min left"
