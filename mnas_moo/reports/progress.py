@@ -282,7 +282,8 @@ class Pace:
             return "time left not known yet"
         # What was expected weighs as much as some trials that took so long.
         weight = EXPECTED_TRIALS if self.expected else 0
-        seconds = (self.clock() - self.begun + weight * self.expected) / (new + weight)
+        spent = self.clock() - self.begun if new else 0.0
+        seconds = (spent + weight * self.expected) / (new + weight)
         seconds *= max(0, self.wanted - completed)
         minutes, seconds = divmod(round(seconds), 60)
         hours, minutes = divmod(minutes, 60)
