@@ -11,7 +11,7 @@ HOLDOUT = 0.2
 
 EPOCHS = 8
 LEAST_STEPS = 400
-"""Steps that take a small network clearly beyond chance: after 150 it was right in 50 % of five classes of photographs."""
+"""Steps that take a small network clearly beyond chance: 150 got 50 % of five classes of photographs right."""
 
 
 AUGMENTATIONS = ("auto", "none", "shift", "photo", "randaugment", "cutmix")
