@@ -65,6 +65,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from mnas_moo.study_file.document import StudyError
     from mnas_moo.study_file.folder_name import folder_name
     from mnas_moo.study_file.load import load_study_file
+    from mnas_moo.study_file.network_study import NetworkStudy
 
     for name, least in (("seeds", 1), ("jobs", 1)):
         if getattr(arguments, name) < least:
@@ -80,7 +81,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         tables=arguments.tables,
         plugins=arguments.plugin,
     )
-    if study_file.trials is None or getattr(study_file, "budget", None) is not None:
+    if study_file.trials is None or (isinstance(study_file, NetworkStudy) and study_file.budget is not None):
         reason = "a comparison gives every sampler the same number of trials; give trials in its place"
         raise study_file.error(("budget",), f": {reason}")
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -137,6 +137,8 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, Any
 
 
 def _in_words(figures: dict[str, Any]) -> Iterator[str]:
+    from mnas_moo.objectives.objective import is_latency
+
     yield figures.get("name") or f"trial {figures['trial']}"
     if "accuracy" in figures:
         sure = ""
@@ -149,7 +151,7 @@ def _in_words(figures: dict[str, Any]) -> Iterator[str]:
     yield f"  multiply-adds  {figures['multiply_adds']:>14,}"
     yield f"  peak memory    {figures['peak_memory_bytes']:>14,} bytes"
     for name in figures:
-        if name == "latency_ms" or name.startswith("latency_ms@"):
+        if is_latency(name):
             where = name.partition("@")[2]
             yield f"  latency        {figures[name]:>14.4g} ms{f' on {where}' if where else ''}"
     yield from (f"  {word}" for word in figures["network"].split())

@@ -6,20 +6,12 @@ What stands in a storage may have been written by any program: what is no interv
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo.running.trials import MEASUREMENTS
+from mnas_moo.running.trials import measured
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
-
-
-def measured(trial: FrozenTrial, name: str) -> Mapping[str, Any]:
-    """What is stored of one measurement of a trial; empty where nothing is."""
-    stored = trial.user_attrs.get(MEASUREMENTS)
-    found = stored.get(name) if isinstance(stored, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
 
 
 def interval_of(trial: FrozenTrial, name: str) -> tuple[float, float] | None:

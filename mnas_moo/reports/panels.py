@@ -22,8 +22,6 @@ GREY = "#808890"
 """Colour of text and axes, legible on white and on the dashboard's dark page."""
 COLORS = (FRONT_COLOR, "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", GREY)
 """Colours of the lines of a chart, in order."""
-BARS = "Bars are 95 % intervals, for new images of the same kind."
-"""What is said below a plot with error bars."""
 DASHES = ("solid", "dash", "dot", "dashdot")
 """And their dashes, so that lines differ without colour."""
 
@@ -169,6 +167,12 @@ def title_of(past: History) -> str:
     if len(past.names) == 1:
         return f"Best {short(past.names[0])} of {trials}"
     return f"Pareto front: {int(past.front.sum())} of {trials}"
+
+
+def notes_of(past: History) -> list[str]:
+    """What is said beside a plot: what its bars are, and what the study cannot say yet."""
+    bars = ["Bars are 95 % intervals, for new images of the same kind."] if past.intervals is not None else []
+    return [*bars, *past.verdicts]
 
 
 def described(past: History, values: Floats) -> list[str]:

@@ -13,7 +13,17 @@ import numpy as np
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.reports.learning import Chart
-from mnas_moo.reports.panels import BARS, COLORS, DASHES, FRONT_COLOR, Panel, groups_of, outside, panels_of, title_of
+from mnas_moo.reports.panels import (
+    COLORS,
+    DASHES,
+    FRONT_COLOR,
+    Panel,
+    groups_of,
+    notes_of,
+    outside,
+    panels_of,
+    title_of,
+)
 from mnas_moo.reports.past import PERCENT, History
 
 
@@ -66,7 +76,7 @@ def print_front(past: History, path: Path) -> None:
             if label in PERCENT:
                 line.set_major_formatter(ticker.PercentFormatter(1.0))
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    notes = [*((BARS,) if past.intervals is not None else ()), *past.verdicts]
+    notes = notes_of(past)
     place = "outside lower right" if notes else "outside lower center"
     figure.legend(handles, labels, loc=place, ncols=len(labels), frameon=False)
     hidden = outside(panels)

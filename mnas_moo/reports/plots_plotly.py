@@ -16,7 +16,6 @@ import numpy as np
 from mnas_moo.objectives.extras import require
 from mnas_moo.reports.learning import Chart
 from mnas_moo.reports.panels import (
-    BARS,
     COLORS,
     DASHES,
     FRONT_COLOR,
@@ -24,6 +23,7 @@ from mnas_moo.reports.panels import (
     Group,
     described,
     groups_of,
+    notes_of,
     outside,
     panels_of,
     title_of,
@@ -108,7 +108,7 @@ def front_figure(past: History) -> Any:
             )
     hidden = outside(panels)
     notes = [f"{hidden}; double-click shows them"] if hidden else []
-    notes += [*((BARS,) if past.intervals is not None else ()), *past.verdicts]
+    notes += notes_of(past)
     lines = [line for note in notes for line in textwrap.wrap(note, 110)]
     return _dress(figure, _escaped(title_of(past)) + "".join(f"<br><sub>{_escaped(line)}</sub>" for line in lines))
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.front import is_feasible, pareto_mask
-from mnas_moo.reports.intervals import interval_of, measured, trainings_of
-from mnas_moo.running.trials import NETWORK, network_of
+from mnas_moo.reports.intervals import interval_of, trainings_of
+from mnas_moo.running.trials import NETWORK, measured, network_of
 from mnas_moo.spaces.printable import printable, short
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mnas_moo.objectives.front import is_feasible
-from mnas_moo.reports.intervals import interval_of, measured, trainings_of
+from mnas_moo.reports.intervals import interval_of, trainings_of
 from mnas_moo.reports.text import front_trials
+from mnas_moo.running.trials import measured
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

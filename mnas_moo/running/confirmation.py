@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnas_moo.objectives.front import is_feasible, minimised
-from mnas_moo.running.trials import MEASUREMENTS, SAME_AS
+from mnas_moo.running.trials import SAME_AS, measured
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -101,7 +101,7 @@ def past_trainings(completed: Sequence[FrozenTrial]) -> list[list[dict[str, Any]
 
 def _trainings(trial: FrozenTrial) -> list[dict[str, Any]]:
     """What a trial has of its trainings; another program may have written there."""
-    found = _accuracy(trial).get("trainings")
+    found = measured(trial, "accuracy").get("trainings")
     if not isinstance(found, list | tuple):
         return []
     return [
@@ -114,13 +114,7 @@ def _trainings(trial: FrozenTrial) -> list[dict[str, Any]]:
     ]
 
 
-def _accuracy(trial: FrozenTrial) -> Mapping[str, Any]:
-    stored = trial.user_attrs.get(MEASUREMENTS)
-    found = stored.get("accuracy") if isinstance(stored, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
 def _error(trial: FrozenTrial) -> float:
     """Standard error of a trial's accuracy; 0 where it has none."""
-    error = _accuracy(trial).get("standard_error")
+    error = measured(trial, "accuracy").get("standard_error")
     return float(error) if isinstance(error, int | float) and 0 <= error < math.inf else 0.0

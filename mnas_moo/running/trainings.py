@@ -110,8 +110,11 @@ class Trainings:
             if self._stopped.is_set():
                 raise _StoppedError
 
-        saved = self._saved.with_name(f"{self._saved.name}-{number}.pt")
-        return dict(self.accuracy.train(self.spec, self.seed, number, listener=listen, saved=saved))
+        return dict(self.accuracy.train(self.spec, self.seed, number, listener=listen, saved=self._file(number)))
+
+    def _file(self, number: int) -> Path:
+        """Where a training saves what it needs to go on."""
+        return self._saved.with_name(f"{self._saved.name}-{number}.pt")
 
     def _tell(self, wanted: int) -> None:
         under_way = list(self._steps.items())
@@ -139,7 +142,7 @@ class Trainings:
         """Removes what trainings have saved whose results are stored."""
         for number in range(len(self.done)):
             with contextlib.suppress(OSError):
-                self._saved.with_name(f"{self._saved.name}-{number}.pt").unlink()
+                self._file(number).unlink()
 
 
 def at_a_time(threads: int, device: str) -> int:

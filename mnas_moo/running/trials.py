@@ -37,6 +37,13 @@ def network_of(trial: FrozenTrial) -> str:
     return found if isinstance(found, str) and len(found) <= MOST_CHARACTERS else ""
 
 
+def measured(trial: FrozenTrial, name: str) -> Mapping[str, Any]:
+    """What is stored of one measurement of a trial; empty where nothing is, or nothing of ours."""
+    stored = trial.user_attrs.get(MEASUREMENTS)
+    found = stored.get(name) if isinstance(stored, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
 def completed_trials(study: optuna.Study) -> list[FrozenTrial]:
     """The completed trials of a study, by number; not to be changed."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

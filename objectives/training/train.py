@@ -254,6 +254,9 @@ def fit(
         seconds = time.perf_counter() - began
         return Step(step, steps, loss, seen / max(seconds, 1e-9), seconds)
 
+    def save() -> None:
+        keeper.save(step, losses, time.perf_counter() - began, epoch_ended=step % len(sizes) == 0)
+
     model.train()
     while step < steps:
         keeper.epoch_begins()
@@ -275,11 +278,11 @@ def fit(
                 try:
                     listener(state(20))
                 except BaseException:
-                    keeper.save(step, losses, now - began, epoch_ended=step % len(sizes) == 0)
+                    save()
                     raise
             if now - kept > CHECKPOINT_SECONDS:
                 kept = now
-                keeper.save(step, losses, now - began, epoch_ended=step % len(sizes) == 0)
+                save()
             if step == steps:
                 break
         mean = torch.stack(losses).mean().item()  # read once in an epoch, so that no step waits for a GPU
