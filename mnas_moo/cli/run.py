@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from mnas_moo.cli.front import print_front
-from mnas_moo.cli.verb import add_plugins, add_study, add_verb, command, say, study_file_of
+from mnas_moo.cli.verb import add_plugins, add_study, add_verb, command, say, study_file_of, words_of
 
 
 def add(verbs: Any) -> None:
@@ -33,6 +33,13 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--benchmark-model", metavar="PATH", help="LiteRT's program benchmark_model for the phones (docs/phones.md)"
     )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="trials at the same time, each in a process of its own (default: as many as there are cores for where a "
+        "budget of time decides, else 1)",
+    )
     add_plugins(parser)
     parser.add_argument("--json", action="store_true", help="print the front as JSON at the end")
 
@@ -45,13 +52,17 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.live import Live
 
+    from mnas_moo.cli.beside import Beside
     from mnas_moo.objectives.objective import DeviceError
     from mnas_moo.reports.progress import LiveProgress, PlainProgress
     from mnas_moo.running.address import without_passwords
     from mnas_moo.running.run import TrialFailuresError, run_study
     from mnas_moo.running.trouble import StorageError
+    from mnas_moo.study_file.document import StudyError
     from mnas_moo.study_file.network_study import NetworkStudy
 
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise StudyError(f"--jobs is {arguments.jobs}; it must be at least 1")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study_file = study_file_of(
         arguments,
@@ -68,7 +79,9 @@ def _run(arguments: argparse.Namespace) -> int:
         if terminal.is_terminal:
             progress = LiveProgress(stack.enter_context(Live(console=terminal, transient=True)), reward)
         try:
-            study = run_study(study_file, observer=progress)
+            trials = [] if arguments.trials is None else ["--trials", str(arguments.trials)]
+            beside = Beside([*words_of("run", arguments), *trials], progress)
+            study = run_study(study_file, observer=progress, workers=arguments.jobs, beside=beside.start)
         except TrialFailuresError as error:
             stack.close()
             say(f"mnas-moo: {without_passwords(str(error), study_file.storage)}")

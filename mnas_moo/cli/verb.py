@@ -74,19 +74,27 @@ def command(verb: str, arguments: argparse.Namespace) -> str:
     """
     from mnas_moo.running.address import shown_address
 
+    storage = arguments.storage and shown_address(arguments.storage)
+    return shlex.join(["mnas-moo", *words_of(verb, argparse.Namespace(**{**vars(arguments), "storage": storage}))])
+
+
+def words_of(verb: str, arguments: argparse.Namespace) -> list[str]:
+    """The words of the command line, from the verb on, that executes a verb on the same study.
+
+    Args:
+        verb: the verb.
+        arguments: parsed arguments of any verb.
+    """
     names = ("storage", "data", "tables", "benchmark_model") if verb == "run" else ("storage",)
     given = [(name.replace("_", "-"), getattr(arguments, name, None)) for name in names]
-    given = [(name, shown_address(value) if name == "storage" and value else value) for name, value in given]
     if verb == "run":
         given += [("plugin", plugin) for plugin in getattr(arguments, "plugin", [])]
-    words = [
-        "mnas-moo",
+    return [
         verb,
         arguments.study,
         *(word for name, value in given if value for word in (f"--{name}", value)),
         *(["--skip-broken"] if getattr(arguments, "skip_broken", False) else []),
     ]
-    return shlex.join(words)
 
 
 def say(line: str) -> None:

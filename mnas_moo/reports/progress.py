@@ -36,6 +36,7 @@ class Progress(Observer):
     Attributes:
         completed: the study's completed trials, including those of other processes.
         finished_here: number of trials that finished in this process, completed or failed.
+        elsewhere: trials that other processes completed since the last one that finished here.
         pace: estimate of the time left.
     """
 
@@ -44,6 +45,7 @@ class Progress(Observer):
         self.pace = Pace(clock)
         self.completed: Sequence[FrozenTrial] = ()
         self.finished_here = 0
+        self.elsewhere: Sequence[FrozenTrial] = ()
         self.verdicts: list[str] = []
 
     def promised(self, trial_seconds: float, words: Sequence[str]) -> None:
@@ -62,6 +64,8 @@ class Progress(Observer):
 
     def trial_finished(self, study: optuna.Study, trial: FrozenTrial, completed: Sequence[FrozenTrial]) -> None:
         """Notes a trial that has been stored."""
+        known = {trial.number, *(each.number for each in self.completed)}
+        self.elsewhere = [each for each in completed if each.number not in known]
         self.completed = completed
         self.finished_here += 1
         self.verdicts = verdicts(objective_names(study), study.directions, completed)
@@ -124,7 +128,9 @@ class PlainProgress(Progress):
             self._print(f"{study.study_name}: {done} of {self.pace.wanted} trials are finished{left}")
 
     def show_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Prints the trial, the number of finished trials, the best result and the time left."""
+        """Prints the trials of other processes, the trial, how many are finished, the best result and the time left."""
+        for other in self.elsewhere:
+            self._print(trial_line(study, other))
         done = len(self.completed)
         rest = (f"{done} of {self.pace.wanted}", best_line(study, self.completed, self.reward), self.pace.left(done))
         self._print(f"{trial_line(study, trial)} ({', '.join(rest)})")

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mnas_moo.running.trials import completed_trials
+from mnas_moo.running.workers import trials_at_work
 
 if TYPE_CHECKING:
     import optuna
@@ -27,12 +28,16 @@ class Goal:
         trials: number of completed trials; None: the budget decides.
         budget: seconds that trials may take; None: the number of trials decides.
         trial_seconds: expected time of a trial.
+
+    Attributes:
+        workers: runs of the study that are known to be at work, or about to begin; others are seen by their trials.
     """
 
     def __init__(self, trials: int | None, budget: float | None, trial_seconds: float) -> None:
         self.trials = trials
         self.budget = budget
         self.trial_seconds = trial_seconds
+        self.workers = 1
 
     def wanted(self, study: optuna.Study) -> int:
         """Number of completed trials at which the study is finished.
@@ -48,7 +53,9 @@ class Goal:
         if self.trials is not None:
             return self.trials
         completed = completed_trials(study)
-        return len(completed) + max(0, round(self.left(study) / max(self._mean(completed), 1e-3)))
+        # This run is between two of its trials when it asks.
+        workers = max(self.workers, 1 + trials_at_work(study))
+        return len(completed) + max(0, round(workers * self.left(study) / max(self._mean(completed), 1e-3)))
 
     def left(self, study: optuna.Study) -> float:
         """Seconds of the budget that are left."""

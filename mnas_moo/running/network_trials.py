@@ -30,7 +30,7 @@ from mnas_moo.running.interrupts import Interrupts
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
 from mnas_moo.running.results import Results, checked, figures, told_as
 from mnas_moo.running.storage import find_study
-from mnas_moo.running.trainings import Trainings, at_a_time
+from mnas_moo.running.trainings import Trainings, first_trainings, workers_of
 from mnas_moo.running.trials import (
     MEASUREMENTS,
     NETWORK,
@@ -81,6 +81,7 @@ class NetworkTrials:
         self.results = Results()
         self.wanted = 1
         self.first_trainings = 1
+        self.workers = 1  # networks that this machine measures at the same time
         self.confirmation: Confirmation | None = None
         self.training: Accuracy | None = None  # the objective that trains networks
 
@@ -118,8 +119,8 @@ class NetworkTrials:
             return
         self.training = objective
         share = self.study_file.settings_of("accuracy")["confirm"]
-        if share > 0:
-            self.first_trainings = at_a_time(objective.settings.threads, objective.device)
+        self.first_trainings = first_trainings(objective, share)
+        self.workers = workers_of(objective, self.first_trainings)
         names = self.study_file.objective_names
         if "accuracy" in names:
             self.confirmation = Confirmation(share, self.first_trainings, names, self.study_file.directions)

@@ -52,6 +52,7 @@ class Timing:
         images_per_second: training images a second of each of the trainings that run at a time.
         evaluation_seconds: time to judge it on the hold-out.
         latency_seconds: time to measure its latency where that is not done while it trains, else 0.
+        workers: networks that are measured at the same time; of their latencies, one is.
     """
 
     size: str
@@ -60,10 +61,12 @@ class Timing:
     images_per_second: float
     evaluation_seconds: float
     latency_seconds: float
+    workers: int = 1
 
     def trial_seconds(self, images: float, again: float = AGAIN) -> float:
         """Mean time of a trial whose trainings see so many images."""
-        return again * (images / self.images_per_second + self.evaluation_seconds) + self.latency_seconds
+        trained = again * (images / self.images_per_second + self.evaluation_seconds)
+        return trained + self.workers * self.latency_seconds
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,6 @@ def choose(
     Raises:
         NoTimeError: not even ``LEAST_TRIALS`` of the smallest networks can be trained.
     """
-    seconds = SLACK * budget
     batch = batch_size or (32 if images < SMALL_DATA else 64)
     wish = steps * batch if steps else worth_seeing(images)
     wanted = trials or GOOD_TRIALS
@@ -142,17 +144,20 @@ def choose(
     chosen: Timing | None = None
     for size in sizes:
         timing = time(size)
-        if timing is None or (chosen is not None and wanted * timing.trial_seconds(enough, again) > seconds):
+        if timing is None:
+            break
+        seconds = SLACK * budget * timing.workers
+        if chosen is not None and wanted * timing.trial_seconds(enough, again) > seconds:
             break
         chosen = timing
     assert chosen is not None
-    fixed = again * chosen.evaluation_seconds + chosen.latency_seconds
-    affordable = (seconds / wanted - fixed) / again * chosen.images_per_second
+    fixed = chosen.trial_seconds(0, again)
+    affordable = (SLACK * budget * chosen.workers / wanted - fixed) / again * chosen.images_per_second
     seen = wish if steps else min(max(affordable, LEAST_IMAGES), 2 * wish)
     one = chosen.trial_seconds(seen, again)
-    count = trials or int(budget / one)
+    count = trials or int(budget * chosen.workers / one)
     if count < LEAST_TRIALS and trials is None:
-        need = in_words(math.ceil(LEAST_TRIALS * one / 10) * 10)
+        need = in_words(math.ceil(LEAST_TRIALS * one / chosen.workers / 10) * 10)
         raise NoTimeError(
             f"is {in_words(budget)}, and a trial of the smallest networks takes {in_words(one)} here; at least {need} "
             f"are needed, for {LEAST_TRIALS} trials"

@@ -13,7 +13,7 @@ from mnas_moo.objectives.objective import is_latency
 from mnas_moo.running import plan
 from mnas_moo.running.network_trials import NetworkTrials, describe, is_timed_here, make_objective, space_of
 from mnas_moo.running.plan import AGAIN, NoTimeError, Plan, Timing, choose
-from mnas_moo.running.trainings import at_a_time
+from mnas_moo.running.trainings import first_trainings, workers_of
 from mnas_moo.running.trials import Observer
 from mnas_moo.spaces.skeleton_settings import SIZES, suitable_resolution
 from mnas_moo.study_file.document import StudyError
@@ -47,8 +47,13 @@ def needs_plan(study_file: NetworkStudy, trials: int | None) -> bool:
     return open_trials or study_file.leaves_length_open or study_file.leaves_size_open(describe(study_file))
 
 
-def plan_of(study_file: NetworkStudy, observer: Observer) -> Plan:
+def plan_of(study_file: NetworkStudy, observer: Observer, workers: int | None = 1) -> Plan:
     """Chooses what a study file with a budget leaves open; see ``plan.choose``.
+
+    Args:
+        study_file: the study.
+        observer: is told of what is timed.
+        workers: networks that will be measured at the same time; None: as many as there are cores for.
 
     Raises:
         StudyError: the budget is too small for one child, or the data or a setting cannot be used.
@@ -64,7 +69,7 @@ def plan_of(study_file: NetworkStudy, observer: Observer) -> Plan:
             if size:
                 sized = study_file.sized(size, suitable_resolution(data.resolution, LARGEST_PIXELS[size]))
             # What is read for each resolution is said once, when it is read for the trials.
-            timings[size] = timing = _time(sized, size, data, stack, Observer())
+            timings[size] = timing = _time(sized, size, data, stack, workers)
             return timing
 
         train = study_file.settings_of("accuracy")
@@ -106,34 +111,36 @@ def promise(subject: NetworkTrials) -> float:
         return 0.0
     latencies = [subject.objectives[name] for name in _timed_here(study_file)]
     try:
-        timing = _timed("", _typical(subject.space), accuracy, latencies, subject.first_trainings)
+        timing = _timed("", _typical(subject.space), accuracy, latencies, subject.first_trainings, 1)
     except ValueError:  # what is wrong with this child, its trial will say
         return 0.0
     images = accuracy.steps * accuracy.settings.batch_size
     return timing.trial_seconds(images, rounds(study_file.settings_of("accuracy")["confirm"]))
 
 
-def _time(study_file: NetworkStudy, size: str, data: DataInfo, stack: ExitStack, observer: Observer) -> Timing:
-    space = space_of(study_file, data)
-    accuracy: Any = make_objective(study_file, "accuracy", space, observer)
-    latencies = [make_objective(study_file, name, space, observer) for name in _timed_here(study_file)]
+def _time(study_file: NetworkStudy, size: str, data: DataInfo, stack: ExitStack, workers: int | None) -> Timing:
+    space, silent = space_of(study_file, data), Observer()
+    accuracy: Any = make_objective(study_file, "accuracy", space, silent)
+    latencies = [make_objective(study_file, name, space, silent) for name in _timed_here(study_file)]
     for latency in latencies:
         stack.callback(latency.close)
-    first = at_a_time(accuracy.settings.threads, accuracy.device)
-    return _timed(size, _typical(space), accuracy, latencies, first)
+    first = first_trainings(accuracy, study_file.settings_of("accuracy")["confirm"])
+    return _timed(size, _typical(space), accuracy, latencies, first, workers or workers_of(accuracy, first))
 
 
-def _timed(size: str, spec: NetworkSpec, accuracy: Accuracy, latencies: Sequence[Objective], first: int) -> Timing:
+def _timed(
+    size: str, spec: NetworkSpec, accuracy: Accuracy, latencies: Sequence[Objective], first: int, workers: int
+) -> Timing:
     from mnas_moo.objectives.training.speed import speed_of
 
     began = time.perf_counter()
     for latency in latencies:
         latency.measure(spec, 0)
     seconds = time.perf_counter() - began
-    speed = speed_of(spec, accuracy.data, accuracy.settings, first)
+    speed = speed_of(spec, accuracy.data, accuracy.settings, first * workers)
     multiply_adds_m = spec.multiply_adds / 1e6
     return Timing(
-        size, spec.input_shape[1], multiply_adds_m, speed.images_per_second, speed.evaluation_seconds, seconds
+        size, spec.input_shape[1], multiply_adds_m, speed.images_per_second, speed.evaluation_seconds, seconds, workers
     )
 
 
@@ -164,7 +171,8 @@ def _words(
     lines = [
         f"chosen for {in_words(study_file.budget)}: {size} at {chosen.resolution} x {chosen.resolution} pixels, "
         f"{made.steps} steps of {made.batch_size} images a training, "
-        f"about {made.trials} trials of {in_words(made.trial_seconds)}",
+        f"about {made.trials} trials of {in_words(made.trial_seconds)}"
+        + (f", {chosen.workers} at a time" if chosen.workers > 1 else ""),
         f"why: they train on {chosen.images_per_second:.0f} images a second here, and on these images a training makes "
         f"good use of {plan.worth_seeing(_training_images(data, study_file.settings_of('accuracy')['holdout'])):,} "
         f"(repetitions counted; here {seen:,})",

@@ -13,7 +13,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import optuna
@@ -71,6 +71,8 @@ def run_study(
     trials: int | None = None,
     observer: Observer | None = None,
     sampler: Callable[[Subject, int], optuna.samplers.BaseSampler] | None = None,
+    workers: int | None = 1,
+    beside: Callable[[int], AbstractContextManager[object]] | None = None,
 ) -> optuna.Study:
     r"""Runs a study until it has the trials it wants, or goes on with it.
 
@@ -103,6 +105,10 @@ def run_study(
         observer: object that is told of the progress.
         sampler: function that makes a sampler from the subject and the number of trials in the study, instead of the
             file's.
+        workers: number of trials that run at the same time on this machine, counting the one of this process; None:
+            where a budget of time decides how networks are searched, as many as there are cores for, else one.
+        beside: function that starts so many further processes which run the study, and ends them with the context that
+            it returns; it is called once the study is stored and if there is more than one worker.
 
     Returns:
         The study, as Optuna has it.
@@ -119,7 +125,7 @@ def run_study(
     study = find_study(study_file, observer.waiting)
     as_written, plan = study_file, None
     if isinstance(study_file, NetworkStudy) and needs_plan(study_file, trials):
-        plan = (stored_plan(study) if study is not None else None) or plan_of(study_file, observer)
+        plan = (stored_plan(study) if study is not None else None) or plan_of(study_file, observer, workers)
         study_file = study_file.planned(plan.size, plan.resolution, plan.steps, plan.batch_size, plan.trials)
         goal = Goal(as_written.trials if trials is None else trials, study_file.budget, plan.trial_seconds)
     else:
@@ -152,19 +158,25 @@ def run_study(
                     store_plan(study, plan)
             if held not in (None, plan):  # of another process that has begun the study meanwhile
                 stack.close()
-                return run_study(as_written, trials=trials, observer=observer, sampler=sampler)
+                return run_study(
+                    as_written, trials=trials, observer=observer, sampler=sampler, workers=workers, beside=beside
+                )
         # Of a new study, too: another process may have created it meanwhile.
         check_identity(study_file, study, identity)
         study.sampler = make_sampler(subject, len(study.get_trials(deepcopy=False)))
+        goal.workers = workers or (1 if plan is None or not isinstance(subject, NetworkTrials) else subject.workers)
         if plan is not None:
-            observer.promised(plan.trial_seconds, plan.words)
+            observer.promised(plan.trial_seconds / goal.workers, plan.words)
         elif isinstance(subject, NetworkTrials):
-            observer.promised(promise(subject), ())
+            observer.promised(promise(subject) / goal.workers, ())
         observer.started(study, completed_trials(study), goal.expected(study))
         interrupts.keep_back()
         trial = _Trial(study_file, study, subject, observer, interrupts)
         after = _After(observer)
-        _run_trials(study, trial, after, stack.enter_context(Worker(study)), goal)
+        worker = stack.enter_context(Worker(study))
+        if beside is not None and goal.workers > 1:
+            stack.enter_context(beside(goal.workers - 1))
+        _run_trials(study, trial, after, worker, goal)
         if interrupts.pending:
             raise KeyboardInterrupt
         if after.failures >= FAILURES_IN_A_ROW:

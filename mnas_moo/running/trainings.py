@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo.objectives.training.settings import TrainingProgress
+from mnas_moo.objectives.training.settings import FOLDED_IMAGES, TrainingProgress
 from mnas_moo.running.trials import PROGRESS, TRAININGS, Observer
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 """The progress of trainings is told so often."""
+MOST_WORKERS = 8
+"""Most networks that are trained at the same time without being asked for: each takes the memory of a process."""
 STORE_SECONDS = 10.0
 """The progress of trainings is stored with the trial so often, for those who look from elsewhere."""
 
@@ -146,11 +148,35 @@ class Trainings:
 
 
 def at_a_time(threads: int, device: str) -> int:
-    """Trainings that run at the same time: two where there are cores for them, one on a GPU.
+    """Trainings that this machine runs at the same time: as many as there are cores for, one on a GPU.
 
     Args:
         threads: CPU threads of one training.
         device: where they run, as a torch device.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 2 if device == "cpu" and cores >= 2 * threads else 1
+    return max(1, cores // threads) if device == "cpu" else 1
+
+
+def first_trainings(accuracy: Accuracy, confirm: float) -> int:
+    """Trainings that every network gets, at the same time.
+
+    Two where a few images are held out, which judge a network poorly, and where there are cores for them; else one,
+    and other networks are trained meanwhile (``workers_of``).
+
+    Args:
+        accuracy: the objective.
+        confirm: share of all trainings that is for confirmation.
+    """
+    few = len(accuracy.data.holdout) < FOLDED_IMAGES and confirm > 0
+    return min(2, at_a_time(accuracy.settings.threads, accuracy.device)) if few else 1
+
+
+def workers_of(accuracy: Accuracy, first: int) -> int:
+    """Networks that this machine trains at the same time.
+
+    Args:
+        accuracy: the objective.
+        first: trainings of each network at the same time.
+    """
+    return min(MOST_WORKERS, at_a_time(accuracy.settings.threads, accuracy.device) // first)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.memory import THREAD_BYTES, need_room
 
@@ -96,6 +96,13 @@ class Worker:
                 self.renew()
             except Exception:  # noqa: S112  # the storage is away for a while: the next renewal may come through
                 continue
+
+
+def trials_at_work(study: optuna.Study) -> int:
+    """Number of trials that a worker measures now, in this process or another one."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    notes = [trial.system_attrs[WORKER] for trial in running if WORKER in trial.system_attrs]
+    return sum(not is_dead(note, time.time()) for note in notes)
 
 
 def is_dead(note: Mapping[str, Any], now: float) -> bool:

@@ -18,11 +18,9 @@ from mnas_moo.objectives.objective import JSON, Direction, Measurement
 from mnas_moo.objectives.training.balance import chance
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.training.judging import Outcome, judge
+from mnas_moo.objectives.training.settings import FOLDED_IMAGES
 from mnas_moo.objectives.training.train import Listener, TrainSettings, find_device, train
 from mnas_moo.spaces.spec import NetworkSpec
-
-FOLDED_IMAGES = 2000
-"""A hold-out with fewer images changes from training to training; at 50 %, so many give a standard error of 1.1 %."""
 
 
 class Accuracy:

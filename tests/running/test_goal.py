@@ -5,6 +5,7 @@ import pytest
 from optuna.trial import TrialState
 
 from mnas_moo.running.goal import UNLIMITED, Goal, spent_seconds
+from mnas_moo.running.workers import WORKER, Worker
 
 BEGIN = datetime(2026, 1, 1)
 
@@ -38,6 +39,19 @@ def test_a_number_of_trials_is_the_end():
 def test_a_budget_lets_trials_begin_as_long_as_half_of_one_fits(spent, wanted):
     goal = Goal(None, 100.0, 10.0)
     assert goal.wanted(study_of(ran(0, spent))) == wanted
+
+
+def test_runs_that_are_at_work_are_expected_to_go_on():
+    goal = Goal(None, 100.0, 10.0)
+    study = study_of()
+    with Worker(study) as one, Worker(study) as other:
+        for worker in (one, other):
+            trial_id = study._storage.create_new_trial(study._study_id)
+            study._storage.set_trial_system_attr(trial_id, WORKER, worker.note())
+        assert goal.expected(study) == 30
+    assert goal.expected(study) == 10  # both have died
+    goal.workers = 2
+    assert goal.expected(study) == 20
 
 
 def test_what_is_expected_follows_the_trials():

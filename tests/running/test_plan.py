@@ -47,6 +47,20 @@ def test_trainings_are_long_enough_to_leave_chance_and_not_longer_than_is_of_use
         assert LEAST_IMAGES <= made.steps * made.batch_size <= 2.02 * worth_seeing(images)
 
 
+def test_trials_at_a_time_share_a_budget_and_measure_latencies_one_after_the_other():
+    one, two = (
+        choose(3600, 10_000, lambda size, n=n: dataclasses.replace(timed(size), workers=n), ("2m",))[1] for n in (1, 2)
+    )
+    assert two.steps > one.steps
+    fixed = {"steps": 200, "batch_size": 64}
+    one, two = (
+        choose(3600, 10_000, lambda size, n=n: dataclasses.replace(timed(size), workers=n), ("2m",), **fixed)[1]
+        for n in (1, 2)
+    )
+    assert two.trial_seconds == one.trial_seconds + 1  # a second of latency
+    assert two.trials == int(2 * 3600 / two.trial_seconds)
+
+
 def test_on_little_time_trainings_are_shortened_before_trials_are_dropped():
     little = plan(500, 240)
     assert little.trials >= GOOD_TRIALS

@@ -13,6 +13,8 @@ import pytest
 
 from mnas_moo.genomes.history import STANDARD_ERRORS
 from mnas_moo.objectives.training import train as training
+from mnas_moo.objectives.training.accuracy import Accuracy
+from mnas_moo.objectives.training.data import load_data
 from mnas_moo.objectives.training.settings import TrainingProgress
 from mnas_moo.running import trainings
 from mnas_moo.running.run import run_study
@@ -146,6 +148,27 @@ def test_two_trainings_run_at_the_same_time_where_there_are_two_cores(
     run_study(trained(tmp_path), trials=1)
 
 
-@pytest.mark.parametrize(("threads", "device", "expected"), [(1, "cuda:0", 1), (10**6, "cpu", 1)])
-def test_a_gpu_and_few_cores_train_one_after_the_other(threads: int, device: str, expected: int) -> None:
-    assert trainings.at_a_time(threads, device) == expected
+@pytest.mark.parametrize(("threads", "device"), [(1, "cuda:0"), (10**6, "cpu")])
+def test_a_gpu_and_few_cores_train_one_after_the_other(threads: int, device: str) -> None:
+    assert trainings.at_a_time(threads, device) == 1
+
+
+@pytest.mark.parametrize(
+    ("cores", "folded", "confirm", "expected"),
+    [
+        (2, 2000, 0.5, (2, 1)),  # few images held out: a network is trained twice at once
+        (2, 300, 0.5, (1, 2)),  # many: two networks are trained at a time
+        (2, 2000, 0.0, (1, 2)),  # none is trained again
+        (9, 2000, 0.5, (2, 4)),
+        (1, 2000, 0.5, (1, 1)),
+        (64, 300, 0.5, (1, trainings.MOST_WORKERS)),
+    ],
+)
+def test_cores_go_to_one_network_where_its_hold_out_is_small_and_else_to_several(
+    cores: int, folded: int, confirm: float, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainings.os, "sched_getaffinity", lambda _: range(cores), raising=False)
+    monkeypatch.setattr(trainings, "FOLDED_IMAGES", folded)
+    accuracy = Accuracy(load_data("digits", 8), device="cpu")  # holds out 359
+    first = trainings.first_trainings(accuracy, confirm)
+    assert (first, trainings.workers_of(accuracy, first)) == expected
