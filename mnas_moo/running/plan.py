@@ -5,7 +5,8 @@ its training, as many trainings at a time as later, and its latency. Chosen is t
 be trained, in as many trials as a search needs, on a good part (``ENOUGH``) of the images that such a training makes
 use of (``worth_seeing``). Larger networks learn more from each image: on CIFAR-10, after 32,000 images (repetitions
 counted) one of 5 M multiply-adds was right in 54 % and one of 2 M in 51 %, which after 92,000 was 52 %. On little time
-trainings are shortened, down to what takes a network clearly beyond chance, and then trials are dropped.
+trainings are shortened, down to what takes a network clearly beyond chance, and then trials are dropped; time beyond
+that makes more trials, which the sampler's model chooses.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ def choose(
     assert chosen is not None
     fixed = chosen.trial_seconds(0, again)
     affordable = (SLACK * budget * chosen.workers / wanted - fixed) / again * chosen.images_per_second
-    seen = wish if steps else min(max(affordable, LEAST_IMAGES), 2 * wish)
+    seen = wish if steps else min(max(affordable, LEAST_IMAGES), wish)
     one = chosen.trial_seconds(seen, again)
     count = trials or int(budget * chosen.workers / one)
     if count < LEAST_TRIALS and trials is None:
