@@ -49,7 +49,7 @@ def test_trainings_are_long_enough_to_leave_chance_and_not_longer_than_is_of_use
 
 def test_trials_at_a_time_share_a_budget_and_measure_latencies_one_after_the_other():
     one, two = (
-        choose(3600, 10_000, lambda size, n=n: dataclasses.replace(timed(size), workers=n), ("2m",))[1] for n in (1, 2)
+        choose(900, 10_000, lambda size, n=n: dataclasses.replace(timed(size), workers=n), ("2m",))[1] for n in (1, 2)
     )
     assert two.steps > one.steps
     fixed = {"steps": 200, "batch_size": 64}
