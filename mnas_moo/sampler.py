@@ -57,11 +57,12 @@ from mnas_moo.genomes.history import History, Record, ordinal_of
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.policy.front_state import FrontSettings, FrontState
 from mnas_moo.policy.paper import PaperSettings, PaperState
-from mnas_moo.policy.study_state import Canonical, StudyState
+from mnas_moo.policy.study_state import StudyState
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward
 from mnas_moo.settings import DEFAULTS, SearchSettings
 from mnas_moo.surrogate.surrogate import Transfer
+from mnas_moo.surrogate.view import Canonical, Features
 
 
 class MnasSampler(BaseSampler):
@@ -89,6 +90,8 @@ class MnasSampler(BaseSampler):
         canonical: maps the parameters of a genome to those of one representative of all genomes of the same network
             (``Space.canonical``), so that they count as one; None: all genomes differ. A sampler can be pickled if
             this function can.
+        features: numbers that say more of a genome than its choices, by name (``Space.features``: depth,
+            multiply-adds), for the model to read beside these; None: there are none.
         reference_point: worst value of interest of each objective, in the study's units; None where there is no such
             limit. Expected gains are measured from there, so trials go where all objectives may be better.
         source: another study on the same space whose trials are learnt from.
@@ -107,6 +110,7 @@ class MnasSampler(BaseSampler):
         *,
         seed: int | None = None,
         canonical: Canonical | None = None,
+        features: Features | None = None,
         reference_point: Sequence[float | None] | None = None,
         source: Study | None = None,
         shared: Mapping[int, int] | None = None,
@@ -125,6 +129,7 @@ class MnasSampler(BaseSampler):
         self._seed = seed
         self._settings: FrontSettings | PaperSettings = FrontSettings(
             canonical,
+            features,
             None if reference_point is None else tuple(reference_point),
             Transfer() if source is None else Transfer(_results(source), dict(shared or {})),
             search if model_trials is None else replace(search, model_trials=model_trials),

@@ -63,7 +63,10 @@ class SearchSettings:
             exploration.
         violation_weight: deviations an objective is worse by for each deviation by which a constraint is broken.
             Larger: safer.
-        pool_networks: networks that the acquisition chooses from. Larger: better choices, and more time for each trial.
+        global_trials: trials up to which all pools have networks from all of the space; from then on every second one
+            has the neighbours of the front alone. Larger: more exploration.
+        pool_networks: networks of all of the space that the acquisition chooses from. Larger: better choices, and more
+            time for each trial.
         policy_networks: samples of the policy to begin with. Larger: more of what was learnt; 0: none.
         random_networks: random networks to begin with. Larger: more exploration; 0: none.
         child_networks: children of the front, by crossover and mutation, to begin with. Larger: a denser search
@@ -85,6 +88,8 @@ class SearchSettings:
         gain_rays: rays along which a trial's expected gain is computed. Larger: a more exact gain, and more time.
         reference_margin: how far the reference point lies behind the front's worst, in deviations. Larger: the ends
             count for more.
+        largest_trade: deviations of one objective that a deviation of another may cost a member of the front that the
+            reference point follows. Larger: the search goes to the very ends of the front.
         policy_draws: samples of the policy in one attempt where the pool has nothing new. Larger: fewer attempts.
         policy_attempts: attempts before all networks of the space are enumerated instead. Larger: the enumeration
             comes later.
@@ -129,12 +134,13 @@ class SearchSettings:
     violation_weight: float = 3.0
 
     # The pool
+    global_trials: int = 60
     pool_networks: int = 500
     policy_networks: int = 200
     random_networks: int = 100
     child_networks: int = 500
-    neighbour_networks: int = 500
-    neighbour_parents: int = 20
+    neighbour_networks: int = 2000
+    neighbour_parents: int = 50
     crossover_share: float = 0.5
     mutated_decisions: tuple[float, ...] = (1.0, 2.0, 3.0)
     number_steps: tuple[float, ...] = (0.02, 0.1)
@@ -146,6 +152,7 @@ class SearchSettings:
     acquisition: Literal["gain", "mean", "random"] = "gain"
     gain_rays: int = 64
     reference_margin: float = 1.0
+    largest_trade: float = 10.0
     policy_draws: int = 8
     policy_attempts: int = 8
 

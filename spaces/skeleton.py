@@ -21,6 +21,7 @@ from mnas_moo.spaces.names import unknown
 from mnas_moo.spaces.networks import round_filters
 from mnas_moo.spaces.skeleton_settings import FILTER_FACTORS, Settings
 from mnas_moo.spaces.spec import Layer, NetworkSpec
+from mnas_moo.spaces.summary import summary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,6 +160,14 @@ class SkeletonSpace(ABC):
             ValueError: for the reasons that ``spec`` has.
         """
         return self._read([effective(layer) for layer in self._layers(self._genome(params))])
+
+    def features(self, params: Mapping[str, Any]) -> dict[str, float]:
+        """Numbers that say more of a genome's network than its choices; see ``summary``.
+
+        Raises:
+            ValueError: for the reasons that ``spec`` has.
+        """
+        return summary(self.spec(params))
 
     @abstractmethod
     def _choices(self) -> dict[str, tuple[Any, ...]]:

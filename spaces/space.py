@@ -62,6 +62,16 @@ class Space(Protocol):
         """
         ...
 
+    def features(self, params: Mapping[str, Any]) -> dict[str, float]:
+        """Numbers that say more of a genome's network than its choices, such as its multiply-adds, by name.
+
+        The default sampler's model reads them; a plugin's space may do without.
+
+        Raises:
+            ValueError: for the reasons that ``spec`` has.
+        """
+        ...
+
     def covering(self) -> Iterator[NetworkSpec]:
         """Networks of the space that hold, together, every distinct layer, skip, stem and head of its networks.
 

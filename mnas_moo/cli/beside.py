@@ -21,6 +21,8 @@ from typing import IO
 
 from mnas_moo.running.trials import Observer
 
+WORKER = "mnas_moo.cli.beside_worker"
+"""The program of a further process."""
 END_SECONDS = 60.0
 """A process that was told to end is killed after this time; another run takes up its trial."""
 
@@ -53,7 +55,7 @@ class Beside:
     def _process(self) -> Iterator[None]:
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", __name__, *self._words],
+                [sys.executable, "-m", WORKER, *self._words],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
@@ -79,14 +81,8 @@ class Beside:
             self._observer.waiting(f"one of the processes of this run ended with exit status {status}{why}")
 
 
-def _watch_input() -> None:
+def watch_input() -> None:
+    """Interrupts this process as Ctrl-C does, once its standard input has ended."""
     while os.read(0, 1024):  # not `sys.stdin`, whose lock would be held when the interpreter ends
         pass
     os.kill(os.getpid(), signal.SIGINT)
-
-
-if __name__ == "__main__":
-    from mnas_moo.cli.main import main
-
-    threading.Thread(target=_watch_input, daemon=True).start()
-    sys.exit(main())

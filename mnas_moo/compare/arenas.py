@@ -222,6 +222,7 @@ def _task(study_file: StudyFile, subject: Subject, reward: Reward | None) -> con
         len(study_file.objective_names),
         sum(limit is not None for pair in study_file.limits.values() for limit in pair),
         subject.canonical,
+        subject.features,
         reward,
     )
 

@@ -1,4 +1,4 @@
-"""The samplers that can be compared, by name: ours, Optuna's with their defaults, and pymoo's algorithms."""
+"""The samplers that can be compared, by name: ours, Optuna's with their defaults, pymoo's, BoTorch, local search."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mnas_moo.compare.local_search import LocalSearchSampler
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.pymoo.sampler import ALGORITHMS, PymooSampler
 from mnas_moo.running import samplers
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from mnas_moo.reward import Reward
 
-NAMES = (*samplers.SAMPLERS, *ALGORITHMS)
+NAMES = (*samplers.SAMPLERS, "local", "botorch", *ALGORITHMS)
 """Names of all samplers, ours first."""
 
 
@@ -31,6 +32,7 @@ class Task:
         n_constraints: number of bounds on quantities.
         canonical: function from parameters to the one representative of all with the same meaning, for ``mnas``;
             None: all differ.
+        features: function from parameters to numbers that describe them, for ``mnas``; None: there is none.
         reward: reward for ``mnas-paper``, which needs one if there are several objectives.
     """
 
@@ -38,6 +40,7 @@ class Task:
     n_objectives: int
     n_constraints: int = 0
     canonical: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    features: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None
     reward: Reward | None = None
 
 
@@ -63,6 +66,14 @@ def make(name: str, seed: int, task: Task, n_trials: int = 0) -> BaseSampler:
         return PymooSampler(
             name, task.distributions, n_objectives=task.n_objectives, n_constraints=task.n_constraints, seed=seed
         )
+    if name == "local":
+        return LocalSearchSampler(seed)
+    if name == "botorch":
+        if task.n_constraints:
+            raise ValueError("botorch takes no constraints here; nsga2, tpe, gp and mnas do")
+        from mnas_moo.compare.botorch_sampler import BoTorchSampler
+
+        return BoTorchSampler(seed)
     if name not in NAMES:
         raise ValueError(f"there is no sampler {name!r}{nearest(name, NAMES)}")
     return samplers.make(
@@ -72,6 +83,7 @@ def make(name: str, seed: int, task: Task, n_trials: int = 0) -> BaseSampler:
         constrained=task.n_constraints > 0,
         distributions=task.distributions.values(),
         canonical=task.canonical,
+        features=task.features,
         reward=task.reward,
         n_trials=n_trials,
     )
@@ -82,6 +94,8 @@ def modules(names: Iterable[str]) -> list[str]:
     needed = []
     if any(name.startswith("mnas") for name in names):
         needed.append("mnas_moo.sampler")
+    if "botorch" in names:
+        needed += ["mnas_moo.compare.botorch_sampler", "botorch.acquisition.multi_objective.logei", "botorch.models"]
     if any(name in ALGORITHMS for name in names):
         needed += ["mnas_moo.pymoo.problems", "pymoo.core.mixed", "pymoo.algorithms.moo.nsga2"]
     return needed

@@ -27,9 +27,9 @@ from mnas_moo.genomes.history import Record, generator
 from mnas_moo.policy.learner import Learner
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.settings import SearchSettings
-from mnas_moo.surrogate.gaussian_process import Kernel
 from mnas_moo.surrogate.pool import Pool
-from mnas_moo.surrogate.surrogate import Surrogate, Transfer
+from mnas_moo.surrogate.surrogate import Fit, Surrogate, Transfer
+from mnas_moo.surrogate.view import Reader
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,18 +47,25 @@ class FrontLearner(Learner):
         transfer: trials of another study.
         region: (M,) reference point of the user in the study's units; NaN where there is none.
         settings: settings of the search.
+        reader: reads genomes for the model.
 
     Attributes:
         pool: pool of the newest version; None before the first.
     """
 
     def __init__(
-        self, seed: int, signs: Sequence[float], transfer: Transfer, region: Floats, settings: SearchSettings
+        self,
+        seed: int,
+        signs: Sequence[float],
+        transfer: Transfer,
+        region: Floats,
+        settings: SearchSettings,
+        reader: Reader,
     ) -> None:
         self.signs = np.array(signs, dtype=float)
-        self.transfer, self.region, self.settings = transfer, region, settings
+        self.transfer, self.region, self.settings, self.reader = transfer, region, settings, reader
         self.pool: Pool | None = None
-        self._fits: tuple[int, dict[str, Kernel]] = (0, {})
+        self._fits: tuple[int, dict[str, Fit]] = (0, {})
         self._surrogate: tuple[int, Surrogate] | None = None
         s = settings
         self._ppo = PPOSettings(s.learning_rate, s.entropy, s.practice_clip, s.practice_epochs)
@@ -133,9 +140,9 @@ class FrontLearner(Learner):
         first = math.ceil(self.settings.initial_trials / self.batch)
         at = max(v for v in range(first, version + 1) if v == first or _passes(v, self.settings.fit_ratio))
 
-        def model(past: Sequence[Record], fits: dict[str, Kernel]) -> Surrogate:
+        def model(past: Sequence[Record], fits: dict[str, Fit]) -> Surrogate:
             rng = generator(self.seed, at, "model")
-            return Surrogate(past, self.signs, fits, self.transfer, self.settings, rng)
+            return Surrogate(past, self.signs, fits, self.transfer, self.settings, rng, self.reader)
 
         if self._fits[0] != at:
             self._fits = (at, {})

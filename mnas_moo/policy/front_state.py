@@ -21,11 +21,12 @@ from optuna.trial import FrozenTrial
 from mnas_moo.genomes.history import ATTRIBUTE, Record, generator, key_of, ordinal_of
 from mnas_moo.genomes.tokens import Decision
 from mnas_moo.policy.front_learner import FrontLearner, preferences
-from mnas_moo.policy.study_state import FORMAT, Canonical, StudyState, Walk, rounded
+from mnas_moo.policy.study_state import FORMAT, StudyState, Walk, rounded
 from mnas_moo.settings import SearchSettings
 from mnas_moo.surrogate.pool import Pool, Ranking
 from mnas_moo.surrogate.proposals import SOURCES
 from mnas_moo.surrogate.surrogate import Transfer
+from mnas_moo.surrogate.view import Canonical, Features, Reader
 
 DEVIATIONS = 1.96
 """Half-width of the stored interval of an expected value: 95 % of results lie within, if the model is right."""
@@ -36,6 +37,7 @@ class FrontSettings:
     """Configuration of ``MnasSampler``: its arguments, where they are explained."""
 
     canonical: Canonical | None = None
+    features: Features | None = None
     reference_point: tuple[float | None, ...] | None = None
     transfer: Transfer = field(default_factory=Transfer)
     search: SearchSettings = field(default_factory=SearchSettings)
@@ -96,7 +98,8 @@ class FrontState(StudyState):
         if foreign:
             raise ValueError(f"shared names objective {foreign[0]} of a study of {len(signs)}, from 0 on")
         region = np.array([np.nan if value is None else value for value in worst])  # (M,)
-        self.front_learner = FrontLearner(self.seed, signs, s.transfer, region, s.search)
+        reader = Reader(s.canonical, s.features)
+        self.front_learner = FrontLearner(self.seed, signs, s.transfer, region, s.search, reader)
         return self.front_learner
 
     def can_learn_from(self, record: Record) -> bool:

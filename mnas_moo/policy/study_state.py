@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,9 +31,6 @@ from mnas_moo.policy.learner import Learner
 
 FORMAT = 1
 """Number of the format of what is written to trials and studies."""
-
-Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""Maps the parameters of a genome to those of one representative of all genomes of the same network."""
 
 
 @dataclass

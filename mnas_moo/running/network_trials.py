@@ -69,6 +69,7 @@ class NetworkTrials:
         check_bounds(study_file, self.space)
         self.distributions = self.space.distributions
         self.canonical = self.space.canonical
+        self.features = getattr(self.space, "features", None)  # a plugin's space may have none
         self.identity: dict[str, Any] = {
             "space": {
                 "name": study_file.space.name,

@@ -51,6 +51,7 @@ def make(
     constrained: bool = False,
     distributions: Iterable[BaseDistribution] = (),
     canonical: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    features: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None,
     reward: Reward | None = None,
     n_trials: int = 0,
     options: Mapping[str, Any] | None = None,
@@ -64,6 +65,7 @@ def make(
         constrained: whether the study has constraints.
         distributions: distributions of all parameters there can be; empty: they are not known, and not checked.
         canonical: ``Space.canonical``, for ``mnas``.
+        features: ``Space.features``, for ``mnas``.
         reward: reward that makes one number of several objectives, for ``mnas-paper``.
         n_trials: number of trials that the study holds already. Optuna's samplers begin their random numbers anew in
             every process, and with the same seed a study that goes on would try its first points again; so the number
@@ -99,7 +101,7 @@ def make(
     from mnas_moo.sampler import MnasSampler
 
     if name == "mnas":
-        return MnasSampler(seed=seed, canonical=canonical, **(options or {}))
+        return MnasSampler(seed=seed, canonical=canonical, features=features, **(options or {}))
     return MnasSampler.paper(reward, seed=seed)
 
 
@@ -125,6 +127,7 @@ def sampler_of(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna
             constrained=bool(study_file.limits),
             distributions=subject.distributions.values(),
             canonical=subject.canonical,
+            features=subject.features,
             reward=reward,
             n_trials=n_trials,
             options=_options(study_file, settings) if isinstance(settings, Mnas) else None,

@@ -16,7 +16,7 @@ from mnas_moo.study_file.tabular_study import TabularStudy
 class TabularTrials:
     """The subject of a study of a table: every trial is a look-up."""
 
-    canonical = None
+    canonical = features = None
 
     def __init__(self, study_file: TabularStudy) -> None:
         self.wanted = study_file.trials

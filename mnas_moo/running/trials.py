@@ -111,6 +111,11 @@ class Subject(Protocol):
         ...
 
     @property
+    def features(self) -> Callable[[Mapping[str, Any]], Mapping[str, float]] | None:
+        """Maps parameters to numbers that describe what they mean, for the sampler's model; None: there are none."""
+        ...
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What two runs must share to be one study, by section of the study file, as plain data."""
         ...

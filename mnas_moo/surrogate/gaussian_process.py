@@ -27,6 +27,8 @@ from mnas_moo.settings import DEFAULTS, SearchSettings
 
 Floats = npt.NDArray[np.float64]
 
+LEAST_VARIANCE = 1e-12
+"""Variances are at least this, as rounding could make them negative."""
 JITTER = 1e-6
 """Variance added to the noise, so that a covariance of equal genomes has a Cholesky root."""
 
@@ -73,6 +75,37 @@ class Kernel:
         if exponent.requires_grad:
             return additive @ other.T + s[1] * exponent.exp() + 1.0
         return exponent.exp_().mul_(s[1]).addmm_(additive, other.T).add_(1.0)  # in place: these matrices are large
+
+    def variance(self, x: Tensor) -> Tensor:
+        """(N,) variances of genomes with features x (N, S)."""
+        s = self.scales.exp()  # (2,)
+        return (x**2) @ (s[0] * self.additive.exp()) + s[1] + 1.0
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What a process knows of P points before further results; ``GaussianProcess.given`` adds some.
+
+    Attributes:
+        x: (P, S) features.
+        white: (N, P) L^-1 k(X, x), with L the root of the covariance of the process's N results.
+        mean: (P,) expected values.
+        variance: (P,) their variances, without noise.
+    """
+
+    x: Tensor
+    white: Tensor
+    mean: Floats
+    variance: Floats
+
+    def joined(self, other: Posterior) -> Posterior:
+        """The points of both."""
+        return Posterior(
+            torch.cat([self.x, other.x]),
+            torch.cat([self.white, other.white], dim=1),
+            np.concatenate([self.mean, other.mean]),
+            np.concatenate([self.variance, other.variance]),
+        )
 
 
 class GaussianProcess:
@@ -134,13 +167,44 @@ class GaussianProcess:
         """(P,) expected values at features x (P, S)."""
         return np.asarray((self.kernel(x, self.x) @ self._weights).numpy())  # K* alpha  (eq. 2.23)
 
-    def posterior(self, x: Tensor) -> tuple[Floats, Floats]:
-        """(P,) expected values and (P, P) covariances, without noise, at features x (P, S)."""
+    def posterior(self, x: Tensor) -> Posterior:
+        """What is known at features x (P, S)."""
         cross = self.kernel(x, self.x)  # (P, N)
         white = torch.linalg.solve_triangular(self._root, cross.T, upper=False)  # (N, P)
-        # K** - K* (K + S)^-1 K*'  (Rasmussen & Williams 2006, eq. 2.24)
-        covariance = self.kernel(x, x) - white.T @ white  # (P, P)
-        return (cross @ self._weights).numpy(), (covariance * self.calibration**2).numpy()
+        # diag(K** - K* (K + S)^-1 K*')  (Rasmussen & Williams 2006, eq. 2.24)
+        variance = (self.kernel.variance(x) - (white**2).sum(0)).clamp_(min=LEAST_VARIANCE) * self.calibration**2
+        return Posterior(x, white, (cross @ self._weights).numpy(), variance.numpy())
+
+    def given(self, points: Posterior, at: Posterior, noise: Floats, values: Floats) -> tuple[Floats, Floats]:
+        """What is known of P points once there are results at K others (eq. 2.38 and 2.24).
+
+        Args:
+            points: the points.
+            at: the points of the results; K may be 0.
+            noise: (K,) variances of the results.
+            values: (K,) results; NaN where one is pending: it narrows the variances, which do not depend on its value,
+                and leaves the means as they are.
+
+        Returns:
+            (P,) mean and (P,) variance.
+        """
+        mean, variance = points.mean, points.variance
+        if not len(values):
+            return mean, variance
+        cross = self._covariance(points, at)  # (P, K)
+        inner = self._covariance(at, at) + np.diag(noise)  # (K, K)
+        known = ~np.isnan(values)
+        if known.any():
+            gain = np.linalg.solve(inner[np.ix_(known, known)], (values - at.mean)[known])  # (K',)
+            mean = mean + cross[:, known] @ gain  # m + C_k (C_kk + S)^-1 (y - m_k)  (eq. 2.38)
+        # diag(C - C_k (C_kk + S)^-1 C_k')  (eq. 2.24)
+        variance = variance - np.einsum("pk,kp->p", cross, np.linalg.solve(inner, cross.T))
+        return mean, np.maximum(variance, LEAST_VARIANCE)
+
+    def _covariance(self, points: Posterior, others: Posterior) -> Floats:
+        """(P, K) covariances, without noise, of what is not known yet."""
+        covariance = self.kernel(points.x, others.x) - points.white.T @ others.white
+        return np.asarray((covariance * self.calibration**2).numpy())
 
 
 def fit(
@@ -183,37 +247,11 @@ def fit(
     return Kernel(**{name: value.detach() for name, value in p.items()})
 
 
-def condition(
-    mean: Floats, covariance: Floats, noise: Floats, indices: npt.NDArray[np.int64], values: Floats
-) -> tuple[Floats, Floats]:
-    """A posterior over P points, given results at some of them (Rasmussen & Williams 2006, eq. 2.38 and 2.24).
-
-    Args:
-        mean: (P,) expected values.
-        covariance: (P, P) their covariance.
-        noise: (K,) variances of the results.
-        indices: (K,) points at which there is a result; K may be 0.
-        values: (K,) results; NaN where one is pending: it narrows the variance, which does not depend on its value,
-            and leaves the mean as it is.
-
-    Returns:
-        (P,) mean and (P,) variance.
-    """
-    known = ~np.isnan(values)
-    variance = np.diagonal(covariance).copy()
-    if known.any():
-        gain = _gain(covariance, indices[known], noise[known])  # (P, K')
-        mean = mean + gain @ (values[known] - mean[indices[known]])  # m + G (y - m_k)  (eq. 2.38)
-    if len(indices):
-        # diag(C - G C_k.)  (eq. 2.24)
-        variance -= np.einsum("pk,pk->p", _gain(covariance, indices, noise), covariance[:, indices])
-    return mean, np.maximum(variance, 1e-12)
-
-
-def _gain(covariance: Floats, indices: npt.NDArray[np.int64], noise: Floats) -> Floats:
-    """(P, K) by how much results at the points (K,) move the mean: G = C_.k (C_kk + S)^-1."""
-    inner = covariance[np.ix_(indices, indices)] + np.diag(noise)  # (K, K)
-    return np.asarray(np.linalg.solve(inner, covariance[:, indices].T).T)
+def evidence(kernel: Kernel, x: Tensor, y: Tensor, known: Tensor) -> float:
+    """Logarithm of the marginal likelihood of targets, without its constant; arguments as of ``fit``."""
+    root = _cholesky(kernel(x, x) + torch.diag(kernel.noise.exp() + JITTER + known))  # (N, N)
+    white = torch.linalg.solve_triangular(root, y[:, None], upper=False)  # (N, 1)
+    return float(-0.5 * (white**2).sum() - root.diagonal().log().sum())  # (Rasmussen & Williams 2006, eq. 5.8)
 
 
 def _cholesky(covariance: Tensor) -> Tensor:

@@ -1,8 +1,11 @@
 """The pool: untried networks, what is expected of them, and which one a trial should try.
 
-It is made once a batch of completed trials. Every trial computes the gain of each network in it anew, against the
-front as it is then and with running trials counted as finished with the values expected of them, so that ten workers
-that ask at once get ten networks that differ.
+It is made once a batch of completed trials: the neighbours of the front, and in every second batch networks from all of
+the space as well. Neighbours are what the model knows best, and where it is poor they are all that it should be asked
+about (Pareto local search); where decisions are many, they are too few. A result that reaches the front brings its own
+neighbours into the pool at once. Every trial computes the gain of each network anew, against the front as it is then
+and with running trials counted as finished with the values expected of them, so that ten workers that ask at once get
+ten networks that differ.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.genomes.history import Record
+from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.settings import SearchSettings
 from mnas_moo.surrogate import proposals
-from mnas_moo.surrogate.acquisition import expected_gain, normal_cdf, orthant_volume, reach, unit_vectors
-from mnas_moo.surrogate.gaussian_process import condition
+from mnas_moo.surrogate.acquisition import exact_gain, expected_gain, normal_cdf, orthant_volume, reach, unit_vectors
+from mnas_moo.surrogate.gaussian_process import Posterior
+from mnas_moo.surrogate.proposals import NEIGHBOUR, RANDOM
 from mnas_moo.surrogate.surrogate import Surrogate
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +44,22 @@ class Ranking:
     gain: Floats
     mean: Floats
     deviation: Floats
+
+
+def efficient(front: Floats, largest_trade: float) -> npt.NDArray[np.bool_]:
+    """(F,) which members of a front are properly efficient (Geoffrion 1968).
+
+    One that is a trifle better than all others in one objective, and far worse in another, is of no interest: a broken
+    network that is fast. A member counts if no other is better once a deviation of one objective is worth at least
+    1 / ``largest_trade`` of each other.
+
+    Args:
+        front: (F, M) values, minimised.
+        largest_trade: deviations of one objective that a deviation of another may cost.
+    """
+    m = front.shape[1]
+    mixed = front @ (np.eye(m) + (1 - np.eye(m)) / largest_trade)  # (F, M)
+    return pareto_mask(mixed)
 
 
 class Pool:
@@ -71,29 +92,75 @@ class Pool:
         self.surrogate, self.encoding, self.settings = surrogate, surrogate.encoding, settings
         front = surrogate.front
         self.front: Floats = surrogate.fitted[front]  # (F, M)
-        # r_m = max over the front + margin, unless the user gave one
-        worst = (self.front if len(self.front) else surrogate.values).max(axis=0) + settings.reference_margin
+        # r_m = max over the front's efficient members + margin, unless the user gave one
+        known = self.front if len(self.front) else surrogate.values
+        worst = known[efficient(known, settings.largest_trade)].max(axis=0) + settings.reference_margin
         self.reference: Floats = np.where(np.isnan(region), worst, surrogate.scaled(np.nan_to_num(region)))
         parents = surrogate.rows[front] if len(self.front) else surrogate.rows[self._nearest()]
-        parts = [  # in the order of SOURCES
-            self.encoding.mask(self.encoding.random(rng, settings.random_networks)),
-            policy,
-            proposals.children(self.encoding, parents, settings.child_networks, settings, rng),
-            proposals.neighbours(self.encoding, parents, settings.neighbour_networks, settings, rng),
-        ]
-        self.rows, self.sources = proposals.refine(
-            self.encoding,
-            np.concatenate(parts),
-            np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
-            parents,
-            tried,
-            surrogate.expected,
-            self.reference,
-            settings,
-            rng,
-        )
-        self._index = {row.tobytes(): i for i, row in enumerate(self.rows)}
-        self._posterior = surrogate.posterior(self.rows) if len(self.rows) else []
+        self._tried = tried
+        self.rows, self.sources = np.empty((0, parents.shape[1])), np.empty(0, dtype=np.int64)
+        self._index: set[bytes] = set()
+        self._posterior: list[Posterior] = []
+        self._followed = 0  # results whose neighbours were considered
+        self._seed = int(rng.integers(2**31))
+        batches = len(surrogate.numbers) // settings.batch_trials
+        if len(surrogate.numbers) < settings.global_trials or batches % 2:
+            parts = [  # in the order of SOURCES
+                self.encoding.mask(self.encoding.random(rng, settings.random_networks)),
+                policy,
+                proposals.children(self.encoding, parents, settings.child_networks, settings, rng),
+            ]
+            rows, sources = proposals.refine(
+                self.encoding,
+                np.concatenate(parts),
+                np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+                parents,
+                tried,
+                surrogate.expected,
+                self.reference,
+                settings,
+                rng,
+            )
+            self._add(rows, sources)
+        self._add_neighbours(parents, rng)
+        if not len(self.rows):
+            rows = self.encoding.mask(self.encoding.random(rng, settings.random_networks))
+            self._add(rows, np.full(len(rows), RANDOM))
+
+    def _add_neighbours(self, parents: Floats, rng: np.random.Generator) -> None:
+        """Adds the untried networks one decision away from parents (N, D)."""
+        settings = self.settings
+        rows = proposals.neighbours(self.encoding, parents, settings.neighbour_networks, settings, rng)
+        self._add(rows, np.full(len(rows), NEIGHBOUR))
+
+    def _add(self, rows: Floats, sources: Integers) -> None:
+        """Adds those of rows (N, D), with sources (N,), that are new and untried."""
+        kept = proposals.distinct(rows, self._tried | self._index)
+        if not len(kept):
+            return
+        rows = rows[kept]
+        self._index |= {row.tobytes() for row in rows}
+        self.rows = np.concatenate([self.rows, rows])
+        self.sources = np.concatenate([self.sources, sources[kept]])
+        more = self.surrogate.posterior(rows)
+        known = self._posterior
+        self._posterior = [a.joined(b) for a, b in zip(known, more, strict=True)] if known else more
+
+    def _follow(self, results: Sequence[Record], scaled: Floats) -> None:
+        """Adds the neighbours of results that are on the front as it was when they came.
+
+        Args:
+            results: trials that completed since the pool was made.
+            scaled: (R, M) their values on the model's scales. Not where the model expects them, which depends on the
+                results that came after.
+        """
+        for i in range(self._followed, len(results)):
+            if results[i].violation <= 0:
+                before = np.concatenate([self.front, scaled[:i][[r.violation <= 0 for r in results[:i]]]])
+                if not (before <= scaled[i]).all(axis=1).any():
+                    rng = np.random.default_rng([self._seed, results[i].number])
+                    self._add_neighbours(self.encoding.encode([results[i]]), rng)
+        self._followed = len(results)
 
     def rank(self, results: Sequence[Record], running: Sequence[Floats], rng: np.random.Generator) -> Ranking:
         """The pool in the order in which a trial should try it.
@@ -105,21 +172,24 @@ class Pool:
         """
         surrogate = self.surrogate
         m = len(surrogate.signs)
-        if not len(self.rows):
-            return Ranking(np.empty(0, dtype=np.int64), np.empty(0), np.empty((0, m)), np.empty((0, m)))
-        found = [self._index.get(row.tobytes()) for row in (*self.encoding.encode(results), *running)]
-        inside = np.array([i is not None for i in found], dtype=bool)  # (R + running,), those K in the pool
-        indices = np.array([i for i in found if i is not None], dtype=np.int64)  # (K,)
         values = np.array([record.values for record in results], dtype=float).reshape(len(results), m)  # (R, M)
         scaled = surrogate.scaled(values)  # (R, M)
         known_variances = surrogate.variances(results)  # (R, M)
+        reached = self._reached(results, scaled, known_variances)  # (R, M)
+        self._follow(results, scaled)
+        if not len(self.rows):
+            return Ranking(np.empty(0, dtype=np.int64), np.empty(0), np.empty((0, m)), np.empty((0, m)))
+        places = np.concatenate(
+            [self.encoding.encode(results), np.reshape(running, (len(running), self.rows.shape[1]))]
+        )
+        at = surrogate.posterior(places) if len(places) else self._posterior  # K = R + running points a quantity
         unknown = np.full(len(running), np.nan)
 
-        means, variances = [], []
+        means, variances, pending = [], [], []
         feasible: Floats = np.ones(len(self.rows))  # (P,), probability that no constraint is broken
-        for j, (quantity, (mean, covariance)) in enumerate(zip(surrogate.quantities, self._posterior, strict=True)):
+        for j, (quantity, points, there) in enumerate(zip(surrogate.quantities, self._posterior, at, strict=True)):
             process = quantity.process
-            noise = np.full(len(found), process.result_noise)  # (R + running,)
+            noise = np.full(len(places), process.result_noise)  # (K,)
             if quantity.limit is None:
                 known = scaled[:, j]
                 noise[: len(results)] = process.noise + known_variances[:, j]
@@ -128,11 +198,15 @@ class Pool:
                 if quantity.constraint is not None:
                     k = quantity.constraint
                     known = quantity.scale([r.constraints[k] if k < len(r.constraints) else np.nan for r in results])
-            at = np.concatenate([known, unknown])[inside]  # (K,)
-            mean, variance = condition(mean, covariance, noise[inside], indices, at)  # (P,), (P,)
+            mean, variance = process.given(points, there, noise, np.concatenate([known, unknown]))  # (P,), (P,)
             if quantity.limit is None:
                 means.append(mean)
                 variances.append(variance)
+                if running:
+                    r = len(results)
+                    narrowed = Posterior(there.x[r:], there.white[:, r:], there.mean[r:], there.variance[r:])
+                    before = Posterior(there.x[:r], there.white[:, :r], there.mean[:r], there.variance[:r])
+                    pending.append(process.given(narrowed, before, noise[:r], known)[0])  # (running,)
             else:
                 # prod_c Phi((limit_c - mean_c) / deviation_c)
                 feasible = feasible * normal_cdf((quantity.limit - mean) / np.sqrt(variance))
@@ -147,14 +221,16 @@ class Pool:
             ray = unit_vectors(rng, 1, m)
             far = reach(surrogate.expected(self.rows), self.reference, ray)[:, 0]  # (P,)
             return Ranking(np.argsort(-far, kind="stable"), np.zeros(len(self.rows)), mean, deviation)
-        reached = self._reached(results, scaled, known_variances)  # (R, M)
         good = np.array([record.violation <= 0 for record in results], dtype=bool)
-        pending = indices[len(indices) - int(inside[len(results) :].sum()) :]
-        front = np.concatenate([self.front, reached[good], mean[pending]])  # (F', M)
-        rays = unit_vectors(rng, self.settings.gain_rays, m)
-        # E[gain] x P(feasible)
-        gain = expected_gain(mean, np.sqrt(variance), front, self.reference, rays) * feasible  # (P,)
-        return Ranking(np.argsort(-gain, kind="stable"), gain * orthant_volume(m), mean, deviation)
+        front = np.concatenate(
+            [self.front, reached[good], *([np.stack(pending, axis=1)] if running else [])]
+        )  # (F', M)
+        if m <= 2:
+            gain = exact_gain(mean, np.sqrt(variance), front, self.reference) * feasible
+        else:
+            rays = unit_vectors(rng, self.settings.gain_rays, m)
+            gain = expected_gain(mean, np.sqrt(variance), front, self.reference, rays) * feasible * orthant_volume(m)
+        return Ranking(np.lexsort((mean.sum(axis=1), -gain)), gain, mean, deviation)
 
     def _reached(self, results: Sequence[Record], scaled: Floats, variances: Floats) -> Floats:
         """(R, M) where results lie on the model's scales: where the model expects them if they are known to be noisy.
@@ -170,8 +246,9 @@ class Pool:
         reached = scaled.copy()
         posteriors = self.surrogate.posterior(self.encoding.encode([results[i] for i in noisy.tolist()]))
         for m in range(scaled.shape[1]):
-            noise = self.surrogate.quantities[m].process.noise + variances[noisy, m]  # (K,)
-            mean, _ = condition(*posteriors[m], noise, np.arange(len(noisy)), scaled[noisy, m])
+            process = self.surrogate.quantities[m].process
+            noise = process.noise + variances[noisy, m]  # (K,)
+            mean, _ = process.given(posteriors[m], posteriors[m], noise, scaled[noisy, m])
             reached[noisy, m] = np.where(variances[noisy, m] > 0, mean, scaled[noisy, m])
         return reached
 

@@ -21,7 +21,7 @@ Integers = npt.NDArray[np.int64]
 
 SOURCES = ("random", "policy", "mutation", "neighbour")
 """Sources of candidates; all children, by crossover too, count as mutations."""
-MUTATION = SOURCES.index("mutation")
+RANDOM, MUTATION, NEIGHBOUR = SOURCES.index("random"), SOURCES.index("mutation"), SOURCES.index("neighbour")
 
 
 def children(encoding: Encoding, parents: Floats, n: int, settings: SearchSettings, rng: np.random.Generator) -> Floats:

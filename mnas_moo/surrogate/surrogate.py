@@ -8,6 +8,7 @@ trial (``Record.errors``), and beyond that what the process finds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,10 +21,14 @@ from mnas_moo.genomes.history import Record
 from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.statistics import kendall_tau
 from mnas_moo.settings import SearchSettings
-from mnas_moo.surrogate.gaussian_process import GaussianProcess, Kernel, fit
+from mnas_moo.surrogate.gaussian_process import GaussianProcess, Kernel, Posterior, evidence, fit
 from mnas_moo.surrogate.scale import Scale
+from mnas_moo.surrogate.view import Reader, View
 
 Floats = npt.NDArray[np.float64]
+
+BENDS = (1.0, 2.0, 4.0, 16.0)
+"""How far the scale of an objective may be bent; of equally good ones the first is taken."""
 Booleans = npt.NDArray[np.bool_]
 
 
@@ -38,6 +43,19 @@ class Transfer:
 
     records: Sequence[Record] = ()
     objectives: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What is fitted to the results of one quantity.
+
+    Attributes:
+        kernel: hyperparameters.
+        bend: of its scale.
+    """
+
+    kernel: Kernel
+    bend: float
 
 
 @dataclass(frozen=True)
@@ -84,6 +102,7 @@ class Surrogate:
         transfer: trials of another study.
         settings: settings of the search; the model reads its size and how it is fitted.
         rng: random generator that chooses which trials are left out of a model of bounded size.
+        reader: reads genomes.
 
     Attributes:
         numbers: numbers of the completed trials that it was given.
@@ -98,10 +117,11 @@ class Surrogate:
         self,
         records: Sequence[Record],
         signs: Floats,
-        fits: dict[str, Kernel],
+        fits: dict[str, Fit],
         transfer: Transfer,
         settings: SearchSettings,
         rng: np.random.Generator,
+        reader: Reader,
     ) -> None:
         self.signs, self.settings = signs, settings
         done = [record for record in records if record.values is not None]
@@ -118,29 +138,32 @@ class Surrogate:
             for m, sign in enumerate(signs)
         ]
         # columns: M times (F,), minimised; F is 0 where an objective is not shared
-        self.scales = [Scale.of(np.concatenate([values[:, m], columns[m]])) for m in range(len(signs))]
-        scaled = self.scaled(results)  # (N, M)
-        kept = _kept(scaled, feasible, settings, rng)
-        self.rows, self.feasible, self.values = self.encoding.rows[kept], feasible[kept], scaled[kept]
-        variances = self.variances(done)[kept]  # (N, M)
+        kept = _kept(values, feasible, settings, rng)
+        self.rows, self.feasible = self.encoding.rows[kept], feasible[kept]
+        self._view = View(self.encoding, reader, self.rows)
         x = self._features(self.rows)  # (N, S)
         outside = self._features(self.encoding.encode(foreign))  # (F, S)
 
+        errors = np.array([record.errors or (0.0,) * len(signs) for record in done])[kept]  # (N, M)
         self.quantities: list[Quantity] = []
-        fitted = []
-        for m, scale in enumerate(self.scales):
+        self.scales: list[Scale] = []
+        for m in range(len(signs)):
             more, k = columns[m], transfer.objectives.get(m, 0)
-            errors = [record.errors[k] if record.errors else 0.0 for record in foreign[: len(more)]]  # (F,)
-            process = self._process(
+            theirs = [record.errors[k] if record.errors else 0.0 for record in foreign[: len(more)]]  # (F,)
+            history = np.concatenate([values[:, m], more])  # all, also those that are not modelled
+            process, scale = self._objective(
                 f"objective {m}",
                 torch.cat([x, outside[: len(more)]]),
-                np.concatenate([self.values[:, m], scale(more)]),
-                np.concatenate([variances[:, m], scale.variance(more, errors)]),
+                np.concatenate([values[kept, m], more]),
+                np.concatenate([errors[:, m], theirs]),
+                history,
                 fits,
                 rng,
             )
-            fitted.append(process.fitted[: len(x)])
             self.quantities.append(Quantity(process, scale))
+            self.scales.append(scale)
+        self.values: Floats = self.scaled(results[kept])  # (N, M)
+        fitted = [quantity.process.fitted[: len(x)] for quantity in self.quantities]
         self.fitted: Floats = np.stack(fitted, axis=1)  # (N, M)
         self._add_constraints([done[i] for i in kept], x, fits, rng)
         self._add_failures(records, fits, rng)
@@ -194,50 +217,80 @@ class Surrogate:
         # mean_m(x) + violation_weight sum_c max(0, mean_c(x) - limit_c)
         return np.stack(objectives, axis=1) + np.reshape(broken, (-1, 1)) * self.settings.violation_weight
 
-    def posterior(self, rows: Floats) -> list[tuple[Floats, Floats]]:
-        """Mean (P,) and covariance (P, P) of each quantity at rows (P, D)."""
+    def posterior(self, rows: Floats) -> list[Posterior]:
+        """What is known of each quantity at rows (P, D)."""
         x = self._features(rows)
         return [quantity.process.posterior(x) for quantity in self.quantities]
 
     def _features(self, rows: Floats) -> torch.Tensor:
-        return torch.from_numpy(self.encoding.features(rows))
+        return torch.from_numpy(self._view(rows))
 
     def _process(
+        self, name: str, x: torch.Tensor, y: Floats, fits: dict[str, Fit], rng: np.random.Generator
+    ) -> GaussianProcess:
+        """The model of a constraint, or of failure."""
+        target, known = torch.from_numpy(y), torch.zeros(len(y), dtype=torch.double)
+        found = fits.get(name)
+        if found is None or len(found.kernel.additive) != x.shape[1]:
+            some = torch.from_numpy(rng.permutation(len(x))[: self.settings.fitted_trials])
+            found = fits[name] = Fit(self._fit(x[some], target[some], known[some]), 1.0)
+        return GaussianProcess(found.kernel, x, target, known, self.settings)
+
+    def _objective(
         self,
         name: str,
         x: torch.Tensor,
         y: Floats,
-        variances: Floats,
-        fits: dict[str, Kernel],
+        errors: Floats,
+        history: Floats,
+        fits: dict[str, Fit],
         rng: np.random.Generator,
-    ) -> GaussianProcess:
-        target, known = torch.from_numpy(y), torch.from_numpy(variances)
-        kernel = fits.get(name)
-        if kernel is None or len(kernel.additive) != x.shape[1]:  # new, or a parameter was met since
-            s = self.settings
-            some = torch.from_numpy(rng.permutation(len(x))[: s.fitted_trials])
-            decisions = len(self.encoding.decisions)
-            kernel = fits[name] = fit(x[some], target[some], known[some], decisions, s.fit_steps, s.interaction)
-        return GaussianProcess(kernel, x, target, known, self.settings)
+    ) -> tuple[GaussianProcess, Scale]:
+        """The model of an objective on the scale under which its values are most likely."""
+        found = fits.get(name)
+        if found is None or len(found.kernel.additive) != x.shape[1]:  # new, or a parameter was met since
+            some = rng.permutation(len(x))[: self.settings.fitted_trials]
+            best = -math.inf
+            tried: set[Scale] = set()
+            for bend in BENDS:
+                scale = Scale.of(history, bend)
+                if scale in tried:  # it needs no more bending
+                    continue
+                tried.add(scale)
+                target, known = (
+                    torch.from_numpy(scale(y[some])),
+                    torch.from_numpy(scale.variance(y[some], errors[some])),
+                )
+                kernel = self._fit(x[some], target, known)
+                # log p(v) = log p(S(v)) + sum log S'(v)  (Snelson et al. 2004, eq. 6)
+                likely = evidence(kernel, x[some], target, known) + float(np.log(scale.slope(y[some])).sum())
+                if likely > best:
+                    best, fits[name] = likely, Fit(kernel, bend)
+            found = fits[name]
+        scale = Scale.of(history, found.bend)
+        target, known = torch.from_numpy(scale(y)), torch.from_numpy(scale.variance(y, errors))
+        return GaussianProcess(found.kernel, x, target, known, self.settings), scale
+
+    def _fit(self, x: torch.Tensor, y: torch.Tensor, known: torch.Tensor) -> Kernel:
+        return fit(x, y, known, len(self.encoding.decisions), self.settings.fit_steps, self.settings.interaction)
 
     def _add_constraints(
-        self, records: Sequence[Record], x: torch.Tensor, fits: dict[str, Kernel], rng: np.random.Generator
+        self, records: Sequence[Record], x: torch.Tensor, fits: dict[str, Fit], rng: np.random.Generator
     ) -> None:
         count = max(len(record.constraints) for record in records)  # trials of another sampler may have none
         complete = [i for i, record in enumerate(records) if len(record.constraints) == count]
         values = np.array([records[i].constraints for i in complete])  # (N', C)
         for k in np.flatnonzero((values > 0).any(axis=0)):
-            scale = Scale.of(values[:, k])
-            unknown = np.zeros(len(complete))
-            process = self._process(f"constraint {k}", x[complete], scale(values[:, k]), unknown, fits, rng)
+            scale = Scale.linear(values[:, k])
+            process = self._process(f"constraint {k}", x[complete], scale(values[:, k]), fits, rng)
             self.quantities.append(Quantity(process, scale, float(scale(0.0)), int(k)))
 
-    def _add_failures(self, records: Sequence[Record], fits: dict[str, Kernel], rng: np.random.Generator) -> None:
+    def _add_failures(self, records: Sequence[Record], fits: dict[str, Fit], rng: np.random.Generator) -> None:
         failed = [record for record in records if record.failed and record.whole]
         if failed:
             rows = np.concatenate([self.rows, self.encoding.encode(failed)])
             y = np.repeat([-1.0, 1.0], [len(self.rows), len(failed)])  # 1: failed; the limit 0 lies halfway
-            process = self._process("failure", self._features(rows), y, np.zeros(len(y)), fits, rng)
+            process = self._process("failure", self._features(rows), y, fits, rng)
             self.quantities.append(Quantity(process, Scale(0.0, 1.0), 0.0))
 
 

@@ -8,7 +8,7 @@ study and a comparison of samplers need: distributions, directions, bounds, the 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -90,6 +90,7 @@ class TabularProblem:
         answers: source of the values.
         reference_point: (M,) worst values that count for the hypervolume, in the objectives' units.
         best_hypervolume: hypervolume of the true or best known feasible front; None where none is known.
+        features: numbers that describe what parameters mean, for models; None: there are none.
     """
 
     name: str
@@ -99,6 +100,7 @@ class TabularProblem:
     answers: Answers
     reference_point: tuple[float, ...] | None = None
     best_hypervolume: float | None = None
+    features: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None
 
     def __post_init__(self) -> None:
         for what, names in (("objective", self.directions), ("constraint", self.bounds)):

@@ -20,6 +20,7 @@ Accuracy is a fraction and maximised, as everywhere in this package.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnas_moo.objectives.front import Floats
+from mnas_moo.objectives.tabular import nb201
 from mnas_moo.objectives.tabular.accel_nasbench import accel_nasbench
 from mnas_moo.objectives.tabular.archives import FILES, accuracy_of, categorical, directions_of, load
 from mnas_moo.objectives.tabular.problem import Bounds, TabularProblem, feasible, judged
@@ -147,7 +149,8 @@ def _nb201(name: str, folder: Path, bounds: Bounds, dataset: str, device: str) -
     choices = {f"op{edge}": z["op_names"].tolist() for edge in range(z["ops"].shape[1])}
     means = {"accuracy": accuracy_of(z[percent]), "latency_ms": z[f"lat_{meant[0]}"]}
     means.update({f"latency_ms_{other}": z[f"lat_{other}"] for other in devices if other != meant[0]})
-    return _complete(name, Complete(choices, z["ops"], means), "latency_ms", floor, bounds)
+    problem = _complete(name, Complete(choices, z["ops"], means), "latency_ms", floor, bounds)
+    return dataclasses.replace(problem, features=nb201.summary)
 
 
 def _complete(name: str, answers: Complete, cost: str, floor: float, bounds: Bounds) -> TabularProblem:

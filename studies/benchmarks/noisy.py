@@ -26,6 +26,7 @@ from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.settings import DEFAULTS
 from mnas_moo.studies.benchmarks import harness
 from mnas_moo.surrogate.surrogate import Surrogate, Transfer
+from mnas_moo.surrogate.view import Reader
 
 TABLES = ("macro", "nb201-cifar10-pixel3", "anb-zcu102")
 NOISES = ("equal", "unequal")
@@ -90,7 +91,7 @@ def model_front(problem: TabularProblem, study: optuna.Study) -> list[int]:
     history = History()
     history.read(study.get_trials(deepcopy=False))
     signs = problem.minimised(np.ones(len(problem.directions)))
-    surrogate = Surrogate(history.finished, signs, {}, Transfer(), DEFAULTS, np.random.default_rng(0))
+    surrogate = Surrogate(history.finished, signs, {}, Transfer(), DEFAULTS, np.random.default_rng(0), Reader())
     return [record.number for record, kept in zip(history.finished, surrogate.front, strict=True) if kept]
 
 

@@ -19,6 +19,7 @@ from mnas_moo.policy.paper import PaperLearner
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.settings import DEFAULTS
 from mnas_moo.surrogate.surrogate import Transfer
+from mnas_moo.surrogate.view import Reader
 
 DECISIONS = [Decision(f"d{i}", CategoricalDistribution([0, 1, 2])) for i in range(4)]
 
@@ -48,7 +49,7 @@ def paper() -> PaperLearner:
 
 
 def default() -> FrontLearner:
-    return FrontLearner(3, [-1.0, 1.0], Transfer(), np.full(2, np.nan), DEFAULTS)
+    return FrontLearner(3, [-1.0, 1.0], Transfer(), np.full(2, np.nan), DEFAULTS, Reader())
 
 
 def weights(controller: Controller | None) -> list[Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnas_moo.objectives.front import hypervolume
-from mnas_moo.surrogate.acquisition import expected_gain, orthant_volume, reach, unit_vectors
+from mnas_moo.surrogate.acquisition import exact_gain, expected_gain, orthant_volume, reach, unit_vectors
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3, 4])
@@ -39,6 +39,28 @@ def test_expected_gain_is_the_mean_over_what_may_be(objectives: int) -> None:
         axis=(0, 2)
     )
     assert expected_gain(mean, deviation, front, reference, u) == pytest.approx(sampled, rel=0.1, abs=2e-3)
+
+
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_the_exact_gain_is_the_mean_growth_of_the_hypervolume(objectives: int) -> None:
+    rng = np.random.default_rng(2)
+    front, reference = rng.random((6, objectives)), np.full(objectives, 0.9)  # one or more lie beyond the reference
+    mean, deviation = rng.random((4, objectives)), rng.uniform(0.05, 0.3, (4, objectives))
+    draws = mean + deviation * rng.standard_normal((4000, 4, objectives))
+    had = hypervolume(front, reference)
+    grown = [[hypervolume(np.vstack([front, y]), reference) - had for y in draw] for draw in draws]
+    found = exact_gain(mean, deviation, front, reference)
+    assert found == pytest.approx(np.mean(grown, axis=0), rel=0.1, abs=5e-4)
+    rays = unit_vectors(rng, 4000, objectives)
+    by_rays = expected_gain(mean, deviation, front, reference, rays) * orthant_volume(objectives)
+    assert found == pytest.approx(by_rays, rel=0.05, abs=1e-3)
+
+
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_without_a_front_all_up_to_the_reference_is_gained(objectives: int) -> None:
+    mean, sure = np.full((1, objectives), 0.5), np.full((1, objectives), 1e-9)
+    for front in (np.empty((0, objectives)), np.full((1, objectives), 3.0)):
+        assert exact_gain(mean, sure, front, np.ones(objectives)) == pytest.approx(0.5**objectives)
 
 
 def test_a_certain_point_behind_the_front_gains_nothing_and_the_nearer_one_is_preferred() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from mnas_moo.surrogate.gaussian_process import GaussianProcess, Kernel, condition, fit
+from mnas_moo.surrogate.gaussian_process import GaussianProcess, Kernel, fit
 
 
 def features(tokens: np.ndarray) -> torch.Tensor:
@@ -47,8 +48,8 @@ def test_predictions_become_exact_and_say_so() -> None:
 
 def test_deviations_cover_the_errors() -> None:
     process, unseen = fitted(60), tokens(400, 5)
-    mean, covariance = process.posterior(features(unseen))
-    z = (quantity(unseen) - 1.0 - mean) / np.sqrt(np.diagonal(covariance))
+    found = process.posterior(features(unseen))
+    z = (quantity(unseen) - 1.0 - found.mean) / np.sqrt(found.variance)
     assert np.mean(np.abs(z) < 2) > 0.9
 
 
@@ -86,22 +87,28 @@ def test_conditioning_a_posterior_equals_fitting_with_one_more_result() -> None:
     known = np.random.default_rng(3).random(43)  # the new results are the last three
     small = GaussianProcess(kernel, features(t), torch.from_numpy(y), torch.from_numpy(known[:40]))
     small.calibration = 1.0
-    mean, covariance = small.posterior(features(np.concatenate([more, unseen])))
-    moved, variance = condition(mean, covariance, small.noise + known[40:], np.arange(3), new)
+    points, at = small.posterior(features(unseen)), small.posterior(features(more))
+    moved, variance = small.given(points, at, small.noise + known[40:], new)
     everything = torch.from_numpy(np.append(y, new))
     large = GaussianProcess(kernel, features(np.concatenate([t, more])), everything, torch.from_numpy(known))
     large.calibration = 1.0
-    expected, exact = large.posterior(features(unseen))
-    assert moved[3:] == pytest.approx(expected, abs=1e-6)
-    assert variance[3:] == pytest.approx(np.diagonal(exact), abs=1e-6)
+    exact = large.posterior(features(unseen))
+    assert moved == pytest.approx(exact.mean, abs=1e-6)
+    assert variance == pytest.approx(exact.variance, abs=1e-6)
+    one_by_one = [small.posterior(features(unseen[i : i + 1])) for i in range(len(unseen))]
+    joined = functools.reduce(lambda some, other: some.joined(other), one_by_one)
+    again, narrowed = small.given(joined, at, small.noise + known[40:], new)
+    assert again == pytest.approx(moved, abs=1e-9)
+    assert narrowed == pytest.approx(variance, abs=1e-9)
 
 
 def test_a_pending_result_narrows_the_deviations_and_leaves_the_mean() -> None:
-    mean, covariance = fitted(30).posterior(features(tokens(40, 9)))
-    moved, variance = condition(mean, covariance, np.array([1e-6]), np.array([4]), np.array([np.nan]))
-    assert np.array_equal(moved, mean)
+    process, t = fitted(30), tokens(40, 9)
+    points, at = process.posterior(features(t)), process.posterior(features(t[4:5]))
+    moved, variance = process.given(points, at, np.array([1e-6]), np.array([np.nan]))
+    assert np.array_equal(moved, points.mean)
     assert variance[4] < 1e-3
-    assert (variance <= np.diagonal(covariance) + 1e-12).all()
+    assert (variance <= points.variance + 1e-12).all()
 
 
 def test_of_pure_noise_the_leave_one_out_r2_is_near_zero() -> None:
@@ -118,9 +125,10 @@ def test_leaving_one_out_equals_fitting_without_it() -> None:
     known = torch.from_numpy(np.random.default_rng(3).random(20))
     error, variance = GaussianProcess(kernel, features(t), y, known).leave_one_out()
     others = GaussianProcess(kernel, features(t[1:]), y[1:], known[1:])
-    mean, covariance = others.posterior(features(t[:1]))
-    assert error[0] == pytest.approx(float(y[0]) - mean[0])
-    assert variance[0] == pytest.approx(covariance[0, 0] + others.noise + float(known[0]))
+    left = others.posterior(features(t[:1]))
+    assert error[0] == pytest.approx(float(y[0]) - left.mean[0])
+    factor = others.calibration**2
+    assert variance[0] == pytest.approx(left.variance[0] / factor + others.noise + float(known[0]))
 
 
 def test_a_covariance_without_noise_is_mended() -> None:

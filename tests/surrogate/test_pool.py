@@ -13,6 +13,7 @@ from mnas_moo.settings import DEFAULTS
 from mnas_moo.surrogate.pool import Pool
 from mnas_moo.surrogate.proposals import SOURCES
 from mnas_moo.surrogate.surrogate import Surrogate, Transfer
+from mnas_moo.surrogate.view import Reader
 from tests.surrogate.conftest import SIGNS, record, records, results
 
 NOWHERE = np.full(2, np.nan)
@@ -20,7 +21,7 @@ NOWHERE = np.full(2, np.nan)
 
 def pool(past: list[Record], policy: np.ndarray | None = None, region: np.ndarray = NOWHERE, **changes: object) -> Pool:
     settings = replace(DEFAULTS, **changes)  # type: ignore[arg-type]
-    surrogate = Surrogate(past, SIGNS, {}, Transfer(), settings, np.random.default_rng(0))
+    surrogate = Surrogate(past, SIGNS, {}, Transfer(), settings, np.random.default_rng(0), Reader())
     tried = {row.tobytes() for row in surrogate.encoding.rows}
     rows = np.empty((0, 5)) if policy is None else policy
     return Pool(surrogate, rows, tried, region, settings, np.random.default_rng(1))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from mnas_moo.genomes.history import Record
 from mnas_moo.settings import DEFAULTS
-from mnas_moo.surrogate.gaussian_process import Kernel
-from mnas_moo.surrogate.surrogate import Surrogate, Transfer
+from mnas_moo.surrogate.surrogate import Fit, Surrogate, Transfer
+from mnas_moo.surrogate.view import Reader
 from tests.surrogate.conftest import SIGNS, record, records, results
 
 ALL_TOKENS = np.array(np.meshgrid(*[range(3)] * 5)).reshape(5, -1).T.astype(float)
@@ -19,7 +19,7 @@ ALL_TOKENS = np.array(np.meshgrid(*[range(3)] * 5)).reshape(5, -1).T.astype(floa
 
 def model(past: list[Record], transfer: Transfer | None = None, **changes: object) -> Surrogate:
     settings = replace(DEFAULTS, **changes)  # type: ignore[arg-type]
-    return Surrogate(past, SIGNS, {}, transfer or Transfer(), settings, np.random.default_rng(0))
+    return Surrogate(past, SIGNS, {}, transfer or Transfer(), settings, np.random.default_rng(0), Reader())
 
 
 def test_what_was_not_tried_is_predicted() -> None:
@@ -78,8 +78,8 @@ def test_a_broken_constraint_makes_a_network_worse_and_failures_do_too() -> None
     failed = model(failing)
     assert len(failed.quantities) == 3
     assert failed.quantities[2].limit == 0.0
-    there = failed.quantities[2].process.mean(torch.from_numpy(failed.encoding.features(row)))
-    away = failed.quantities[2].process.mean(torch.from_numpy(failed.encoding.features(row * 0)))
+    there = failed.quantities[2].process.mean(failed.posterior(row)[2].x)
+    away = failed.quantities[2].process.mean(failed.posterior(row * 0)[2].x)
     assert there[0] > 0 > away[0]
 
 
@@ -94,11 +94,19 @@ def test_a_bounded_model_keeps_the_front_and_some_of_the_others() -> None:
 
 
 def test_another_study_is_learnt_from_where_its_objective_is_the_same() -> None:
-    few, there = records(12), records(80, seed=1)
+    def uneven(tokens: Sequence[int]) -> tuple[float, float]:
+        return float(np.dot(tokens, [3, -2, 1, 0.5, -1])), results(tokens)[1]
+
+    def tokens_of(each: Record) -> list[int]:
+        return [token for _, token in each.genome]
+
+    few, there = (
+        [replace(each, values=uneven(tokens_of(each))) for each in made] for made in (records(12), records(80, 1))
+    )
     other = [replace(each, values=(each.values[0], -1.0)) for each in there if each.values]
     alone, helped = model(few), model(few, Transfer(other, {0: 0}))
-    truth = helped.scaled([results(row) for row in ALL_TOKENS.astype(int).tolist()])[:, 0]
-    without = alone.scaled([results(row) for row in ALL_TOKENS.astype(int).tolist()])[:, 0]
+    truth = helped.scaled([uneven(row) for row in ALL_TOKENS.astype(int).tolist()])[:, 0]
+    without = alone.scaled([uneven(row) for row in ALL_TOKENS.astype(int).tolist()])[:, 0]
     errors = [
         np.corrcoef(surrogate.expected(ALL_TOKENS)[:, 0], values)[0, 1]
         for surrogate, values in ((alone, without), (helped, truth))
@@ -107,11 +115,11 @@ def test_another_study_is_learnt_from_where_its_objective_is_the_same() -> None:
 
 
 def test_hyperparameters_are_fitted_once_a_quantity() -> None:
-    fits: dict[str, Kernel] = {}
-    Surrogate(records(30), SIGNS, fits, Transfer(), DEFAULTS, np.random.default_rng(0))
+    fits: dict[str, Fit] = {}
+    Surrogate(records(30), SIGNS, fits, Transfer(), DEFAULTS, np.random.default_rng(0), Reader())
     assert set(fits) == {"objective 0", "objective 1"}
     kept = dict(fits)
-    Surrogate(records(40), SIGNS, fits, Transfer(), DEFAULTS, np.random.default_rng(0))
+    Surrogate(records(40), SIGNS, fits, Transfer(), DEFAULTS, np.random.default_rng(0), Reader())
     assert all(fits[name] is kept[name] for name in kept)
 
 
