@@ -1,4 +1,4 @@
-"""The program of a further process of a run: the command line, interrupted when its standard input ends (``beside``)."""
+"""The program of a further process of a run: the command line, interrupted when standard input ends (``beside``)."""
 
 import sys
 import threading
