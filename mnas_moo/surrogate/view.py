@@ -51,6 +51,9 @@ class Reader:
     def read(self, encoding: Encoding, rows: Floats) -> tuple[Floats, Floats]:
         """The rows (N, D) of the representatives of rows (N, D), and (N, F) numbers that describe them.
 
+        Of a genome that is not known as a whole, such as that of a trial which another process has just begun, the row
+        is left as it is and the numbers are NaN.
+
         Raises:
             ValueError: a described number is not finite, or has another name than before.
         """
@@ -58,15 +61,18 @@ class Reader:
             return rows, np.empty((len(rows), 0))
         if self._columns != encoding.decisions or len(self._known) > KEPT_ROWS:
             self._columns, self._known = list(encoding.decisions), {}
-        found = []
-        for row in rows:
-            key = row.tobytes()
+        read = rows.copy()
+        whole = (rows[:, ~encoding.optional] != ABSENT).all(axis=1)  # (N,)
+        found = {}
+        for i in np.flatnonzero(whole):
+            key = rows[i].tobytes()
             if key not in self._known:
-                self._known[key] = self._read(encoding, row)
-            found.append(self._known[key])
-        if not found:
-            return rows, np.empty((0, len(self.names or ())))
-        return np.stack([row for row, _ in found]), np.array([numbers for _, numbers in found]).reshape(len(rows), -1)
+                self._known[key] = self._read(encoding, rows[i])
+            read[i], found[i] = self._known[key]
+        numbers = np.full((len(rows), len(self.names or ())), np.nan)
+        for i, each in found.items():
+            numbers[i] = each
+        return read, numbers
 
     def _read(self, encoding: Encoding, row: Floats) -> tuple[Floats, tuple[float, ...]]:
         params: Mapping[str, Any] = encoding.params(row)
@@ -97,7 +103,7 @@ class View:
         self._groups = _alike(encoding.decisions)
         read, numbers = reader.read(encoding, rows)
         described = np.concatenate([self._counts(read), numbers], axis=1)  # (N, C + F)
-        self._mean, deviation = described.mean(axis=0), described.std(axis=0)  # (C + F,)
+        self._mean, deviation = np.nanmean(described, axis=0), np.nanstd(described, axis=0)  # (C + F,)
         weight = np.repeat([COUNT_WEIGHT, 1.0], [described.shape[1] - numbers.shape[1], numbers.shape[1]])
         self._factor = np.where(deviation > 1e-9, weight / np.maximum(deviation, 1e-9), 0.0)
 
@@ -105,7 +111,8 @@ class View:
         """(N, S) features of rows (N, D)."""
         read, numbers = self._reader.read(self._encoding, rows)
         described = (np.concatenate([self._counts(read), numbers], axis=1) - self._mean) * self._factor
-        return np.concatenate([self._encoding.features(read), np.clip(described, -FARTHEST, FARTHEST)], axis=1)
+        described = np.clip(np.nan_to_num(described), -FARTHEST, FARTHEST)  # what is unknown is taken as the mean
+        return np.concatenate([self._encoding.features(read), described], axis=1)
 
     def _counts(self, rows: Floats) -> Floats:
         """(N, C) how many decisions of each group took each category, or the sum of their numbers' places."""

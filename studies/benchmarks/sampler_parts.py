@@ -3,8 +3,9 @@
 Parts: the policy (no imitation, no practice, none of its proposals), the model (the pool is tried in random order),
 mutations (random networks instead of children, and so no evolutionary search on the model), neighbours of the front,
 and the acquisition (the networks that the model expects to be best along a random ray are tried, whatever its
-uncertainty and the front). "10 workers" asks for ten networks at once and tells their results together. All on the
-same tables, seeds and budgets.
+uncertainty and the front). "with features" lets the model read numbers that describe a network, on the tables that have
+them (nb201). "10 workers" asks for ten networks at once and tells their results together. All on the same tables, seeds
+and budgets.
 
     python studies/benchmarks/sampler_parts.py --tables DIR [--seeds 5] [--trials 200] [--jobs 2] [--json parts.json]
 """
@@ -37,6 +38,7 @@ VARIANTS: dict[str, tuple[SearchSettings, int]] = {
     "without mutations": (SearchSettings(child_networks=0, search_rounds=0, random_networks=600), 1),
     "without neighbours": (SearchSettings(neighbour_networks=0), 1),
     "without acquisition": (SearchSettings(acquisition="mean"), 1),
+    "with features": (SearchSettings(), 1),
     "10 workers": (SearchSettings(), 10),
 }
 """Variant -> settings, and networks asked for at once."""
@@ -48,7 +50,8 @@ def run(task: tuple[str, str, int, int, str]) -> tuple[str, str, dict[int, float
     settings, workers = VARIANTS[variant]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     problem = bench_table(name, folder)
-    sampler = mnas_moo.MnasSampler(seed=seed, settings=settings)
+    features = problem.features if variant == "with features" else None
+    sampler = mnas_moo.MnasSampler(seed=seed, settings=settings, features=features)
     study = optuna.create_study(directions=list(problem.directions.values()), sampler=sampler)
     values = harness.search(problem, study, trials, workers)
     return variant, name, harness.regrets(problem, values, sorted({*MARKS, trials}))

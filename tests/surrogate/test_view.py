@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnas_moo.genomes.encoding import Encoding
+from mnas_moo.genomes.encoding import ABSENT, Encoding
 from mnas_moo.surrogate.view import COUNT_WEIGHT, FARTHEST, Reader, View
 from tests.surrogate.conftest import DECISIONS, mixed_records, record, records
 
@@ -58,6 +58,18 @@ def test_genomes_of_one_network_are_read_as_one_and_described() -> None:
     before = len(asked)
     view(pair)
     assert len(asked) == before  # it was read before
+
+
+def test_a_genome_that_is_half_known_is_described_as_the_mean() -> None:
+    def features(params: object) -> dict[str, float]:
+        assert len(params) == 5  # type: ignore[arg-type]
+        return {"first": float(params["d0"])}  # type: ignore[index]
+
+    encoding = Encoding(records(40))
+    view = View(encoding, Reader(lambda params: {**params, "d4": 0}, features), encoding.rows)
+    half = np.array([[2.0, 1.0, ABSENT, ABSENT, ABSENT]])
+    assert view(half)[0, -1] == 0
+    assert view(np.concatenate([encoding.rows[:3], half]))[:3] == pytest.approx(view(encoding.rows[:3]))
 
 
 def test_what_is_no_number_is_refused() -> None:
