@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import json
 import shlex
+import warnings
 from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
@@ -30,7 +31,9 @@ def require(module: str, extra: str) -> ModuleType:
     """
     package = module.partition(".")[0]
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings():  # what a package says of its own dependencies is of no use to our users
+            warnings.simplefilter("ignore", FutureWarning)
+            return importlib.import_module(module)
     except ImportError as error:
         shortage = shortage_of(error)
         if shortage:
