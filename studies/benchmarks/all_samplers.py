@@ -1,11 +1,11 @@
-"""All samplers on all published tables, at equal budgets and with the same seeds: the evidence of docs/evidence.md.
+"""All samplers on all published tables, at equal budgets and with the same seeds: see docs/sampler.md.
 
 Six tables of two objectives, and one problem of each other kind: three and four objectives, a constraint, noise, and
 conditional parameters. Each is a `mnas-moo compare` in a folder of its own; what is there already is not made again, so
 that a stop costs nothing and a sampler can be added later. The page is made of their results alone.
 
     python studies/benchmarks/all_samplers.py --tables DIR --output build/evidence [--problems …] [--samplers …]
-        [--seeds 20] [--trials 400] [--jobs 2] [--page docs/evidence.md]
+        [--seeds 20] [--trials 400] [--jobs 2] [--json evidence.json]
 
 One table in some minutes, with plots: `mnas-moo compare TABLE.yaml` (docs/compare.md).
 """
