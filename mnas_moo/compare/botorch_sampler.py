@@ -15,17 +15,18 @@ import numpy as np
 import optuna
 import torch
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, QMCSampler
+from optuna.samplers import QMCSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from mnas_moo.compare.static_sampler import StaticSampler
 from mnas_moo.genomes.history import generator
 from mnas_moo.genomes.tokens import Decision
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.threads import cpu_threads
 
 
-class BoTorchSampler(BaseSampler):
+class BoTorchSampler(StaticSampler):
     """Searches by BoTorch, for spaces whose parameters are always the same and without constraints.
 
     Args:
@@ -37,15 +38,10 @@ class BoTorchSampler(BaseSampler):
 
     def __init__(self, seed: int | None = None) -> None:
         require("botorch", extra="botorch")
-        self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        super().__init__(seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._first = QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters that every completed trial has."""
-        space = optuna.search_space.intersection_search_space(study.get_trials(deepcopy=False))
-        return {name: each for name, each in space.items() if not each.single()}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

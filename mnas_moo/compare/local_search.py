@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from mnas_moo.compare.static_sampler import StaticSampler
 from mnas_moo.genomes.history import generator, key_of
 from mnas_moo.genomes.tokens import Decision
 from mnas_moo.objectives.front import is_feasible, minimised, pareto_mask
@@ -26,7 +26,7 @@ RANDOM_TRIALS = 10
 """First trials, which are random."""
 
 
-class LocalSearchSampler(BaseSampler):
+class LocalSearchSampler(StaticSampler):
     """Tries neighbours of the front.
 
     >>> import optuna
@@ -40,13 +40,8 @@ class LocalSearchSampler(BaseSampler):
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        super().__init__(seed)
         self._random = RandomSampler(seed)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters that every completed trial has."""
-        space = optuna.search_space.intersection_search_space(study.get_trials(deepcopy=False))
-        return {name: each for name, each in space.items() if not each.single()}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

@@ -98,6 +98,10 @@ class Posterior:
     mean: Floats
     variance: Floats
 
+    def __getitem__(self, part: slice | npt.NDArray[np.int64]) -> Posterior:
+        """Some of the points."""
+        return Posterior(self.x[part], self.white[:, part], self.mean[part], self.variance[part])
+
     def joined(self, other: Posterior) -> Posterior:
         """The points of both."""
         return Posterior(

@@ -175,7 +175,6 @@ class Pool:
         values = np.array([record.values for record in results], dtype=float).reshape(len(results), m)  # (R, M)
         scaled = surrogate.scaled(values)  # (R, M)
         known_variances = surrogate.variances(results)  # (R, M)
-        reached = self._reached(results, scaled, known_variances)  # (R, M)
         self._follow(results, scaled)
         if not len(self.rows):
             return Ranking(np.empty(0, dtype=np.int64), np.empty(0), np.empty((0, m)), np.empty((0, m)))
@@ -204,9 +203,7 @@ class Pool:
                 variances.append(variance)
                 if running:
                     r = len(results)
-                    narrowed = Posterior(there.x[r:], there.white[:, r:], there.mean[r:], there.variance[r:])
-                    before = Posterior(there.x[:r], there.white[:, :r], there.mean[:r], there.variance[:r])
-                    pending.append(process.given(narrowed, before, noise[:r], known)[0])  # (running,)
+                    pending.append(process.given(there[r:], there[:r], noise[:r], known)[0])  # (running,)
             else:
                 # prod_c Phi((limit_c - mean_c) / deviation_c)
                 feasible = feasible * normal_cdf((quantity.limit - mean) / np.sqrt(variance))
@@ -221,6 +218,7 @@ class Pool:
             ray = unit_vectors(rng, 1, m)
             far = reach(surrogate.expected(self.rows), self.reference, ray)[:, 0]  # (P,)
             return Ranking(np.argsort(-far, kind="stable"), np.zeros(len(self.rows)), mean, deviation)
+        reached = self._reached(at, scaled, known_variances)  # (R, M)
         good = np.array([record.violation <= 0 for record in results], dtype=bool)
         front = np.concatenate(
             [self.front, reached[good], *([np.stack(pending, axis=1)] if running else [])]
@@ -232,11 +230,11 @@ class Pool:
             gain = expected_gain(mean, np.sqrt(variance), front, self.reference, rays) * feasible * orthant_volume(m)
         return Ranking(np.lexsort((mean.sum(axis=1), -gain)), gain, mean, deviation)
 
-    def _reached(self, results: Sequence[Record], scaled: Floats, variances: Floats) -> Floats:
+    def _reached(self, at: Sequence[Posterior], scaled: Floats, variances: Floats) -> Floats:
         """(R, M) where results lie on the model's scales: where the model expects them if they are known to be noisy.
 
         Args:
-            results: trials that completed since the pool was made.
+            at: what was known of each quantity at the results, before them; others may follow.
             scaled: (R, M) their values on the model's scales.
             variances: (R, M) known variances of these, 0 where none is known.
         """
@@ -244,11 +242,11 @@ class Pool:
         if not len(noisy):
             return scaled
         reached = scaled.copy()
-        posteriors = self.surrogate.posterior(self.encoding.encode([results[i] for i in noisy.tolist()]))
         for m in range(scaled.shape[1]):
             process = self.surrogate.quantities[m].process
             noise = process.noise + variances[noisy, m]  # (K,)
-            mean, _ = process.given(posteriors[m], posteriors[m], noise, scaled[noisy, m])
+            there = at[m][noisy]
+            mean, _ = process.given(there, there, noise, scaled[noisy, m])
             reached[noisy, m] = np.where(variances[noisy, m] > 0, mean, scaled[noisy, m])
         return reached
 

@@ -26,10 +26,10 @@ from mnas_moo.surrogate.scale import Scale
 from mnas_moo.surrogate.view import Reader, View
 
 Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
 
 BENDS = (1.0, 2.0, 4.0, 16.0)
 """How far the scale of an objective may be bent; of equally good ones the first is taken."""
-Booleans = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

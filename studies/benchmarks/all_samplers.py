@@ -1,7 +1,7 @@
 """All samplers on all published tables, at equal budgets and with the same seeds: see docs/sampler.md.
 
-Six tables of two objectives, and one problem of each other kind: three and four objectives, a constraint, noise, and
-conditional parameters. Each is a `mnas-moo compare` in a folder of its own; what is there already is not made again, so
+Six tables of two objectives, and one problem of some other kinds: three and four objectives, noise, and conditional
+parameters. Each is a `mnas-moo compare` in a folder of its own; what is there already is not made again, so
 that a stop costs nothing and a sampler can be added later. The page is made of their results alone.
 
     python studies/benchmarks/all_samplers.py --tables DIR --output build/evidence [--problems …] [--samplers …]
@@ -21,7 +21,6 @@ from mnas_moo.compare.comparison import Lines, Order, compare
 from mnas_moo.studies.benchmarks import harness
 from mnas_moo.study_file.load import load_study_file
 
-ANB = "{accuracy: maximize, lat_zcu102: minimize"
 PROBLEMS: Mapping[str, str] = {
     "macro": "{bench: macro}",
     "nb201-cifar10-pixel3": "{bench: nb201-cifar10-pixel3}",
