@@ -1,4 +1,4 @@
-"""The samplers that can be compared, by name: ours, Optuna's with their defaults, pymoo's, BoTorch, local search."""
+"""The samplers that can be compared, by name: ours, Optuna's and OptunaHub's, pymoo's, BoTorch, local search."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnas_moo.compare.local_search import LocalSearchSampler
-from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.extras import MissingExtraError, require
 from mnas_moo.pymoo.sampler import ALGORITHMS, PymooSampler
 from mnas_moo.running import samplers
 from mnas_moo.study_file.document import nearest
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mnas_moo.reward import Reward
 
-NAMES = (*samplers.SAMPLERS, "local", "botorch", *ALGORITHMS)
+NAMES = (*samplers.SAMPLERS, "auto", "local", "botorch", *ALGORITHMS)
 """Names of all samplers, ours first."""
 
 
@@ -74,6 +74,8 @@ def make(name: str, seed: int, task: Task, n_trials: int = 0) -> BaseSampler:
         from mnas_moo.compare.botorch_sampler import BoTorchSampler
 
         return BoTorchSampler(seed)
+    if name == "auto":
+        return _auto(seed)
     if name not in NAMES:
         raise ValueError(f"there is no sampler {name!r}{nearest(name, NAMES)}")
     return samplers.make(
@@ -89,6 +91,16 @@ def make(name: str, seed: int, task: Task, n_trials: int = 0) -> BaseSampler:
     )
 
 
+def _auto(seed: int) -> BaseSampler:
+    """OptunaHub's AutoSampler; its hub fetches it from GitHub when it is first used, and keeps it."""
+    hub = require("optunahub", extra="auto")
+    try:
+        made: BaseSampler = hub.load_module("samplers/auto_sampler").AutoSampler(seed=seed)
+    except Exception as error:  # git's, GitHub's and the network's have no base of their own
+        raise ValueError(f"OptunaHub could not fetch auto ({' '.join(str(error).split())})") from error
+    return made
+
+
 def modules(names: Iterable[str]) -> list[str]:
     """The modules that are slow to import and that samplers of these names need."""
     needed = []
@@ -96,6 +108,8 @@ def modules(names: Iterable[str]) -> list[str]:
         needed.append("mnas_moo.sampler")
     if "botorch" in names:
         needed += ["mnas_moo.compare.botorch_sampler", "botorch.acquisition.multi_objective.logei", "botorch.models"]
+    if "auto" in names:
+        needed += ["optunahub", "cmaes"]
     if any(name in ALGORITHMS for name in names):
         needed += ["mnas_moo.pymoo.problems", "pymoo.core.mixed", "pymoo.algorithms.moo.nsga2"]
     return needed

@@ -83,6 +83,7 @@ def play(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore", FutureWarning)  # what a sampler's makers will change is not our user's matter
         study = optuna.create_study(
             directions=list(problem.directions.values()), sampler=TimedSampler(contenders.make(sampler, seed, task))
         )

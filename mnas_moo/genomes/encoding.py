@@ -183,6 +183,16 @@ class Encoding:
             parts.append(part)
         return np.concatenate(parts, axis=1)
 
+    def meanings(self) -> list[tuple[int, str]]:
+        """The column of each feature and what it says of it: columns with equal alternatives share what may be said."""
+        found = []
+        for j, (decision, optional) in enumerate(zip(self.decisions, self.optional, strict=True)):
+            count = KNOTS + decision.exact * decision.size if decision.ordered else decision.size
+            found += [(j, f"{decision.distribution!r} {k}") for k in range(count)]
+            if optional:
+                found.append((j, f"{decision.distribution!r} absent"))
+        return found
+
 
 def _columns(records: Sequence[Record]) -> list[Decision]:
     """All decisions, one for each name, each behind the one that it followed where it occurred first."""

@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 
 BENDS = (1.0, 2.0, 4.0, 16.0)
-"""How far the scale of an objective may be bent; of equally good ones the first is taken."""
+"""How far the scale of an objective may be bent."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Fit:
 
     Attributes:
         kernel: hyperparameters.
-        bend: of its scale.
+        scale: position of its scale among those that it may have.
     """
 
     kernel: Kernel
-    bend: float
+    scale: int
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,12 @@ class Surrogate:
             more, k = columns[m], transfer.objectives.get(m, 0)
             theirs = [record.errors[k] if record.errors else 0.0 for record in foreign[: len(more)]]  # (F,)
             history = np.concatenate([values[:, m], more])  # all, also those that are not modelled
-            process, scale = self._objective(
+            process, scale = self._process(
                 f"objective {m}",
                 torch.cat([x, outside[: len(more)]]),
                 np.concatenate([values[kept, m], more]),
                 np.concatenate([errors[:, m], theirs]),
-                history,
+                [Scale.of(history, bend) for bend in BENDS],
                 fits,
                 rng,
             )
@@ -226,53 +226,46 @@ class Surrogate:
         return torch.from_numpy(self._view(rows))
 
     def _process(
-        self, name: str, x: torch.Tensor, y: Floats, fits: dict[str, Fit], rng: np.random.Generator
-    ) -> GaussianProcess:
-        """The model of a constraint, or of failure."""
-        target, known = torch.from_numpy(y), torch.zeros(len(y), dtype=torch.double)
-        found = fits.get(name)
-        if found is None or len(found.kernel.additive) != x.shape[1]:
-            some = torch.from_numpy(rng.permutation(len(x))[: self.settings.fitted_trials])
-            found = fits[name] = Fit(self._fit(x[some], target[some], known[some]), 1.0)
-        return GaussianProcess(found.kernel, x, target, known, self.settings)
-
-    def _objective(
         self,
         name: str,
         x: torch.Tensor,
         y: Floats,
         errors: Floats,
-        history: Floats,
+        scales: Sequence[Scale],
         fits: dict[str, Fit],
         rng: np.random.Generator,
     ) -> tuple[GaussianProcess, Scale]:
-        """The model of an objective on the scale under which its values are most likely."""
+        """The model of a quantity, on the scale under which its values are most likely.
+
+        Args:
+            name: name of the quantity.
+            x: (N, S) features.
+            y: (N,) values.
+            errors: (N,) standard errors of the values, 0 where none is known.
+            scales: scales that its values may have; of equally good ones the first is taken.
+            fits: what was fitted before, by name.
+            rng: chooses the trials that it is fitted to.
+        """
         found = fits.get(name)
         if found is None or len(found.kernel.additive) != x.shape[1]:  # new, or a parameter was met since
             some = rng.permutation(len(x))[: self.settings.fitted_trials]
             best = -math.inf
-            tried: set[Scale] = set()
-            for bend in BENDS:
-                scale = Scale.of(history, bend)
-                if scale in tried:  # it needs no more bending
+            for choice, scale in enumerate(scales):
+                if scale in scales[:choice]:  # it needs no more bending
                     continue
-                tried.add(scale)
-                target, known = (
-                    torch.from_numpy(scale(y[some])),
-                    torch.from_numpy(scale.variance(y[some], errors[some])),
-                )
+                target, known = _on(scale, y[some], errors[some])
                 kernel = self._fit(x[some], target, known)
                 # log p(v) = log p(S(v)) + sum log S'(v)  (Snelson et al. 2004, eq. 6)
                 likely = evidence(kernel, x[some], target, known) + float(np.log(scale.slope(y[some])).sum())
                 if likely > best:
-                    best, fits[name] = likely, Fit(kernel, bend)
+                    best, fits[name] = likely, Fit(kernel, choice)
             found = fits[name]
-        scale = Scale.of(history, found.bend)
-        target, known = torch.from_numpy(scale(y)), torch.from_numpy(scale.variance(y, errors))
-        return GaussianProcess(found.kernel, x, target, known, self.settings), scale
+        scale = scales[found.scale]
+        return GaussianProcess(found.kernel, x, *_on(scale, y, errors), self.settings), scale
 
     def _fit(self, x: torch.Tensor, y: torch.Tensor, known: torch.Tensor) -> Kernel:
-        return fit(x, y, known, len(self.encoding.decisions), self.settings.fit_steps, self.settings.interaction)
+        s = self.settings
+        return fit(x, y, known, self._view.ties, len(self.encoding.decisions), s.fit_steps, s.interaction)
 
     def _add_constraints(
         self, records: Sequence[Record], x: torch.Tensor, fits: dict[str, Fit], rng: np.random.Generator
@@ -281,8 +274,10 @@ class Surrogate:
         complete = [i for i, record in enumerate(records) if len(record.constraints) == count]
         values = np.array([records[i].constraints for i in complete])  # (N', C)
         for k in np.flatnonzero((values > 0).any(axis=0)):
-            scale = Scale.linear(values[:, k])
-            process = self._process(f"constraint {k}", x[complete], scale(values[:, k]), fits, rng)
+            y = values[:, k]
+            process, scale = self._process(
+                f"constraint {k}", x[complete], y, np.zeros(len(y)), [Scale.linear(y)], fits, rng
+            )
             self.quantities.append(Quantity(process, scale, float(scale(0.0)), int(k)))
 
     def _add_failures(self, records: Sequence[Record], fits: dict[str, Fit], rng: np.random.Generator) -> None:
@@ -290,8 +285,14 @@ class Surrogate:
         if failed:
             rows = np.concatenate([self.rows, self.encoding.encode(failed)])
             y = np.repeat([-1.0, 1.0], [len(self.rows), len(failed)])  # 1: failed; the limit 0 lies halfway
-            process = self._process("failure", self._features(rows), y, fits, rng)
-            self.quantities.append(Quantity(process, Scale(0.0, 1.0), 0.0))
+            x = self._features(rows)
+            process, scale = self._process("failure", x, y, np.zeros(len(y)), [Scale(0.0, 1.0)], fits, rng)
+            self.quantities.append(Quantity(process, scale, 0.0))
+
+
+def _on(scale: Scale, y: Floats, errors: Floats) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and variances on a scale, both (N,)."""
+    return torch.from_numpy(scale(y)), torch.from_numpy(scale.variance(y, errors))
 
 
 def _kept(

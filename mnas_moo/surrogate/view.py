@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from mnas_moo.genomes.encoding import ABSENT, Encoding
 from mnas_moo.genomes.tokens import Decision
+from mnas_moo.surrogate.gaussian_process import Ties
 
 Floats = npt.NDArray[np.float64]
 
@@ -96,6 +98,9 @@ class View:
         encoding: columns of the rows.
         reader: reads genomes.
         rows: (N, D) the modelled rows; counts and described numbers are scaled by their deviations among these.
+
+    Attributes:
+        ties: which features share factors of their relevances.
     """
 
     def __init__(self, encoding: Encoding, reader: Reader, rows: Floats) -> None:
@@ -106,6 +111,14 @@ class View:
         self._mean, deviation = np.nanmean(described, axis=0), np.nanstd(described, axis=0)  # (C + F,)
         weight = np.repeat([COUNT_WEIGHT, 1.0], [described.shape[1] - numbers.shape[1], numbers.shape[1]])
         self._factor = np.where(deviation > 1e-9, weight / np.maximum(deviation, 1e-9), 0.0)
+        meanings = encoding.meanings()
+        several = len(encoding.decisions)
+        meanings += [(several, f"described {k}") for k in range(described.shape[1])]
+        places: dict[str, int] = {}
+        self.ties = Ties(
+            torch.tensor([decision for decision, _ in meanings]),
+            torch.tensor([places.setdefault(meaning, len(places)) for _, meaning in meanings]),
+        )
 
     def __call__(self, rows: Floats) -> Floats:
         """(N, S) features of rows (N, D)."""

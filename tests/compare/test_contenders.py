@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from optuna.distributions import FloatDistribution
+from optuna.samplers import TPESampler
 
 from mnas_moo.compare import contenders
 from mnas_moo.compare.tabular_run import task_of
@@ -36,6 +39,26 @@ def test_names_make_our_sampler_optunas_and_pymoos() -> None:
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(ValueError, match=r"there is no sampler 'nsga1'.*did you mean 'nsga"):
         contenders.make("nsga1", 0, task_of(formula()))
+
+
+def test_auto_is_what_the_hub_gives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("optunahub")
+    monkeypatch.setenv("OPTUNAHUB_CACHE_HOME", str(tmp_path))
+    package = tmp_path / "github.com/optuna/optunahub-registry/main/package/samplers/auto_sampler"
+    package.mkdir(parents=True)  # as after a first use, so that no network is needed
+    (package / "__init__.py").write_text("from optuna.samplers import TPESampler as AutoSampler\n", encoding="utf-8")
+    assert isinstance(contenders.make("auto", 0, task_of(formula())), TPESampler)
+
+
+def test_auto_is_refused_where_the_hub_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    hub = pytest.importorskip("optunahub")
+
+    def unreachable(package: str) -> None:
+        raise OSError("Could not resolve host:\n github.com")
+
+    monkeypatch.setattr(hub, "load_module", unreachable)
+    refusal = contenders.refusal("auto", task_of(formula()))
+    assert refusal == "OptunaHub could not fetch auto (Could not resolve host: github.com)"
 
 
 def test_only_modules_of_the_samplers_named_are_imported_in_advance() -> None:

@@ -65,6 +65,19 @@ def test_features_of_one_decision_have_length_one() -> None:
     assert (features**2).sum(axis=1) == pytest.approx(len(known.decisions))
 
 
+def test_every_feature_has_a_meaning_which_columns_with_equal_alternatives_share() -> None:
+    known = encoding(layered)
+    meanings = known.meanings()
+    assert len(meanings) == known.features(known.rows).shape[1]
+    said: dict[str, set[str]] = {}
+    for column, meaning in meanings:
+        said.setdefault(known.decisions[column].name, set()).add(meaning)
+    assert said["b0_layers"] == said["b1_layers"]
+    assert said["b0_l0_op"] == said["b1_l0_op"]
+    assert said["b0_l0_op"] < said["b0_l2_op"]  # which may be absent
+    assert not said["b0_l0_op"] & said["b0_layers"]
+
+
 def test_neighbouring_numbers_are_similar_and_categories_are_not() -> None:
     def mixed(trial: optuna.Trial) -> float:
         trial.suggest_categorical("c", ["x", "y", "z"])

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from mnas_moo.surrogate.gaussian_process import GaussianProcess, Kernel, fit
+from mnas_moo.surrogate.gaussian_process import GaussianProcess, Kernel, Ties, fit
 
 
 def features(tokens: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.eye(3)[tokens].reshape(len(tokens), -1))
+
+
+TIES = Ties(torch.arange(18) // 3, torch.arange(18) % 3)
 
 
 def tokens(n: int, seed: int) -> np.ndarray:
@@ -33,7 +36,7 @@ def fitted(n: int, noise: float = 0.0, known: torch.Tensor | None = None) -> Gau
     t = tokens(n, 0)
     y = torch.from_numpy(quantity(t) - 1.0 + noise * np.random.default_rng(1).standard_normal(n))
     known = unknown(n) if known is None else known
-    return GaussianProcess(fit(features(t), y, known, 6, 40), features(t), y, known)
+    return GaussianProcess(fit(features(t), y, known, TIES, 6, 40), features(t), y, known)
 
 
 def test_predictions_become_exact_and_say_so() -> None:
@@ -114,9 +117,20 @@ def test_a_pending_result_narrows_the_deviations_and_leaves_the_mean() -> None:
 def test_of_pure_noise_the_leave_one_out_r2_is_near_zero() -> None:
     t = tokens(80, 0)
     y = torch.from_numpy(np.random.default_rng(2).standard_normal(80))
-    process = GaussianProcess(fit(features(t), y, unknown(80), 6, 40), features(t), y, unknown(80))
+    process = GaussianProcess(fit(features(t), y, unknown(80), TIES, 6, 40), features(t), y, unknown(80))
     assert process.r2 < 0.2
     assert 1.0 <= process.calibration <= 3.0
+
+
+def test_what_one_decision_taught_is_known_of_another_with_the_same_alternatives() -> None:
+    t = tokens(60, 0)
+    t[:, 5] = 0  # nothing is known of the last decision; of the others only the third alternative matters
+    y = torch.from_numpy((t == 2).sum(axis=1) - 1.5)
+    apart = Ties(TIES.decision, torch.arange(18))  # no alternative is shared
+    tied, untied = (fit(features(t), y, unknown(60), ties, 6, 100) for ties in (TIES, apart))
+    matters = tied.additive[17] - tied.additive[16]
+    assert matters > 1.0
+    assert matters > 5.0 * abs(untied.additive[17] - untied.additive[16])
 
 
 def test_leaving_one_out_equals_fitting_without_it() -> None:

@@ -24,6 +24,14 @@ def test_how_often_each_alternative_was_taken_is_read_beside_the_choices() -> No
     assert np.corrcoef(counts[:, 1], ones)[0, 1] == pytest.approx(1)
 
 
+def test_features_are_tied_by_decision_and_by_alternative_and_what_describes_a_genome_is_tied_to_itself() -> None:
+    encoding = Encoding(records(40))
+    reader = Reader(features=lambda params: {"size": float(sum(params.values()))})
+    ties = View(encoding, reader, encoding.rows).ties
+    assert ties.decision.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3 + [4] * 3 + [5] * 4  # 3 counts and the size
+    assert ties.alternative.tolist() == [0, 1, 2] * 5 + [3, 4, 5, 6]
+
+
 def test_decisions_that_are_alone_are_not_counted() -> None:
     encoding = Encoding(mixed_records(30))
     assert View(encoding, Reader(), encoding.rows)(encoding.rows).shape == encoding.features(encoding.rows).shape
