@@ -16,8 +16,7 @@ class SearchSettings:
     """Settings of the default search.
 
     >>> from mnas_moo import MnasSampler
-    >>> without_policy = SearchSettings(policy_networks=0, imitation_steps=0, practice_rounds=0)
-    >>> sampler = MnasSampler(seed=0, settings=without_policy)
+    >>> sampler = MnasSampler(seed=0, settings=SearchSettings(policy=True))
     >>> SearchSettings(crossover_share=2.0)
     Traceback (most recent call last):
     ValueError: crossover_share is 2.0; it is a share, at most 1
@@ -31,6 +30,7 @@ class SearchSettings:
             before, whenever their number has doubled. Larger: cheaper, and a longer replay when a study is reopened.
         fit_ratio: growth of the history after which the model's hyperparameters are fitted anew. Larger: cheaper,
             less exact.
+        policy: whether the controller learns and proposes networks.
         hidden: LSTM units. Larger: a policy that distinguishes more networks, and more time.
         embedding: size of a token's embedding. Larger: a policy that distinguishes more tokens, and more time.
         learning_rate: Adam's step size, for imitation and practice. Larger: the policy learns the last trials
@@ -105,6 +105,7 @@ class SearchSettings:
     fit_ratio: float = 1.25
 
     # The controller
+    policy: bool = False
     hidden: int = 64
     embedding: int = 24
     learning_rate: float = 3e-3

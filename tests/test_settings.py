@@ -19,7 +19,7 @@ def test_every_number_is_explained_and_says_what_a_larger_one_does() -> None:
     explained = dict(re.findall(r"^    (\w+): ((?:.|\n      )+)", section, re.MULTILINE))
     assert explained.keys() == {field.name for field in fields(SearchSettings)}
     for name, text in explained.items():
-        assert name == "acquisition" or "Larger:" in text or "0:" in text or "grows" in text, name
+        assert name in ("acquisition", "policy") or "Larger:" in text or "0:" in text or "grows" in text, name
 
 
 def test_they_cannot_be_changed_behind_a_samplers_back() -> None:
@@ -56,13 +56,13 @@ def sources(search: SearchSettings, trials: int = 50) -> set[str]:
 
 
 def test_a_part_is_switched_off_by_its_number() -> None:
-    assert sources(DEFAULTS) >= {"policy", "mutation", "neighbour"}
-    assert "policy" not in sources(SearchSettings(policy_networks=0, imitation_steps=0, practice_rounds=0))
+    assert sources(SearchSettings(policy=True)) >= {"policy", "mutation", "neighbour"}
+    assert "policy" not in sources(DEFAULTS)
     assert "mutation" not in sources(SearchSettings(child_networks=0, search_rounds=0))
     assert "neighbour" not in sources(SearchSettings(neighbour_networks=0))
-    assert sources(
-        SearchSettings(random_networks=200, child_networks=0, neighbour_networks=0, policy_networks=0, search_rounds=0)
-    ) == {"random"}
+    assert sources(SearchSettings(random_networks=200, child_networks=0, neighbour_networks=0, search_rounds=0)) == {
+        "random"
+    }
 
 
 @pytest.mark.parametrize("acquisition", ["mean", "random"])

@@ -88,7 +88,8 @@ class FrontLearner(Learner):
         if self._begun(version):
             rng = generator(self.seed, version, "pool")
             surrogate = self._surrogate_of(past, version)
-            weights = preferences(rng, self.settings.policy_networks, len(self.signs))  # (B, M)
+            samples = self.settings.policy_networks if self.settings.policy else 0
+            weights = preferences(rng, samples, len(self.signs))  # (B, M)
             rows = self._sample(surrogate.encoding, weights, rng)[0]
             others = surrogate.encoding.encode([record for record in past if record.whole and record.values is None])
             tried = {row.tobytes() for row in (*surrogate.encoding.rows, *others)}
@@ -110,7 +111,7 @@ class FrontLearner(Learner):
             steps = min(steps * version, self.settings.fresh_imitation_steps)
         self.grow(records[self._grown :])
         self._grown = len(records)
-        if not self._begun(version):
+        if not self._begun(version) or not self.settings.policy:
             return {}
         self._imitate([record for record in records if record.values is not None], steps)
         return self._practise(self._surrogate_of(records, version))

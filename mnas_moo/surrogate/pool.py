@@ -5,7 +5,8 @@ the space as well. Neighbours are what the model knows best, and where it is poo
 about (Pareto local search); where decisions are many, they are too few. A result that reaches the front brings its own
 neighbours into the pool at once. Every trial computes the gain of each network anew, against the front as it is then
 and with running trials counted as finished with the values expected of them, so that ten workers that ask at once get
-ten networks that differ.
+ten networks that differ. The less the model explains, the more trials look along one random ray instead of at the whole
+front, which keeps a poor model from spending all trials on one end of it.
 """
 
 from __future__ import annotations
@@ -223,10 +224,14 @@ class Pool:
         front = np.concatenate(
             [self.front, reached[good], *([np.stack(pending, axis=1)] if running else [])]
         )  # (F', M)
-        if m <= 2:
+        # A poor model may see the largest gain in one part of the front again and again: the less it is to be trusted, the
+        # more trials look along one ray alone.
+        trust = min(quantity.process.r2 for quantity in surrogate.quantities[:m])
+        lone = m > 1 and rng.random() > trust
+        if m <= 2 and not lone:
             gain = exact_gain(mean, np.sqrt(variance), front, self.reference) * feasible
         else:
-            rays = unit_vectors(rng, self.settings.gain_rays, m)
+            rays = unit_vectors(rng, 1 if lone else self.settings.gain_rays, m)
             gain = expected_gain(mean, np.sqrt(variance), front, self.reference, rays) * feasible * orthant_volume(m)
         return Ranking(np.lexsort((mean.sum(axis=1), -gain)), gain, mean, deviation)
 

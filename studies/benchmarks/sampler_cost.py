@@ -4,7 +4,7 @@ One study a sampler, in memory, 40 categorical parameters of three choices, two 
 left is Optuna and the sampler. The studies advance in turns of 100 trials, so that whatever else the machine does
 falls on all alike, and the whole is repeated; the medians of the repeats are reported.
 
-    python studies/benchmarks/sampler_cost.py [--trials 8000] [--repeats 3] [--json sampler_cost.json]
+    python studies/benchmarks/sampler_cost.py [--trials 10000] [--repeats 3] [--json sampler_cost.json]
 """
 
 from __future__ import annotations
@@ -66,15 +66,14 @@ def run(trials: int, cases: list[str]) -> dict[str, list[float]]:
 
 def main() -> None:
     """Prints a table of milliseconds a trial."""
-    parser = harness.options(__doc__, trials=8000)
+    parser = harness.options(__doc__, trials=10_000)
     parser.add_argument("--repeats", type=int, default=3, help="times the whole is repeated (default: %(default)s)")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="which (default: all)")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-    windows = [
-        (a, b) for a, b in ((0, 500), (500, 1000), (1000, 2000), (2000, 4000), (4000, 8000)) if b <= arguments.trials
-    ]
+    ends = [0, 500, 1000, 2000, 4000, 8000, 10_000]
+    windows = [(a, b) for a, b in zip(ends, ends[1:], strict=False) if b <= arguments.trials]
     runs = [run(arguments.trials, arguments.cases) for _ in range(arguments.repeats)]
     result = {
         case: harness.medians(

@@ -1,9 +1,9 @@
-"""What each part of the default sampler is worth: hypervolume regret with one part taken away, and with ten workers.
+"""What each part of the default sampler is worth: hypervolume regret with a part taken away or added, and many workers.
 
-Parts: the policy (no imitation, no practice, none of its proposals), the model (the pool is tried in random order),
-mutations (random networks instead of children, and so no evolutionary search on the model), neighbours of the front,
-and the acquisition (the networks that the model expects to be best along a random ray are tried, whatever its
-uncertainty and the front). "with features" lets the model read numbers that describe a network, on the tables that have
+Parts: the model (the pool is tried in random order), mutations (random networks instead of children, and so no
+evolutionary search on the model), neighbours of the front, and the acquisition (the networks that the model expects to
+be best along a random ray are tried, whatever its uncertainty and the front). "with policy" adds MnasNet's controller,
+which is off by default. "with features" lets the model read numbers that describe a network, on the tables that have
 them (nb201). "10 workers" asks for ten networks at once and tells their results together. All on the same tables, seeds
 and budgets.
 
@@ -33,8 +33,8 @@ MARKS = (100, 200, 400, 1000)
 
 VARIANTS: dict[str, tuple[SearchSettings, int]] = {
     "all parts": (SearchSettings(), 1),
-    "without policy": (SearchSettings(imitation_steps=0, practice_rounds=0, policy_networks=0), 1),
-    "without model": (SearchSettings(practice_rounds=0, search_rounds=0, acquisition="random"), 1),
+    "with policy": (SearchSettings(policy=True), 1),
+    "without model": (SearchSettings(search_rounds=0, acquisition="random"), 1),
     "without mutations": (SearchSettings(child_networks=0, search_rounds=0, random_networks=600), 1),
     "without neighbours": (SearchSettings(neighbour_networks=0), 1),
     "without acquisition": (SearchSettings(acquisition="mean"), 1),

@@ -17,7 +17,7 @@ from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.policy.front_learner import FrontLearner
 from mnas_moo.policy.paper import PaperLearner
 from mnas_moo.ppo import PPOSettings
-from mnas_moo.settings import DEFAULTS
+from mnas_moo.settings import SearchSettings
 from mnas_moo.surrogate.surrogate import Transfer
 from mnas_moo.surrogate.view import Reader
 
@@ -49,7 +49,7 @@ def paper() -> PaperLearner:
 
 
 def default() -> FrontLearner:
-    return FrontLearner(3, [-1.0, 1.0], Transfer(), np.full(2, np.nan), DEFAULTS, Reader())
+    return FrontLearner(3, [-1.0, 1.0], Transfer(), np.full(2, np.nan), SearchSettings(policy=True), Reader())
 
 
 def weights(controller: Controller | None) -> list[Any]:

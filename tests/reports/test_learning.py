@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo import MnasReward, MnasSampler
+from mnas_moo import MnasReward, MnasSampler, SearchSettings
 from mnas_moo.objectives.front import hypervolume
 from mnas_moo.reports.learning import POINTS, Learning, charts_of, learning_of
 
@@ -134,7 +134,7 @@ def study_of(sampler: MnasSampler, trials: int) -> optuna.Study:
 
 
 def test_the_default_search_draws_its_model_its_proposals_and_its_updates() -> None:
-    study = study_of(MnasSampler(seed=0), 45)
+    study = study_of(MnasSampler(seed=0, settings=SearchSettings(policy=True)), 45)
     charts = {chart.title: chart for chart in charts_of(learning_of(study.trials, study.directions, None))}
     assert [line.trials for line in charts["leave-one-out R²"].lines] == [[20, 30, 40]] * 2
     shares = charts["share of proposals by source, last 20"]
@@ -147,6 +147,13 @@ def test_the_default_search_draws_its_model_its_proposals_and_its_updates() -> N
         assert (np.diff(line.values) >= 0).all()
     assert "approximate KL (nats a decision)" in charts
     assert "mean reward of the batch" not in charts
+
+
+def test_where_the_policy_is_switched_off_no_updates_are_drawn() -> None:
+    study = study_of(MnasSampler(seed=0), 45)
+    found = learning_of(study.trials, study.directions, None)
+    assert {chart.group for chart in charts_of(found)} == {"model", "proposals"}
+    assert not found.updates
 
 
 def test_the_published_search_draws_its_updates_alone() -> None:
