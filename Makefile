@@ -16,8 +16,8 @@ EXTRAS_all := test,convert
 # before them. Tests of timing are written for two.
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
-# Those without a program of their own: what the others share, and the page of one of them.
-BENCHMARKS := $(filter-out %/harness.py %_page.py,$(wildcard studies/benchmarks/*.py))
+# Not what the others share, nor the page of one of them, nor those that ask about a study that was run.
+BENCHMARKS := $(filter-out %/harness.py %_page.py %/retrained.py %/features.py,$(wildcard studies/benchmarks/*.py))
 
 .PHONY: run test test-fast test-all lint bench
 

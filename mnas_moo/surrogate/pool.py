@@ -224,8 +224,8 @@ class Pool:
         front = np.concatenate(
             [self.front, reached[good], *([np.stack(pending, axis=1)] if running else [])]
         )  # (F', M)
-        # A poor model may see the largest gain in one part of the front again and again: the less it is to be trusted, the
-        # more trials look along one ray alone.
+        # A poor model may see the largest gain in one part of the front again and again: the less it is to be trusted,
+        # the more trials look along one ray alone.
         trust = min(quantity.process.r2 for quantity in surrogate.quantities[:m])
         lone = m > 1 and rng.random() > trust
         if m <= 2 and not lone:

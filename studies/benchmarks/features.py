@@ -13,10 +13,13 @@ A study whose sampler is ``random`` says most: its networks are from all of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from mnas_moo.genomes.history import History
+from mnas_moo.genomes.history import History, Record
 from mnas_moo.objectives.statistics import kendall_tau
 from mnas_moo.running.network_trials import NetworkTrials
 from mnas_moo.running.storage import find_study
@@ -26,6 +29,41 @@ from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.surrogate.surrogate import Surrogate, Transfer
 from mnas_moo.surrogate.view import Reader
+
+
+def figures(
+    records: Sequence[Record],
+    names: Sequence[str],
+    signs: npt.NDArray[np.float64],
+    reader: Reader,
+    given: int,
+    draw: int,
+) -> dict[str, float]:
+    """How well the other trials are predicted from some.
+
+    Args:
+        records: completed trials.
+        names: name of each objective.
+        signs: (M,) 1 where an objective is minimised, -1 where it is maximised.
+        reader: reads their genomes.
+        given: number of trials that the surrogate is given, at least 2.
+        draw: seed of which these are.
+
+    Returns:
+        For each objective the rank correlation, and the median error in the objective's unit.
+    """
+    rng = np.random.default_rng(draw)
+    order = rng.permutation(len(records))
+    known, rest = [records[i] for i in order[:given]], [records[i] for i in order[given:]]
+    surrogate = Surrogate(known, signs, {}, Transfer(), DEFAULTS, rng, reader)
+    expected = surrogate.expected(surrogate.encoding.encode(rest))  # (N, M), on the scales
+    found = {}
+    for m, (name, scale) in enumerate(zip(names, surrogate.scales, strict=True)):
+        values = np.array([record.values[m] for record in rest if record.values])
+        predicted = scale.inverse(expected[:, m]) * signs[m]
+        found[f"{name} tau"] = kendall_tau(predicted, values)
+        found[f"{name} error"] = float(np.median(np.abs(predicted - values)))
+    return found
 
 
 def main() -> None:
@@ -53,30 +91,20 @@ def main() -> None:
     records = [record for record in history.finished if record.values is not None]
     signs = np.array([1.0 if direction.name == "MINIMIZE" else -1.0 for direction in study.directions])
     readers = {"choices": Reader(space.canonical), "with features": Reader(space.canonical, space.features)}
-    figures: dict[str, dict[str, dict[str, list[float]]]] = {}
+    names = study.metric_names or [f"objective {m}" for m in range(len(signs))]
+    result: dict[str, dict[str, list[dict[str, float]]]] = {}
     rows = []
     for given in arguments.given:
         if given > len(records) - 10:
             print(f"of {len(records)} trials, {given} leave too few to predict")
             continue
         for kind, reader in readers.items():
-            found: dict[str, list[float]] = {}
-            for draw in range(arguments.draws):
-                rng = np.random.default_rng(draw)
-                order = rng.permutation(len(records))
-                known, rest = [records[i] for i in order[:given]], [records[i] for i in order[given:]]
-                surrogate = Surrogate(known, signs, {}, Transfer(), DEFAULTS, rng, reader)
-                expected = surrogate.expected(surrogate.encoding.encode(rest))  # (N, M), scaled
-                for m, (name, scale) in enumerate(zip(study.metric_names or (), surrogate.scales, strict=True)):
-                    values = np.array([record.values[m] for record in rest if record.values])
-                    predicted = scale.inverse(expected[:, m]) * signs[m]
-                    found.setdefault(f"{name} tau", []).append(kendall_tau(predicted, values))
-                    found.setdefault(f"{name} error", []).append(float(np.median(np.abs(predicted - values))))
-            figures.setdefault(str(given), {})[kind] = found
-            rows.append([str(given), kind, *(f"{np.mean(column):.4g}" for column in found.values())])
+            found = [figures(records, names, signs, reader, given, draw) for draw in range(arguments.draws)]
+            result.setdefault(str(given), {})[kind] = found
+            rows.append([str(given), kind, *(f"{np.mean([each[key] for each in found]):.4g}" for key in found[0])])
     if rows:
-        print(harness.markdown(["trials", "read", *found], rows, numbers=range(2, 2 + len(found))))
-    harness.write_json(arguments.json, figures)
+        print(harness.markdown(["trials", "read", *found[0]], rows, numbers=range(2, 2 + len(found[0]))))
+    harness.write_json(arguments.json, result)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ falls on all alike, and the whole is repeated; the medians of the repeats are re
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import optuna
@@ -73,7 +74,7 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     ends = [0, 500, 1000, 2000, 4000, 8000, 10_000]
-    windows = [(a, b) for a, b in zip(ends, ends[1:], strict=False) if b <= arguments.trials]
+    windows = [(a, b) for a, b in itertools.pairwise(ends) if b <= arguments.trials]
     runs = [run(arguments.trials, arguments.cases) for _ in range(arguments.repeats)]
     result = {
         case: harness.medians(
