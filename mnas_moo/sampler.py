@@ -1,4 +1,4 @@
-r"""MnasSampler: MnasNet's RNN controller as an Optuna sampler.
+r"""MnasSampler: MnasNet's search as an Optuna sampler, as published and as a search for the complete front.
 
 The life of a trial
 -------------------
@@ -9,11 +9,11 @@ Optuna calls five methods of the sampler for each trial. The sampler passes each
 2. ``infer_relative_search_space``. All trials are *read* from the storage; those that are new become ``Record``s of the
    ``History``. If every completed trial had the same parameters the space is *static* and is returned, else it is
    *conditional* and nothing is returned.
-3. ``sample_relative``. When enough trials have finished since the last time, the ``Learner`` makes the next version of
-   the policy from them. In a static space the whole genome is sampled now, and the trial's note, one private attribute
-   in the storage, is *written*.
-4. ``sample_independent``, once for each parameter that step 3 has not sampled: all parameters of a conditional space,
-   one after the other as the trial asks, the LSTM following its decisions.
+3. ``sample_relative``. When enough trials have finished since the last time, the ``Learner`` makes its next version
+   from them: a model and a pool of networks, or a policy. In a static space the whole genome is chosen now, and the
+   trial's note, one private attribute in the storage, is *written*.
+4. ``sample_independent``, once for each parameter that step 3 has not chosen: all parameters of a conditional space,
+   one after the other as the trial asks, by the plan that was made for it or by the LSTM, which follows its decisions.
 5. ``after_trial``. The log-probabilities of a trial that was sampled step by step, which PPO needs, are *written*.
 
 Where the two configurations differ
@@ -23,8 +23,11 @@ Where the two configurations differ
 ==================  ==========================================  =====================================================
 searches for        the complete Pareto front                   the largest reward, as published
 learns from         all trials, of any sampler                  trials with log-probabilities and a reward
-learns by           imitation, and PPO on a model               PPO on the rewards
-                    (``policy/front_learner.py``)               (``policy/paper.py``, then ``ppo.py``)
+learns by           fitting a model of the objectives           PPO on the rewards
+                    (``surrogate/surrogate.py``)                (``policy/paper.py``, then ``ppo.py``)
+the LSTM            is off; ``SearchSettings(policy=True)``     proposes every network
+                    lets it imitate, practise and propose
+                    (``policy/front_learner.py``)
 a new version       every 10 completed trials, from 20 on       every 20 trials it can learn from
 proposes            the network of a pool with the largest      a sample of the LSTM
                     expected gain (``surrogate/pool.py``)
@@ -66,7 +69,7 @@ from mnas_moo.surrogate.view import Canonical, Features
 
 
 class MnasSampler(BaseSampler):
-    """Searches networks, or anything else with parameters, by a policy that learns from the trials.
+    """Searches networks, or anything else with parameters, by a model of the objectives that learns from the trials.
 
     For studies of one or several objectives, with any of Optuna's parameter types, conditional ones and constraints.
     The first 20 trials are spread over the space; from then on each tries what is expected to gain most hypervolume,

@@ -1,11 +1,13 @@
-"""The default learner: a policy for the whole Pareto front, and a model on which it practises.
+"""The default learner: a model of the objectives, and a policy for the whole Pareto front that may practise on it.
 
-Every trial draws a preference w, uniform on the simplex, and the controller reads it at every step. The policy learns
-in two ways. By imitation: shown a preference, it is trained towards the networks of the history that are best under
-it (pareto-conditioned networks, Reymond et al. 2022, with the cross-entropy method's elite instead of a return as the
-target); that uses every trial for every preference and needs no log-probabilities, so trials of any other sampler
-serve too. And by PPO on networks never tried, rewarded by a model of the objectives (DyNA-PPO, Angermueller et al.
-2020). The model also chooses which network is tried, among samples of the policy and others (``surrogate/pool.py``).
+The model chooses which network is tried (``surrogate/pool.py``). The policy is off unless ``SearchSettings.policy`` is
+set: beside the model it has changed no result yet, not with few trials or thousands, conditions or a hundred workers
+(docs/sampler.md). Where it is on, every trial draws a preference w, uniform on the simplex, and the controller reads it
+at every step. It learns in two ways. By imitation: shown a preference, it is trained towards the networks of the
+history that are best under it (pareto-conditioned networks, Reymond et al. 2022, with the cross-entropy method's elite
+instead of a return as the target); that uses every trial for every preference and needs no log-probabilities, so trials
+of any other sampler serve too. And by PPO on networks never tried, rewarded by the model (DyNA-PPO, Angermueller et al.
+2020). Its samples are candidates among others.
 """
 
 from __future__ import annotations
