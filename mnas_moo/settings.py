@@ -88,6 +88,8 @@ class SearchSettings:
         gain_rays: rays along which a trial's expected gain is computed. Larger: a more exact gain, and more time.
         reference_margin: how far the reference point lies behind the front's worst, in deviations. Larger: the ends
             count for more.
+        reference_errors: how much farther it lies, in leave-one-out errors of the model. Larger: the ends count for
+            more where the model is poor.
         largest_trade: deviations of one objective that a deviation of another may cost a member of the front that the
             reference point follows. Larger: the search goes to the very ends of the front.
         policy_draws: samples of the policy in one attempt where the pool has nothing new. Larger: fewer attempts.
@@ -153,6 +155,7 @@ class SearchSettings:
     acquisition: Literal["gain", "mean", "random"] = "gain"
     gain_rays: int = 64
     reference_margin: float = 1.0
+    reference_errors: float = 2.0
     largest_trade: float = 10.0
     policy_draws: int = 8
     policy_attempts: int = 8

@@ -93,9 +93,15 @@ class Pool:
         self.surrogate, self.encoding, self.settings = surrogate, surrogate.encoding, settings
         front = surrogate.front
         self.front: Floats = surrogate.fitted[front]  # (F, M)
-        # r_m = max over the front's efficient members + margin, unless the user gave one
+        # r_m = max over the front's efficient members + margin + c e_m, unless the user gave one; e_m is the root mean
+        # square of the leave-one-out errors: where an objective is poorly known, so are the ends of the front
         known = self.front if len(self.front) else surrogate.values
-        worst = known[efficient(known, settings.largest_trade)].max(axis=0) + settings.reference_margin
+        errors = [np.sqrt(np.square(q.process.left_out).mean()) for q in surrogate.quantities[: len(surrogate.signs)]]
+        worst = (
+            known[efficient(known, settings.largest_trade)].max(axis=0)
+            + settings.reference_margin
+            + settings.reference_errors * np.array(errors)
+        )
         self.reference: Floats = np.where(np.isnan(region), worst, surrogate.scaled(np.nan_to_num(region)))
         parents = surrogate.rows[front] if len(self.front) else surrogate.rows[self._nearest()]
         self._tried = tried

@@ -106,7 +106,19 @@ def test_a_result_is_expected_to_be_as_noisy_as_others_were() -> None:
 def test_a_users_reference_point_is_used_where_there_is_one() -> None:
     made = pool(records(30), region=np.array([np.nan, 12.0]))
     assert made.reference[1] == pytest.approx(made.surrogate.scaled([[0.5, 12.0]])[0, 1])
-    assert made.reference[0] == pytest.approx(made.front[:, 0].max() + DEFAULTS.reference_margin)
+    error = np.sqrt(np.mean(made.surrogate.quantities[0].process.left_out ** 2))
+    margin = DEFAULTS.reference_margin + DEFAULTS.reference_errors * error
+    assert made.reference[0] == pytest.approx(made.front[:, 0].max() + margin)
+
+
+def test_the_reference_point_lies_the_farther_the_less_is_known_of_an_objective() -> None:
+    rng = np.random.default_rng(0)
+    noisy = [
+        replace(each, values=(each.values[0] + rng.normal(), each.values[1])) for each in records(30) if each.values
+    ]
+    known, doubtful = (made.reference - made.front.max(axis=0) for made in (pool(records(30)), pool(noisy)))
+    assert doubtful[0] > known[0] + 0.5
+    assert doubtful[1] == pytest.approx(known[1], abs=0.2)
 
 
 def test_while_nothing_is_feasible_the_search_begins_where_it_is_nearly_so() -> None:
