@@ -121,6 +121,18 @@ def test_the_reference_point_lies_the_farther_the_less_is_known_of_an_objective(
     assert doubtful[1] == pytest.approx(known[1], abs=0.2)
 
 
+def test_trials_of_a_poor_model_look_along_rays_of_their_own_and_those_of_a_good_one_at_the_whole_front() -> None:
+    rng = np.random.default_rng(0)
+    noise = [replace(each, values=tuple(rng.normal(size=2))) for each in records(30)]
+    good, poor = pool(records(30)), pool(noise)
+
+    def orders(made: Pool) -> int:
+        return len({tuple(made.rank([], [], np.random.default_rng(i)).order) for i in range(8)})
+
+    assert orders(good) == 1
+    assert orders(poor) > 4
+
+
 def test_while_nothing_is_feasible_the_search_begins_where_it_is_nearly_so() -> None:
     past = [replace(each, constraints=(1.0 + each.genome[0][1],)) for each in records(30)]
     made = pool(past)
