@@ -25,6 +25,7 @@ from mnas_moo.running.network_trials import NetworkTrials
 from mnas_moo.running.storage import find_study
 from mnas_moo.settings import DEFAULTS
 from mnas_moo.studies.benchmarks import harness
+from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.surrogate.surrogate import Surrogate, Transfer
@@ -79,7 +80,10 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
 
-    study_file = load_study_file(arguments.study, storage=arguments.storage, data=arguments.data)
+    try:
+        study_file = load_study_file(arguments.study, storage=arguments.storage, data=arguments.data)
+    except StudyError as error:
+        parser.error(str(error))
     if not isinstance(study_file, NetworkStudy):
         parser.error(f"{arguments.study} trains no networks")
     study = find_study(study_file)

@@ -2,11 +2,11 @@
 
 Parts: the model (the pool is tried in random order), mutations (random networks instead of children, and so no
 evolutionary search on the model), neighbours of the front, and the acquisition (the networks that the model expects to
-be best along a random ray are tried, whatever its uncertainty and the front). "with policy" adds MnasNet's controller,
-which is off by default. "with features" lets the model read numbers that describe a network, on the tables that have
-them (nb201). "10 workers" asks for ten networks at once and tells their results together, "100 workers" for a hundred;
-there, and in a space with conditions (``--problems anb-zcu102-conditional``), a policy might be expected to help. All
-on the same tables, seeds and budgets.
+be best along a random ray are tried, whatever its uncertainty and the front); also with the reference point nearer to
+the front. "with policy" adds MnasNet's controller, which is off by default. "with features" lets the model read numbers
+that describe a network, on the tables that have them (nb201). "10 workers" asks for ten networks at once and tells
+their results together, "100 workers" for a hundred; there, and in a space with conditions (``--problems
+anb-zcu102-conditional``), a policy might be expected to help. All on the same tables, seeds and budgets.
 
     python studies/benchmarks/sampler_parts.py --tables DIR [--seeds 5] [--trials 200] [--jobs 2] [--json parts.json]
 """
@@ -39,6 +39,7 @@ VARIANTS: dict[str, tuple[SearchSettings, int]] = {
     "without mutations": (SearchSettings(child_networks=0, search_rounds=0, random_networks=600), 1),
     "without neighbours": (SearchSettings(neighbour_networks=0), 1),
     "without acquisition": (SearchSettings(acquisition="mean"), 1),
+    "reference point nearer": (SearchSettings(reference_margin=0.3, reference_errors=0.0), 1),
     "with features": (SearchSettings(), 1),
     "10 workers": (SearchSettings(), 10),
     "100 workers": (SearchSettings(), 100),
