@@ -75,6 +75,8 @@ class SearchSettings:
             space stalls late.
         neighbour_parents: members of the front whose neighbours are taken. Larger: more of the front, fewer
             neighbours of each.
+        kept_networks: networks of a pool that remain, those with the largest expected gain. Larger: more time for each
+            trial.
         crossover_share: share of children with two parents. Larger: more recombination of known networks.
         mutated_decisions: decisions of a child that are drawn anew on average, one of these numbers a child.
             Larger: farther children.
@@ -144,6 +146,7 @@ class SearchSettings:
     child_networks: int = 500
     neighbour_networks: int = 2000
     neighbour_parents: int = 50
+    kept_networks: int = 500
     crossover_share: float = 0.5
     mutated_decisions: tuple[float, ...] = (1.0, 2.0, 3.0)
     number_steps: tuple[float, ...] = (0.02, 0.1)
@@ -187,6 +190,7 @@ LEAST = {
     "left_out_trials": 2,
     "calibration_limit": 1.0,
     "pool_networks": 1,
+    "kept_networks": 1,
     "search_rays": 1,
     "search_elite": 1,
     "gain_rays": 1,

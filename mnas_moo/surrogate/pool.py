@@ -24,7 +24,7 @@ from mnas_moo.surrogate import proposals
 from mnas_moo.surrogate.acquisition import exact_gain, expected_gain, normal_cdf, orthant_volume, reach, unit_vectors
 from mnas_moo.surrogate.gaussian_process import Posterior
 from mnas_moo.surrogate.proposals import NEIGHBOUR, RANDOM
-from mnas_moo.surrogate.surrogate import Surrogate
+from mnas_moo.surrogate.surrogate import Quantity, Surrogate
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -61,6 +61,12 @@ def efficient(front: Floats, largest_trade: float) -> npt.NDArray[np.bool_]:
     m = front.shape[1]
     mixed = front @ (np.eye(m) + (1 - np.eye(m)) / largest_trade)  # (F, M)
     return pareto_mask(mixed)
+
+
+def _met(quantity: Quantity, mean: Floats, variance: Floats) -> Floats:
+    """(P,) probabilities that a limit is met, Phi((limit - mean) / deviation)."""
+    assert quantity.limit is not None
+    return normal_cdf((quantity.limit - mean) / np.sqrt(variance))
 
 
 class Pool:
@@ -133,6 +139,30 @@ class Pool:
         if not len(self.rows):
             rows = self.encoding.mask(self.encoding.random(rng, settings.random_networks))
             self._add(rows, np.full(len(rows), RANDOM))
+        self._keep_the_best(rng)
+
+    def _keep_the_best(self, rng: np.random.Generator) -> None:
+        """Leaves the networks with the largest gains; a batch tries ten of them."""
+        if len(self.rows) <= self.settings.kept_networks or self.settings.acquisition != "gain":
+            return
+        m = len(self.surrogate.signs)
+        mean = np.stack([points.mean for points in self._posterior[:m]], axis=1)  # (P, M)
+        variance = np.stack([points.variance for points in self._posterior[:m]], axis=1)  # (P, M)
+        feasible: Floats = np.ones(len(self.rows))
+        for quantity, points in zip(self.surrogate.quantities[m:], self._posterior[m:], strict=True):
+            feasible = feasible * _met(quantity, points.mean, points.variance)
+        gain = self._gain(mean, variance, self.front, self.settings.gain_rays, rng) * feasible
+        kept = np.sort(np.argsort(-gain, kind="stable")[: self.settings.kept_networks])
+        self.rows, self.sources = self.rows[kept], self.sources[kept]
+        self._posterior = [points[kept] for points in self._posterior]
+
+    def _gain(self, mean: Floats, variance: Floats, front: Floats, rays: int, rng: np.random.Generator) -> Floats:
+        """(P,) expected gains in hypervolume: exact for up to two objectives, unless it is along a lone ray."""
+        m = mean.shape[1]
+        if m <= 2 and rays > 1:
+            return exact_gain(mean, np.sqrt(variance), front, self.reference)
+        directions = unit_vectors(rng, rays, m)
+        return expected_gain(mean, np.sqrt(variance), front, self.reference, directions) * orthant_volume(m)
 
     def _add_neighbours(self, parents: Floats, rng: np.random.Generator) -> None:
         """Adds the untried networks one decision away from parents (N, D)."""
@@ -212,8 +242,7 @@ class Pool:
                     r = len(results)
                     pending.append(process.given(there[r:], there[:r], noise[:r], known)[0])  # (running,)
             else:
-                # prod_c Phi((limit_c - mean_c) / deviation_c)
-                feasible = feasible * normal_cdf((quantity.limit - mean) / np.sqrt(variance))
+                feasible = feasible * _met(quantity, mean, variance)
         mean, variance = np.stack(means, axis=1), np.stack(variances, axis=1)  # (P, M)
         noise = np.array([quantity.process.result_noise for quantity in surrogate.quantities[:m]])  # (M,)
         deviation = np.sqrt(variance + noise)  # (P, M), those of a result; the gain is that of the value without noise
@@ -234,11 +263,7 @@ class Pool:
         # the more trials look along one ray alone.
         trust = min(quantity.process.r2 for quantity in surrogate.quantities[:m])
         lone = m > 1 and rng.random() > trust
-        if m <= 2 and not lone:
-            gain = exact_gain(mean, np.sqrt(variance), front, self.reference) * feasible
-        else:
-            rays = unit_vectors(rng, 1 if lone else self.settings.gain_rays, m)
-            gain = expected_gain(mean, np.sqrt(variance), front, self.reference, rays) * feasible * orthant_volume(m)
+        gain = self._gain(mean, variance, front, 1 if lone else self.settings.gain_rays, rng) * feasible
         return Ranking(np.lexsort((mean.sum(axis=1), -gain)), gain, mean, deviation)
 
     def _reached(self, at: Sequence[Posterior], scaled: Floats, variances: Floats) -> Floats:
