@@ -16,13 +16,14 @@ import optuna
 import torch
 from optuna.distributions import BaseDistribution
 from optuna.samplers import QMCSampler
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.compare.static_sampler import StaticSampler
 from mnas_moo.genomes.history import generator
 from mnas_moo.genomes.tokens import Decision
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.front import minimised
 from mnas_moo.objectives.threads import cpu_threads
 
 
@@ -53,8 +54,7 @@ class BoTorchSampler(StaticSampler):
             return self._first.sample_relative(study, trial, search_space)
         decisions = [Decision(name, distribution) for name, distribution in search_space.items()]
         x = torch.tensor([[each.place(done.params[each.name]) for each in decisions] for done in completed]).double()
-        signs = torch.tensor([1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in study.directions]).double()
-        y = torch.tensor([done.values for done in completed]).double() * signs  # (N, M), maximised
+        y = torch.from_numpy(-minimised([done.values for done in completed], study.directions))  # (N, M), maximised
         seed = int(generator(self._seed, trial.number, "botorch").integers(2**31))
         with cpu_threads(1), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -90,9 +90,10 @@ class FrontLearner(Learner):
         if self._begun(version):
             rng = generator(self.seed, version, "pool")
             surrogate = self._surrogate_of(past, version)
-            samples = self.settings.policy_networks if self.settings.policy else 0
-            weights = preferences(rng, samples, len(self.signs))  # (B, M)
-            rows = self._sample(surrogate.encoding, weights, rng)[0]
+            rows = np.empty((0, len(surrogate.encoding.decisions)))
+            if self.settings.policy:
+                weights = preferences(rng, self.settings.policy_networks, len(self.signs))  # (B, M)
+                rows = self._sample(surrogate.encoding, weights, rng)[0]
             others = surrogate.encoding.encode([record for record in past if record.whole and record.values is None])
             tried = {row.tobytes() for row in (*surrogate.encoding.rows, *others)}
             self.pool = Pool(surrogate, rows, tried, self.region, self.settings, rng)

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from mnas_moo.objectives.front import pareto_mask
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -113,9 +115,8 @@ def exact_gain(mean: Floats, deviation: Floats, front: Floats, reference: Floats
     front = front[(front < reference).all(axis=1)]
     if mean.shape[1] == 1:
         return psi(np.min(front, axis=0, initial=float(reference[0])), 0)[:, 0]
-    front = front[np.lexsort((front[:, 1], front[:, 0]))]
-    best = np.minimum.accumulate(front[:, 1])
-    front = front[np.r_[True, front[1:, 1] < best[:-1]]] if len(front) else front
+    front = front[pareto_mask(front)]
+    front = front[np.argsort(front[:, 0])]
     right = psi(np.r_[front[:, 0], reference[0]], 0)  # (P, F + 1)
     width = np.diff(right, axis=1, prepend=0.0)  # (P, F + 1); the first strip has no left end
     height = psi(np.r_[reference[1], front[:, 1]], 1)  # (P, F + 1)

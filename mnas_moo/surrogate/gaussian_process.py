@@ -261,10 +261,8 @@ def fit(
         torch.zeros(2, count, dtype=torch.double)  # of the relevances a and w
         for count in (int(ties.decision.max()) + 1, int(ties.alternative.max()) + 1, x.shape[1])
     ]
-    p = [*factors, prior.scales, prior.noise]
-    # -log p(theta) = sum (theta - median)^2 / (2 variance) + const, theta the logarithms
-    priors = list(zip([torch.zeros_like(f) for f in factors] + p[3:], (1.0, 1.0, OWN_VARIANCE, 2.0, 4.0), strict=True))
-    p = [value.clone().requires_grad_(True) for value in p]
+    medians, variances = [*factors, prior.scales, prior.noise], (1.0, 1.0, OWN_VARIANCE, 2.0, 4.0)
+    p = [median.clone().requires_grad_(True) for median in medians]
 
     def kernel() -> Kernel:
         relevances = p[0][:, ties.decision] + p[1][:, ties.alternative] + p[2]  # (2, S)
@@ -272,14 +270,10 @@ def fit(
         return Kernel(additive, product, p[3], p[4])
 
     optimiser = Adam(p, 0.1)
-    eye, known_noise = torch.eye(len(x), dtype=torch.double), torch.diag(known)
     for _ in range(steps):
-        k = kernel()
-        root = _cholesky(k(x, x) + (k.noise.exp() + JITTER) * eye + known_noise)  # (N, N), of K + S
-        white = torch.linalg.solve_triangular(root, y[:, None], upper=False)  # (N, 1), L^-1 y
-        # -log p(y) = 1/2 y' (K + S)^-1 y + 1/2 log |K + S| + const  (Rasmussen & Williams 2006, eq. 5.8)
-        loss = 0.5 * (white**2).sum() + root.diagonal().log().sum()
-        for value, (median, variance) in zip(p, priors, strict=True):
+        loss = _misfit(kernel(), x, y, known)
+        for value, median, variance in zip(p, medians, variances, strict=True):
+            # -log p(theta) = sum (theta - median)^2 / (2 variance) + const, theta the logarithms
             loss = loss + 0.5 * ((value - median) ** 2).sum() / variance
         optimiser.zero_grad()
         torch.autograd.backward(loss)
@@ -293,9 +287,16 @@ def fit(
 
 def evidence(kernel: Kernel, x: Tensor, y: Tensor, known: Tensor) -> float:
     """Logarithm of the marginal likelihood of targets, without its constant; arguments as of ``fit``."""
-    root = _cholesky(kernel(x, x) + torch.diag(kernel.noise.exp() + JITTER + known))  # (N, N)
-    white = torch.linalg.solve_triangular(root, y[:, None], upper=False)  # (N, 1)
-    return float(-0.5 * (white**2).sum() - root.diagonal().log().sum())  # (Rasmussen & Williams 2006, eq. 5.8)
+    return -float(_misfit(kernel, x, y, known))
+
+
+def _misfit(kernel: Kernel, x: Tensor, y: Tensor, known: Tensor) -> Tensor:
+    """() negative logarithm of the marginal likelihood of targets, without its constant; arguments as of ``fit``."""
+    root = _cholesky(kernel(x, x) + torch.diag(kernel.noise.exp() + JITTER + known))  # (N, N), of K + S
+    white = torch.linalg.solve_triangular(root, y[:, None], upper=False)  # (N, 1), L^-1 y
+    # -log p(y) = 1/2 y' (K + S)^-1 y + 1/2 log |K + S| + const  (Rasmussen & Williams 2006, eq. 5.8)
+    misfit: Tensor = 0.5 * (white**2).sum() + root.diagonal().log().sum()
+    return misfit
 
 
 def _cholesky(covariance: Tensor) -> Tensor:

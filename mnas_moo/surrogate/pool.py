@@ -24,7 +24,7 @@ from mnas_moo.surrogate import proposals
 from mnas_moo.surrogate.acquisition import exact_gain, expected_gain, normal_cdf, orthant_volume, reach, unit_vectors
 from mnas_moo.surrogate.gaussian_process import Posterior
 from mnas_moo.surrogate.proposals import NEIGHBOUR, RANDOM
-from mnas_moo.surrogate.surrogate import Quantity, Surrogate
+from mnas_moo.surrogate.surrogate import Surrogate
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -63,12 +63,6 @@ def efficient(front: Floats, largest_trade: float) -> npt.NDArray[np.bool_]:
     return pareto_mask(mixed)
 
 
-def _met(quantity: Quantity, mean: Floats, variance: Floats) -> Floats:
-    """(P,) probabilities that a limit is met, Phi((limit - mean) / deviation)."""
-    assert quantity.limit is not None
-    return normal_cdf((quantity.limit - mean) / np.sqrt(variance))
-
-
 class Pool:
     """The pool that follows a version of the learner.
 
@@ -102,7 +96,7 @@ class Pool:
         # r_m = max over the front's efficient members + margin + c e_m, unless the user gave one; e_m is the root mean
         # square of the leave-one-out errors: where an objective is poorly known, so are the ends of the front
         known = self.front if len(self.front) else surrogate.values
-        errors = [np.sqrt(np.square(q.process.left_out).mean()) for q in surrogate.quantities[: len(surrogate.signs)]]
+        errors = [np.sqrt(np.square(quantity.process.left_out).mean()) for quantity in surrogate.objectives]
         worst = (
             known[efficient(known, settings.largest_trade)].max(axis=0)
             + settings.reference_margin
@@ -110,9 +104,8 @@ class Pool:
         )
         self.reference: Floats = np.where(np.isnan(region), worst, surrogate.scaled(np.nan_to_num(region)))
         parents = surrogate.rows[front] if len(self.front) else surrogate.rows[self._nearest()]
-        self._tried = tried
         self.rows, self.sources = np.empty((0, parents.shape[1])), np.empty(0, dtype=np.int64)
-        self._index: set[bytes] = set()
+        self._taken = set(tried)  # and those that were ever in the pool
         self._posterior: list[Posterior] = []
         self._followed = 0  # results whose neighbours were considered
         self._seed = int(rng.integers(2**31))
@@ -145,16 +138,25 @@ class Pool:
         """Leaves the networks with the largest gains; a batch tries ten of them."""
         if len(self.rows) <= self.settings.kept_networks or self.settings.acquisition != "gain":
             return
-        m = len(self.surrogate.signs)
-        mean = np.stack([points.mean for points in self._posterior[:m]], axis=1)  # (P, M)
-        variance = np.stack([points.variance for points in self._posterior[:m]], axis=1)  # (P, M)
-        feasible: Floats = np.ones(len(self.rows))
-        for quantity, points in zip(self.surrogate.quantities[m:], self._posterior[m:], strict=True):
-            feasible = feasible * _met(quantity, points.mean, points.variance)
+        mean, variance, feasible = self._joint([(points.mean, points.variance) for points in self._posterior])
         gain = self._gain(mean, variance, self.front, self.settings.gain_rays, rng) * feasible
         kept = np.sort(np.argsort(-gain, kind="stable")[: self.settings.kept_networks])
         self.rows, self.sources = self.rows[kept], self.sources[kept]
         self._posterior = [points[kept] for points in self._posterior]
+
+    def _joint(self, known: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, Floats]:
+        """What is known of the pool by quantity, (P,) means and variances each, as one.
+
+        Returns:
+            (P, M) means and (P, M) variances of the objectives, and (P,) probabilities that no constraint is broken.
+        """
+        m = len(self.surrogate.signs)
+        feasible: Floats = np.ones(len(self.rows))
+        for quantity, (mean, variance) in zip(self.surrogate.quantities, known, strict=True):
+            if quantity.limit is not None:  # prod_c Phi((limit_c - mean_c) / deviation_c)
+                feasible = feasible * normal_cdf((quantity.limit - mean) / np.sqrt(variance))
+        means, variances = (np.stack(each, axis=1) for each in zip(*known[:m], strict=True))
+        return means, variances, feasible
 
     def _gain(self, mean: Floats, variance: Floats, front: Floats, rays: int, rng: np.random.Generator) -> Floats:
         """(P,) expected gains in hypervolume: exact for up to two objectives, unless it is along a lone ray."""
@@ -172,11 +174,11 @@ class Pool:
 
     def _add(self, rows: Floats, sources: Integers) -> None:
         """Adds those of rows (N, D), with sources (N,), that are new and untried."""
-        kept = proposals.distinct(rows, self._tried | self._index)
+        kept = proposals.distinct(rows, self._taken)
         if not len(kept):
             return
         rows = rows[kept]
-        self._index |= {row.tobytes() for row in rows}
+        self._taken |= {row.tobytes() for row in rows}
         self.rows = np.concatenate([self.rows, rows])
         self.sources = np.concatenate([self.sources, sources[kept]])
         more = self.surrogate.posterior(rows)
@@ -221,8 +223,7 @@ class Pool:
         at = surrogate.posterior(places) if len(places) else self._posterior  # K = R + running points a quantity
         unknown = np.full(len(running), np.nan)
 
-        means, variances, pending = [], [], []
-        feasible: Floats = np.ones(len(self.rows))  # (P,), probability that no constraint is broken
+        found, pending = [], []
         for j, (quantity, points, there) in enumerate(zip(surrogate.quantities, self._posterior, at, strict=True)):
             process = quantity.process
             noise = np.full(len(places), process.result_noise)  # (K,)
@@ -234,17 +235,12 @@ class Pool:
                 if quantity.constraint is not None:
                     k = quantity.constraint
                     known = quantity.scale([r.constraints[k] if k < len(r.constraints) else np.nan for r in results])
-            mean, variance = process.given(points, there, noise, np.concatenate([known, unknown]))  # (P,), (P,)
-            if quantity.limit is None:
-                means.append(mean)
-                variances.append(variance)
-                if running:
-                    r = len(results)
-                    pending.append(process.given(there[r:], there[:r], noise[:r], known)[0])  # (running,)
-            else:
-                feasible = feasible * _met(quantity, mean, variance)
-        mean, variance = np.stack(means, axis=1), np.stack(variances, axis=1)  # (P, M)
-        noise = np.array([quantity.process.result_noise for quantity in surrogate.quantities[:m]])  # (M,)
+            found.append(process.given(points, there, noise, np.concatenate([known, unknown])))  # (P,), (P,)
+            if running and quantity.limit is None:
+                r = len(results)
+                pending.append(process.given(there[r:], there[:r], noise[:r], known)[0])  # (running,)
+        mean, variance, feasible = self._joint(found)
+        noise = np.array([quantity.process.result_noise for quantity in surrogate.objectives])  # (M,)
         deviation = np.sqrt(variance + noise)  # (P, M), those of a result; the gain is that of the value without noise
 
         acquisition = self.settings.acquisition
@@ -261,7 +257,7 @@ class Pool:
         )  # (F', M)
         # A poor model may see the largest gain in one part of the front again and again: the less it is to be trusted,
         # the more trials look along one ray alone.
-        trust = min(quantity.process.r2 for quantity in surrogate.quantities[:m])
+        trust = min(quantity.process.r2 for quantity in surrogate.objectives)
         lone = m > 1 and rng.random() > trust
         gain = self._gain(mean, variance, front, 1 if lone else self.settings.gain_rays, rng) * feasible
         return Ranking(np.lexsort((mean.sum(axis=1), -gain)), gain, mean, deviation)
@@ -278,8 +274,8 @@ class Pool:
         if not len(noisy):
             return scaled
         reached = scaled.copy()
-        for m in range(scaled.shape[1]):
-            process = self.surrogate.quantities[m].process
+        for m, quantity in enumerate(self.surrogate.objectives):
+            process = quantity.process
             noise = process.noise + variances[noisy, m]  # (K,)
             there = at[m][noisy]
             mean, _ = process.given(there, there, noise, scaled[noisy, m])

@@ -167,12 +167,17 @@ class Surrogate:
         self.fitted: Floats = np.stack(fitted, axis=1)  # (N, M)
         self._add_constraints([done[i] for i in kept], x, fits, rng)
         self._add_failures(records, fits, rng)
-        self.r2 = float(np.mean([quantity.process.r2 for quantity in self.quantities[: len(signs)]]))
+        self.r2 = float(np.mean([quantity.process.r2 for quantity in self.objectives]))
+
+    @property
+    def objectives(self) -> list[Quantity]:
+        """The quantities that are objectives, M of them, in the order of the study; they are the first ones."""
+        return self.quantities[: len(self.signs)]
 
     def quality(self) -> list[Quality]:
         """How well each objective is predicted, M of them."""
         found = []
-        for quantity in self.quantities[: len(self.signs)]:
+        for quantity in self.objectives:
             process = quantity.process
             results = process.y.numpy()[len(process.y) - len(process.left_out) :]  # (K,)
             predicted = results - process.left_out  # (K,), e = y - prediction
