@@ -62,7 +62,9 @@ class ToPhone:
         """What can be passed on."""
         data = self._held + data
         # The end may be the beginning of the root's path; and whether more follows on a whole one is yet to be seen.
-        keep = next((n for n in range(len(self._root), 0, -1) if data.endswith(self._root[:n])), 0)
+        # Its slash is held with it: alone it would be taken for the beginning of the next, and the root for a "/".
+        whole = self._root + b"/"
+        keep = next((n for n in range(len(whole), 0, -1) if data.endswith(whole[:n])), 0)
         self._held = data[len(data) - keep :]
         return self._replace(data[: len(data) - keep])
 
@@ -71,7 +73,7 @@ class ToPhone:
         return self._replace(self._held)
 
     def _replace(self, data: bytes) -> bytes:
-        return data.replace(self._root + b"/", b"/").replace(self._root, b"/")
+        return re.sub(re.escape(self._root) + b"/?", b"/", data)
 
 
 class ErrorsToPhone(ToPhone):

@@ -132,6 +132,14 @@ def test_paths_are_the_phone_s_in_both_directions(adb: Adb) -> None:
     assert adb("shell", "cat /data/local/tmp/none").stderr == "cat: /data/local/tmp/none: No such file or directory\n"
 
 
+@pytest.mark.parametrize("size", range(1, 30))
+def test_a_path_is_the_phone_s_however_its_output_is_cut(size: int) -> None:
+    root, out = b"/tmp/p", b"/tmp/p\n/tmp/p/sys/devices /tmp/p/ /tm /tmp/p/a"
+    to_phone = shell.ToPhone(root)
+    parts = [to_phone.feed(out[start : start + size]) for start in range(0, len(out), size)]
+    assert b"".join([*parts, to_phone.end()]) == b"/\n/sys/devices / /tm /a"
+
+
 def test_nothing_of_the_host_s_environment_is_there(adb: Adb, phone: VirtualPhone) -> None:
     names = {line.partition("=")[0] for line in adb("shell", "env").stdout.splitlines()}
     assert names <= {*phone._image.environment, "PWD", "OLDPWD", "SHLVL", "_"}
