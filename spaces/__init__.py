@@ -18,6 +18,7 @@ __all__ = ["NETWORKS", "SPACES", "NetworkSpec", "Space", "get", "network"]
 _SPACES = {
     "mnasnet": ("mnas_moo.spaces.mnasnet", "MnasNetSpace"),
     "mnasnet-flat": ("mnas_moo.spaces.mnasnet_flat", "FlatMnasNetSpace"),
+    "fbnet": ("mnas_moo.spaces.fbnet", "FBNetSpace"),
 }
 
 SPACES = tuple(_SPACES)
@@ -34,8 +35,7 @@ def get(name: str, /, **settings: Any) -> Space:
 
     Args:
         name: one of ``SPACES``.
-        settings: settings of the space; for both of them ``mnas_moo.spaces.skeleton_settings.Settings.of`` describes
-            them.
+        settings: settings of the space, as ``mnas_moo.spaces.skeleton_settings.SkeletonSettings.of`` takes them.
 
     Raises:
         ValueError: an unknown space or setting, or a setting out of range.

@@ -135,6 +135,7 @@ def _skip(layer: Layer, nodes: Sequence[Node], shape: Shape) -> Fragment:
 def _layer_name(layer: Layer, spec: NetworkSpec, shape: Shape, nodes: Sequence[Node]) -> str:
     words = [layer.operation, f"k{layer.kernel}"]
     words += [f"e{layer.expansion}"] if layer.operation == "mbconv" else []
+    words += [f"g{layer.groups}"] if layer.groups > 1 else []
     words += [f"se{layer.se_ratio:g}"] if layer.se_ratio else []
     return " ".join([*words, f"s{layer.stride}", f"{_text(shape)}-{_text(nodes[-1].shape)}", spec.activation])
 

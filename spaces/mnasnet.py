@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mnas_moo.spaces.skeleton import LAYER_CHOICES, LAYERS_CHANGES, Choice, SkeletonSpace, effective
+from mnas_moo.spaces.skeleton import LAYER_CHOICES, LAYERS_CHANGES, Choice, MenuSpace, effective
 from mnas_moo.spaces.spec import Layer
 
 
-class MnasNetSpace(SkeletonSpace):
+class MnasNetSpace(MenuSpace):
     """The factorised space: one operation, kernel, SE ratio, skip and width a block, and its number of layers.
 
     >>> from mnas_moo.spaces.mnasnet import MnasNetSpace
@@ -50,6 +50,14 @@ class MnasNetSpace(SkeletonSpace):
             layers += self._block(block, channels, genome[block * size : (block + 1) * size])
             channels = layers[-1].out_channels
         return tuple(layers)
+
+    def _places(self, genome: Choice) -> tuple[str, ...]:
+        changes = genome[len(LAYER_CHOICES) :: len(LAYER_CHOICES) + 1]
+        return tuple(
+            f"block{block}.layer{layer}"
+            for block, (base, change) in enumerate(zip(self.settings.layers, changes, strict=True), start=1)
+            for layer in range(1, max(1, base + change) + 1)
+        )
 
     def _block(self, block: int, in_channels: int, own: Choice) -> tuple[Layer, ...]:
         key = block, in_channels, own

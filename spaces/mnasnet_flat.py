@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mnas_moo.spaces.skeleton import LAYER_CHOICES, Choice, SkeletonSpace, effective
+from mnas_moo.spaces.skeleton import LAYER_CHOICES, Choice, MenuSpace, effective
 from mnas_moo.spaces.spec import Layer
 
 ABSENT = "absent"
@@ -19,7 +19,7 @@ ABSENT = "absent"
 _ABSENT_CHOICE: Choice = (ABSENT, 3, 0.0, "none", 1.0)
 
 
-class FlatMnasNetSpace(SkeletonSpace):
+class FlatMnasNetSpace(MenuSpace):
     """The flat space; absent layers stand last in a canonical genome's blocks.
 
     >>> from mnas_moo.spaces.mnasnet_flat import FlatMnasNetSpace
@@ -35,7 +35,7 @@ class FlatMnasNetSpace(SkeletonSpace):
 
     def _reset(self) -> None:
         super()._reset()
-        self._places = [(b, n) for b, base in enumerate(self.settings.layers) for n in range(base + 1)]
+        self._places_of_layers = [(b, n) for b, base in enumerate(self.settings.layers) for n in range(base + 1)]
         self._readable: dict[tuple[int, int, int], dict[Layer, Choice]] = {}
 
     def _choices(self) -> dict[str, tuple[Any, ...]]:
@@ -50,13 +50,21 @@ class FlatMnasNetSpace(SkeletonSpace):
     def _layers(self, genome: Choice) -> tuple[Layer, ...]:
         layers: list[Layer] = []
         channels, size = self._stem_channels, len(LAYER_CHOICES)
-        for place, (block, position) in enumerate(self._places):
+        for place, (block, position) in enumerate(self._places_of_layers):
             choice = genome[place * size : (place + 1) * size]
             if choice[0] != ABSENT:
                 stride = self.settings.strides[block] if position == 0 else 1
                 layers.append(self._menu(block, stride, channels)[choice])
                 channels = layers[-1].out_channels
         return tuple(layers)
+
+    def _places(self, genome: Choice) -> tuple[str, ...]:
+        operations = genome[:: len(LAYER_CHOICES)]
+        return tuple(
+            f"block{block + 1}.layer{position + 1}"
+            for (block, position), operation in zip(self._places_of_layers, operations, strict=True)
+            if operation != ABSENT
+        )
 
     def _lengths(self, block: int) -> Iterable[int]:
         base = self.settings.layers[block]

@@ -1,8 +1,10 @@
 """The published networks by name, with width and resolution scaling.
 
 MnasNets: tensorflow/tpu models/official/mnasnet (mnasnet_models.py; the networks of Tan et al. 2019, and MnasFPN's
-d1); MobileNetV2: Sandler et al. 2018, table 2, as torchvision builds it. A2 and A3 were never published. Width
-scales the stem and all layers (``round_filters``), not MnasNet's head; MobileNetV2's head grows with widths above 1.
+d1); MobileNetV2: Sandler et al. 2018, table 2, as torchvision builds it. A2 and A3 were never published. FBNets: A, B
+and C as mobile_cv lists them, those for a Samsung S8 and an iPhone X as AnnaAraslanova's reimplementation does.
+
+Width scales the stem and all layers (``round_filters``), not the head; MobileNetV2's head grows with widths above 1.
 
 MnasNet-small's own string says ``i16`` for a first block that follows a stem of 8, which leaves that block without
 a residual; here it says what is run: ``i8 … noskip``.
@@ -45,7 +47,22 @@ class _Published:
     resolution: int = 224
     activation: str = "relu"
     epsilon: float = 1e-3
+    head: int = 1280
     head_grows: bool = False
+
+
+def _fbnet(candidates: str) -> str:
+    """The blocks of an FBNet, from the candidates of its 22 layers: "skip | k3_e6 k5_e1_g2 ...", a part a stage."""
+    tokens, channels = [], 16
+    stages = zip(candidates.split("|"), (16, 24, 32, 64, 112, 184, 352), (1, 2, 2, 2, 1, 2, 1), strict=True)
+    for stage, filters, stride in stages:
+        for candidate in stage.split():
+            if candidate != "skip":
+                tokens.append(f"r1_{candidate}_s{stride}{stride}_i{channels}_o{filters}")
+            elif stride != 1 or channels != filters:  # else there is no layer
+                tokens.append(f"r1_k1_e1_s{stride}{stride}_i{channels}_o{filters}_conv_noskip")
+            channels, stride = filters, 1
+    return " ".join(tokens)
 
 
 _PUBLISHED = {
@@ -87,6 +104,36 @@ _PUBLISHED = {
             epsilon=1e-5,
             head_grows=True,
         ),
+        *(
+            _Published(f"FBNet-{title}", _fbnet(candidates), stem=16, epsilon=1e-5, head=1504 if title == "A" else 1984)
+            for title, candidates in (
+                (
+                    "A",
+                    "skip | k3_e3 k3_e1 skip skip | k5_e6 k3_e3 k5_e1 k3_e3 | k5_e6 k5_e3 k5_e1_g2 k5_e6 | "
+                    "k3_e6 k5_e1_g2 k5_e3 k3_e1_g2 | k5_e6 k5_e6 k5_e3 k5_e6 | k5_e6",
+                ),
+                (
+                    "B",
+                    "k3_e1 | k3_e6 k5_e1 k3_e1 k3_e1 | k5_e6 k5_e3 k3_e6 k5_e6 | k5_e6 k5_e6 skip k5_e3 | "
+                    "k5_e6 k3_e1 k5_e1 k5_e3 | k5_e6 k5_e1 k5_e6 k5_e6 | k3_e6",
+                ),
+                (
+                    "C",
+                    "k3_e1 | k3_e6 skip k3_e1 k3_e1 | k5_e6 k5_e3 k5_e6 k3_e6 | k5_e6 k5_e3 k5_e6 k5_e6 | "
+                    "k5_e6 k5_e6 k5_e6 k5_e3 | k5_e6 k5_e6 k5_e6 k5_e6 | k3_e6",
+                ),
+                (
+                    "Samsung-S8",
+                    "k3_e1 | k3_e3 k3_e1 skip skip | k5_e6 k3_e3 k3_e3 k3_e6 | k5_e6 k5_e3 k5_e3 k5_e3 | "
+                    "k3_e6 k5_e3 k5_e3 k5_e3 | k5_e6 k5_e6 k5_e3 k5_e6 | k5_e6",
+                ),
+                (
+                    "iPhoneX",
+                    "skip | k3_e6 k3_e1 k3_e1 k3_e1 | k3_e6 k3_e6 k3_e6 k3_e6 | k3_e6 k3_e6 k3_e3 k3_e6 | "
+                    "k3_e6 k3_e3 k3_e3 k3_e3 | k5_e6 k5_e6 k5_e6 k5_e3 | k5_e6",
+                ),
+            )
+        ),
     )
 }
 
@@ -106,7 +153,7 @@ def network(name: str, width: float = 1.0, resolution: int | None = None, classe
 
     Args:
         name: one of ``NETWORKS``, in any case.
-        width: factor on all channels but MnasNet's head; at 1 they are as published, else they are rounded.
+        width: factor on all channels but the head; at 1 they are as published, else they are rounded.
         resolution: height and width of an image, in pixels; None: as published, 224 or (d1-320) 320.
         classes: number of classes.
 
@@ -134,7 +181,7 @@ def network(name: str, width: float = 1.0, resolution: int | None = None, classe
         input_shape=(3, size, size),
         stem=Layer("conv", 3, scale(published.stem), 3, 2, skip="none"),
         layers=layers,
-        head=round_filters(1280 * max(1.0, width)) if published.head_grows else 1280,
+        head=round_filters(published.head * max(1.0, width)) if published.head_grows else published.head,
         classes=classes,
         dropout=published.dropout,
         activation=published.activation,

@@ -122,13 +122,24 @@ class Multiply(_Free):
 
 
 @dataclass(frozen=True)
+class ChannelShuffle(_Free):
+    """Channel j of group i becomes channel i of group j (Zhang et al. 2018, ShuffleNet, sec. 3.1): groups mix.
+
+    >>> ChannelShuffle(2).output_shape((6, 4, 4))  # channels 0 1 2 3 4 5 stand as 0 3 1 4 2 5
+    (6, 4, 4)
+    """
+
+    groups: int
+
+
+@dataclass(frozen=True)
 class Dropout(_Free):
     """Zeroes features at ``rate`` during training; it does nothing in inference."""
 
     rate: float
 
 
-Operation = Conv | Linear | AveragePool | GlobalAveragePool | Add | Multiply | Dropout
+Operation = Conv | Linear | AveragePool | GlobalAveragePool | Add | Multiply | ChannelShuffle | Dropout
 
 OPERATIONS: tuple[type[Operation], ...] = (
     Conv,
@@ -137,5 +148,6 @@ OPERATIONS: tuple[type[Operation], ...] = (
     GlobalAveragePool,
     Add,
     Multiply,
+    ChannelShuffle,
     Dropout,
 )

@@ -159,7 +159,8 @@ def _layers_card(block: Sequence[Layer], prefix: str, size: tuple[int, int], mul
 def _operation(layer: Layer) -> str:
     if layer.operation == "conv":
         return "Conv"
-    return "SepConv" if layer.expansion == 1 else f"MBConv{layer.expansion}"
+    name = "SepConv" if layer.expansion == 1 else f"MBConv{layer.expansion}"
+    return f"{name} g{layer.groups}" if layer.groups > 1 else name
 
 
 def _columns(band: Sequence[_Card], rows: int) -> list[Sequence[_Card]]:

@@ -1,9 +1,10 @@
-"""The skeleton that MnasNet's spaces vary, and how a genome is read back from the layers of a network.
+"""The skeleton that MnasNet's and FBNet's spaces vary, and how a genome is read back from the layers of a network.
 
 The skeleton is MobileNetV2's (Tan et al. 2019, sec. 4.1): blocks with base filters, layers and strides between a stem
-and a head. Ours: widths are rounded as the official code does; stem, strides and head are settings
-(``skeleton_settings``). The network decides what a genome means: ``canonical`` lowers a genome to layers and reads them
-back, always the same way, so two genomes have one canonical genome if and only if their networks are the same.
+and a head; FBNet's has the same form (Wu et al. 2019, table 1). Ours: widths are rounded as the official code does;
+stem, strides and head are settings (``skeleton_settings``). The network decides what a genome means: ``canonical``
+lowers a genome to layers and reads them back, always the same way, so two genomes have one canonical genome if and only
+if their networks are the same.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import functools
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from mnas_moo.spaces.names import unknown
 from mnas_moo.spaces.networks import round_filters
-from mnas_moo.spaces.skeleton_settings import FILTER_FACTORS, Settings
+from mnas_moo.spaces.skeleton_settings import FILTER_FACTORS, Settings, SkeletonSettings
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 from mnas_moo.spaces.summary import summary
 
@@ -45,37 +46,26 @@ Choice = tuple[Any, ...]
 """The values of one layer's ``LAYER_CHOICES``."""
 
 
-class SkeletonSpace(ABC):
-    """What the factorised and the flat space share: the skeleton, and genomes read back from layers.
+_Settings = TypeVar("_Settings", bound=SkeletonSettings)
+
+
+class SkeletonSpace(ABC, Generic[_Settings]):
+    """What all spaces of a skeleton share: genomes read back from layers.
 
     Args:
-        settings: the arguments of ``Settings.of``.
+        settings: the arguments of ``settings_type.of``.
     """
 
+    settings_type: type[_Settings]
+
     def __init__(self, **settings: Any) -> None:
-        self.settings = Settings.of(**settings)
+        self.settings = self.settings_type.of(**settings)
         self._reset()
 
     def _reset(self) -> None:
         chosen = self._choices()
         self._values = {name: {value: value for value in values} for name, values in chosen.items()}
         self._distributions = {name: CategoricalDistribution(values) for name, values in chosen.items()}
-        self._menus: dict[tuple[int, int, int], dict[Choice, Layer]] = {}
-        # Of several choices that give the same layer, the first in this order is the canonical one.
-        self._preferred: tuple[Choice, ...] = tuple(
-            itertools.product(
-                LAYER_CHOICES["operation"],
-                LAYER_CHOICES["kernel"],
-                LAYER_CHOICES["se"],
-                ("none", "identity", "pooling"),
-                sorted(self.settings.filter_factors, key=lambda factor: (abs(factor - 1), factor)),
-            )
-        )
-
-    @property
-    def _all_choices(self) -> dict[str, tuple[str | float, ...]]:
-        """What every layer chooses, in decision order."""
-        return {**LAYER_CHOICES, "filters": self.settings.filter_factors}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"settings": self.settings}
@@ -130,31 +120,27 @@ class SkeletonSpace(ABC):
         """The network of a genome drawn uniformly."""
         return self.spec({name: list(values)[int(rng.integers(len(values)))] for name, values in self._values.items()})
 
-    def covering(self) -> Iterator[NetworkSpec]:
-        """Networks of the space that hold, together, every distinct layer, skip, stem and head of its networks.
+    def places(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Where in the skeleton each layer of ``spec(params)`` stands: "block2.layer3".
 
-        A layer depends on its place, its choices and the filters of the layer before it. So in each network all layers
-        choose alike, except for the filters, which alternate between two factors; all pairs of factors occur.
+        Places are those of the genome as given: where it leaves a layer out, its place is missing.
+
+        Raises:
+            ValueError: for the reasons that ``spec`` has.
         """
-        places = list(dict.fromkeys(name.rpartition(".")[0] for name in self._values))
-        kinds = [kind for kind in LAYER_CHOICES if kind != "filters"]
-        for values in itertools.product(*(LAYER_CHOICES[kind] for kind in kinds)):
-            # the largest number of layers in each block of the factorised space, so that later layers occur
-            common = {**dict(zip(kinds, values, strict=True)), "layers": LAYERS_CHANGES[-1]}
-            for pair in itertools.product(self.settings.filter_factors, repeat=2):
-                factor = {place: pair[i % 2] for i, place in enumerate(places)}
-                params = {}
-                for name in self._values:
-                    place, _, kind = name.rpartition(".")
-                    params[name] = factor[place] if kind == "filters" else common[kind]
-                yield self.spec(params)
+        return self._places(self._genome(params))
+
+    @abstractmethod
+    def covering(self) -> Iterator[NetworkSpec]:
+        """Networks of the space that hold, together, every distinct layer, skip, stem and head of its networks."""
 
     def canonical(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The representative of all genomes that mean this network.
 
-        Where several values of a parameter give the same network, it has base filters and skip "none". Where layers
-        could be divided between blocks of one resolution in several ways, the first blocks have their base number of
-        layers if possible (flat: as many as possible).
+        Where several values of a parameter give the same network, it has base filters and skip "none". Layers that are
+        left out stand last in their block. Where layers could be divided between blocks of one resolution in several
+        ways, the first blocks have their base number of layers if possible (where each layer has parameters of its own:
+        as many as possible).
 
         Raises:
             ValueError: for the reasons that ``spec`` has.
@@ -176,6 +162,10 @@ class SkeletonSpace(ABC):
     @abstractmethod
     def _layers(self, genome: Choice) -> tuple[Layer, ...]:
         """The layers of a genome (the parameters' values in decision order), as chosen."""
+
+    @abstractmethod
+    def _places(self, genome: Choice) -> tuple[str, ...]:
+        """The places of the layers of a genome."""
 
     @abstractmethod
     def _lengths(self, block: int) -> Iterable[int]:
@@ -221,26 +211,6 @@ class SkeletonSpace(ABC):
     def _stem_channels(self) -> int:
         return round_filters(self.settings.stem * self.settings.width)
 
-    def _menu(self, block: int, stride: int, in_channels: int) -> dict[Choice, Layer]:
-        """All choices of one layer and the layers they give, the preferred ones first."""
-        key = block, stride, in_channels
-        if key not in self._menus:
-            base = self.settings.filters[block] * self.settings.width
-            self._menus[key] = {
-                (operation, kernel, se, skip, factor): Layer(
-                    operation=OPERATIONS[operation][0],
-                    in_channels=in_channels,
-                    out_channels=round_filters(base * factor),
-                    kernel=kernel,
-                    stride=stride,
-                    expansion=OPERATIONS[operation][1],
-                    se_ratio=se,
-                    skip=skip,
-                )
-                for operation, kernel, se, skip, factor in self._preferred
-            }
-        return self._menus[key]
-
     def _read(self, layers: Sequence[Layer]) -> dict[str, Any]:
         """The genome of effective layers, searched depth first: several divisions into blocks are possible."""
         n_blocks = len(self.settings.filters)
@@ -267,6 +237,70 @@ class SkeletonSpace(ABC):
                 f"{n_blocks} blocks; block {block + 1}, from layer {start + 1} on, fits no choice"
             )
         return dict(zip(self._values, genome, strict=True))
+
+
+class MenuSpace(SkeletonSpace[Settings]):
+    """What MnasNet's factorised and flat space share: a menu of ``LAYER_CHOICES`` for every layer."""
+
+    settings_type = Settings
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._menus: dict[tuple[int, int, int], dict[Choice, Layer]] = {}
+        # Of several choices that give the same layer, the first in this order is the canonical one.
+        self._preferred: tuple[Choice, ...] = tuple(
+            itertools.product(
+                LAYER_CHOICES["operation"],
+                LAYER_CHOICES["kernel"],
+                LAYER_CHOICES["se"],
+                ("none", "identity", "pooling"),
+                sorted(self.settings.filter_factors, key=lambda factor: (abs(factor - 1), factor)),
+            )
+        )
+
+    @property
+    def _all_choices(self) -> dict[str, tuple[str | float, ...]]:
+        """What every layer chooses, in decision order."""
+        return {**LAYER_CHOICES, "filters": self.settings.filter_factors}
+
+    def covering(self) -> Iterator[NetworkSpec]:
+        """Networks of the space that hold, together, every distinct layer, skip, stem and head of its networks.
+
+        A layer depends on its place, its choices and the filters of the layer before it. So in each network all layers
+        choose alike, except for the filters, which alternate between two factors; all pairs of factors occur.
+        """
+        places = list(dict.fromkeys(name.rpartition(".")[0] for name in self._values))
+        kinds = [kind for kind in LAYER_CHOICES if kind != "filters"]
+        for values in itertools.product(*(LAYER_CHOICES[kind] for kind in kinds)):
+            # the largest number of layers in each block of the factorised space, so that later layers occur
+            common = {**dict(zip(kinds, values, strict=True)), "layers": LAYERS_CHANGES[-1]}
+            for pair in itertools.product(self.settings.filter_factors, repeat=2):
+                factor = {place: pair[i % 2] for i, place in enumerate(places)}
+                params = {}
+                for name in self._values:
+                    place, _, kind = name.rpartition(".")
+                    params[name] = factor[place] if kind == "filters" else common[kind]
+                yield self.spec(params)
+
+    def _menu(self, block: int, stride: int, in_channels: int) -> dict[Choice, Layer]:
+        """All choices of one layer and the layers they give, the preferred ones first."""
+        key = block, stride, in_channels
+        if key not in self._menus:
+            base = self.settings.filters[block] * self.settings.width
+            self._menus[key] = {
+                (operation, kernel, se, skip, factor): Layer(
+                    operation=OPERATIONS[operation][0],
+                    in_channels=in_channels,
+                    out_channels=round_filters(base * factor),
+                    kernel=kernel,
+                    stride=stride,
+                    expansion=OPERATIONS[operation][1],
+                    se_ratio=se,
+                    skip=skip,
+                )
+                for operation, kernel, se, skip, factor in self._preferred
+            }
+        return self._menus[key]
 
 
 @functools.lru_cache(maxsize=100_000)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self, TypeVar, cast
 
 from mnas_moo.spaces.names import unknown
 from mnas_moo.spaces.networks import MOBILENET_V2_FILTERS, MOBILENET_V2_LAYERS, MOBILENET_V2_STRIDES
@@ -35,12 +35,8 @@ def _real(name: str, value: object, below: float = math.inf, zero: bool = False)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The skeleton that a space varies; the defaults are the preset "imagenet", MobileNetV2 at width 1.
-
-    >>> from mnas_moo.spaces.skeleton_settings import Settings
-    >>> Settings.of(resolution=32).strides, Settings.of("digits", blocks=3).layers
-    ((1, 1, 2, 2, 1, 2, 1), (1, 2, 2))
+class SkeletonSettings:
+    """The skeleton that a space varies.
 
     Attributes:
         resolution: height and width of an image, in pixels.
@@ -50,8 +46,6 @@ class Settings:
         filters: base filters of each block, before ``width``.
         layers: base number of layers of each block.
         strides: stride of each block's first layer.
-        filter_factors: factors on a block's filters to choose from; the published three, or others for a wider range of
-            sizes.
         stem: channels of the first convolution (3x3), before ``width``.
         stem_stride: stride of the first convolution.
         head: channels of the 1x1 convolution before pooling; 0: none.
@@ -70,7 +64,6 @@ class Settings:
     filters: tuple[int, ...] = MOBILENET_V2_FILTERS
     layers: tuple[int, ...] = MOBILENET_V2_LAYERS
     strides: tuple[int, ...] = MOBILENET_V2_STRIDES
-    filter_factors: tuple[float, ...] = FILTER_FACTORS
     stem: int = 32
     stem_stride: int = 2
     head: int = 1280
@@ -94,11 +87,6 @@ class Settings:
                 f"settings 'filters', 'layers', 'strides' have {len(self.filters)}, {len(self.layers)} and "
                 f"{len(self.strides)} values; they must have one each a block: give all three alike, or only 'blocks'"
             )
-        factors = self.filter_factors
-        if not isinstance(factors, tuple) or not factors or len(set(factors)) < len(factors):
-            raise ValueError(f"setting 'filter_factors' is {factors!r}; it must be a list of different numbers above 0")
-        for factor in factors:
-            _real("filter_factors", factor)
         _real("width", self.width)
         _real("dropout", self.dropout, below=1, zero=True)
         _real("epsilon", self.epsilon)
@@ -106,7 +94,17 @@ class Settings:
             raise unknown("setting 'activation':", self.activation, ACTIVATIONS)
 
     @classmethod
-    def of(cls, preset: str | None = None, blocks: int | None = None, **changes: Any) -> Settings:
+    def presets(cls) -> Mapping[str, Self]:
+        """Settings by name; the names are those of ``PRESETS``."""
+        raise NotImplementedError
+
+    @classmethod
+    def ladder(cls, size: str, resolution: int) -> Self:
+        """Settings of a size of ``SIZES`` at a resolution."""
+        raise NotImplementedError
+
+    @classmethod
+    def of(cls, preset: str | None = None, blocks: int | None = None, **changes: Any) -> Self:
         """A preset with changes.
 
         Args:
@@ -125,9 +123,9 @@ class Settings:
         if preset is None:
             preset = nearest_preset(changes["resolution"]) if "resolution" in changes else "imagenet"
         if preset in SIZES:
-            base = ladder(preset, changes.get("resolution", LADDER_RESOLUTIONS[0]))
+            base = cls.ladder(preset, changes.get("resolution", LADDER_RESOLUTIONS[0]))
         elif preset in PRESETS:
-            base = PRESETS[preset]
+            base = cls.presets()[preset]
         else:
             raise unknown("preset", preset, [*PRESETS, *SIZES])
         if blocks is not None:
@@ -142,6 +140,43 @@ class Settings:
                     )
         changes = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
         return dataclasses.replace(base, **changes)
+
+
+@dataclass(frozen=True)
+class Settings(SkeletonSettings):
+    """The skeleton of MnasNet's spaces; the defaults are the preset "imagenet", MobileNetV2 at width 1.
+
+    >>> from mnas_moo.spaces.skeleton_settings import Settings
+    >>> Settings.of(resolution=32).strides, Settings.of("digits", blocks=3).layers
+    ((1, 1, 2, 2, 1, 2, 1), (1, 2, 2))
+
+    Attributes:
+        filter_factors: factors on a block's filters to choose from; the published three, or others for a wider range of
+            sizes.
+
+    Raises:
+        ValueError: a value is out of range, or filters, layers and strides differ in length.
+    """
+
+    filter_factors: tuple[float, ...] = FILTER_FACTORS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        factors = self.filter_factors
+        if not isinstance(factors, tuple) or not factors or len(set(factors)) < len(factors):
+            raise ValueError(f"setting 'filter_factors' is {factors!r}; it must be a list of different numbers above 0")
+        for factor in factors:
+            _real("filter_factors", factor)
+
+    @classmethod
+    def presets(cls) -> Mapping[str, Settings]:
+        """See ``PRESETS``."""
+        return PRESETS
+
+    @classmethod
+    def ladder(cls, size: str, resolution: int) -> Settings:
+        """See ``ladder``."""
+        return ladder(size, resolution)
 
 
 PRESETS: dict[str, Settings] = {
@@ -207,6 +242,25 @@ _LADDER: dict[str, tuple[Settings, tuple[tuple[float, int, tuple[int, ...]], ...
 }
 
 
+Rung = tuple[float, int, tuple[int, ...]]
+"""Width, stride of the stem and strides of the blocks, for one of ``LADDER_RESOLUTIONS``."""
+_Rung = TypeVar("_Rung", bound=SkeletonSettings)
+
+
+def on_rung(base: _Rung, rungs: Sequence[Rung], resolution: int) -> _Rung:
+    """Settings at a resolution: those of the nearest resolution (in ratio) that there is a rung for.
+
+    Args:
+        base: the settings that a rung changes.
+        rungs: one for each of ``LADDER_RESOLUTIONS``.
+        resolution: height and width of an image, in pixels.
+    """
+    _whole("resolution", resolution, 1)
+    nearest = min(range(len(rungs)), key=lambda i: abs(math.log(resolution / LADDER_RESOLUTIONS[i])))
+    width, stem_stride, strides = rungs[nearest]
+    return dataclasses.replace(base, resolution=resolution, width=width, stem_stride=stem_stride, strides=strides)
+
+
 def ladder(size: str, resolution: int) -> Settings:
     """Settings of a size at a resolution: those of the nearest resolution (in ratio) that the ladder is made for.
 
@@ -218,11 +272,8 @@ def ladder(size: str, resolution: int) -> Settings:
         size: one of ``SIZES``.
         resolution: height and width of an image, in pixels.
     """
-    _whole("resolution", resolution, 1)
     base, rungs = _LADDER[size]
-    nearest = min(range(len(rungs)), key=lambda i: abs(math.log(resolution / LADDER_RESOLUTIONS[i])))
-    width, stem_stride, strides = rungs[nearest]
-    return dataclasses.replace(base, resolution=resolution, width=width, stem_stride=stem_stride, strides=strides)
+    return on_rung(base, rungs, resolution)
 
 
 def suitable_resolution(resolution: int, most: int) -> int:

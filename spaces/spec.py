@@ -17,6 +17,7 @@ from mnas_moo.spaces.operations import (
     ACTIVATIONS,
     Add,
     AveragePool,
+    ChannelShuffle,
     Conv,
     Dropout,
     GlobalAveragePool,
@@ -45,6 +46,7 @@ class Layer:
         kernel: height and width of the kernel; odd.
         stride: step of the kernel.
         expansion: width of an mbconv's depthwise part over that of its input; 1 for a conv.
+        groups: groups of both 1x1 convolutions of an mbconv; 1 for a conv.
         se_ratio: squeeze-and-excite width over the layer's *input* channels, as the official code has it; 0: none.
         skip: tensor that is added to the result: the input ("identity"; only at stride 1 and equal channels), its
             3x3 average at the layer's stride ("pooling"; only at equal channels), or nothing ("none"). It is
@@ -59,6 +61,7 @@ class Layer:
     expansion: int = 1
     se_ratio: float = 0.0
     skip: str = "identity"
+    groups: int = 1
 
     def __post_init__(self) -> None:
         if self.operation not in LAYERS:
@@ -72,6 +75,13 @@ class Layer:
             raise ValueError(f"kernel is {self.kernel}; it must be odd")
         if self.operation == "conv" and self.expansion != 1:
             raise ValueError(f"expansion is {self.expansion}; a conv has none (1)")
+        if self.operation == "conv" and self.groups != 1:
+            raise ValueError(f"groups is {self.groups}; a conv has none (1)")
+        if self.groups < 1 or self.in_channels % self.groups or self.out_channels % self.groups:
+            raise ValueError(
+                f"groups is {self.groups}; it must divide in_channels {self.in_channels} and out_channels "
+                f"{self.out_channels}"
+            )
         if not 0 <= self.se_ratio <= 1:
             raise ValueError(f"se_ratio is {self.se_ratio}; it must be between 0 and 1")
 
@@ -158,7 +168,8 @@ class NetworkSpec:
         """Runs of equal layers, the official strings' blocks; only the first may have a stride or new channels."""
         blocks: list[list[Layer]] = []
         for layer in self.layers:
-            if blocks and layer == dataclasses.replace(blocks[-1][0], in_channels=layer.out_channels, stride=1):
+            first = blocks[-1][0] if blocks else None
+            if first and layer == dataclasses.replace(first, in_channels=first.out_channels, stride=1):
                 blocks[-1].append(layer)
             else:
                 blocks.append([layer])
@@ -263,13 +274,19 @@ def _lower_conv(graph: _Graph, name: str, layer: Layer, x: int) -> int:
 
 
 def _lower_mbconv(graph: _Graph, name: str, layer: Layer, x: int) -> int:
-    """Expand (not at expansion 1), depthwise, gate, linear projection (Tan et al. 2019, fig. 7; official code)."""
+    """Expand (not at expansion 1), depthwise, gate, linear projection (Tan et al. 2019, fig. 7; official code).
+
+    With groups both 1x1 convolutions have them, and channels are shuffled between the two (Wu et al. 2019, sec. 3.1;
+    mobile_cv's irf_block). They are also where there is no first one: else no channel would ever leave its group.
+    """
     spec, width = graph.spec, layer.in_channels * layer.expansion
     if layer.expansion != 1:
-        x = graph.add(f"{name}.expand", Conv(width, 1, 1, 1, spec.epsilon, spec.activation), x)
+        x = graph.add(f"{name}.expand", Conv(width, 1, 1, layer.groups, spec.epsilon, spec.activation), x)
+    if layer.groups != 1:
+        x = graph.add(f"{name}.shuffle", ChannelShuffle(layer.groups), x)
     depthwise = Conv(width, layer.kernel, layer.stride, width, spec.epsilon, spec.activation)
     x = graph.squeeze_excite(name, layer, graph.add(f"{name}.depthwise", depthwise, x))
-    return graph.add(f"{name}.project", Conv(layer.out_channels, 1, 1, 1, spec.epsilon), x)
+    return graph.add(f"{name}.project", Conv(layer.out_channels, 1, 1, layer.groups, spec.epsilon), x)
 
 
 LAYERS: dict[str, Callable[[_Graph, str, Layer, int], int]] = {"conv": _lower_conv, "mbconv": _lower_mbconv}

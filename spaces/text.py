@@ -1,15 +1,16 @@
 """NetworkSpec as one line of text and back: MnasNet's official block strings, and tokens for what these leave out.
 
 The block strings are those of tensorflow/tpu models/official/mnasnet (mnasnet_models.py, MnasNetDecoder); input,
-stem, head, classifier, activation, epsilon, regular convolutions and pooling skips are ours. Tokens are separated
-by white space and stand in this order (``[]``: may be left out, ``*``: any number)::
+stem, head, classifier, activation, epsilon, groups (of both 1x1 convolutions of an MBConv), regular convolutions and
+pooling skips are ours. Tokens are separated by white space and stand in this order (``[]``: may be left out, ``*``: any
+number)::
 
     network    = input stem block* [head] [dropout] classifier [activation] [epsilon]
     input      = "in" CHANNELS "x" HEIGHT "x" WIDTH
     stem       = "stem" "_k" KERNEL "_s" STRIDES "_o" CHANNELS ["_mbconv" "_e" EXPANSION] ["_se" RATIO]
-                 ["_idskip" | "_poolskip"]
+                 ["_g" GROUPS] ["_idskip" | "_poolskip"]
     block      = "r" LAYERS "_k" KERNEL "_s" STRIDES "_e" EXPANSION "_i" CHANNELS "_o" CHANNELS ["_se" RATIO]
-                 ["_conv"] ["_noskip" | "_poolskip"]
+                 ["_g" GROUPS] ["_conv"] ["_noskip" | "_poolskip"]
     head       = "head_o" CHANNELS                           left out: no 1x1 convolution before pooling
     dropout    = "drop" RATE                                 left out: 0
     classifier = "fc" CLASSES
@@ -65,9 +66,8 @@ def to_text(spec: NetworkSpec) -> str:
     stem = spec.stem
     tokens = ["in" + "x".join(map(str, spec.input_shape))]
     wide = f"_mbconv_e{stem.expansion}" if stem.operation == "mbconv" else ""
-    tokens.append(
-        f"stem_k{stem.kernel}_s{stem.stride}{stem.stride}_o{stem.out_channels}{wide}{_se(stem)}{_STEM_SKIPS[stem.skip]}"
-    )
+    parts = f"{wide}{_se(stem)}{_groups(stem)}{_STEM_SKIPS[stem.skip]}"
+    tokens.append(f"stem_k{stem.kernel}_s{stem.stride}{stem.stride}_o{stem.out_channels}{parts}")
     tokens += blocks_to_text(spec).split()
     tokens += [f"head_o{spec.head}"] if spec.head else []
     tokens += [f"drop{_number(spec.dropout)}"] if spec.dropout else []
@@ -83,7 +83,7 @@ def blocks_to_text(spec: NetworkSpec) -> str:
         conv = "_conv" if first.operation == "conv" else ""
         tokens.append(
             f"r{len(block)}_k{first.kernel}_s{first.stride}{first.stride}_e{first.expansion}"
-            f"_i{first.in_channels}_o{first.out_channels}{_se(first)}{conv}{_BLOCK_SKIPS[first.skip]}"
+            f"_i{first.in_channels}_o{first.out_channels}{_se(first)}{_groups(first)}{conv}{_BLOCK_SKIPS[first.skip]}"
         )
     return " ".join(tokens)
 
@@ -180,7 +180,7 @@ def _input_shape(token: str) -> tuple[int, int, int]:
 
 
 def _stem(token: str, channels: int) -> Layer:
-    parts = _parts(token, ("k", "s", "o"), ("e", "se"), ("mbconv", "idskip", "poolskip"))
+    parts = _parts(token, ("k", "s", "o"), ("e", "se", "g"), ("mbconv", "idskip", "poolskip"))
     operation = "mbconv" if "mbconv" in parts else "conv"
     if (operation == "mbconv") != ("e" in parts):
         raise ValueError(f"token {token!r}: mbconv and e stand together; a stem without them is a convolution")
@@ -190,7 +190,7 @@ def _stem(token: str, channels: int) -> Layer:
 def _block(token: str) -> list[Layer]:
     if not token.startswith("r"):
         raise ValueError(f"token {token!r} is no block; allowed is the form {_FORM['r']!r}")
-    parts = _parts(token, ("r", "k", "s", "e", "i", "o"), ("se",), ("conv", "noskip", "poolskip"))
+    parts = _parts(token, ("r", "k", "s", "e", "i", "o"), ("se", "g"), ("conv", "noskip", "poolskip"))
     operation = "conv" if "conv" in parts else "mbconv"
     channels = _integer(token, "i", parts["i"])
     first = _layer(token, parts, operation, channels, _skip(token, parts, _BLOCK_SKIPS))
@@ -233,6 +233,7 @@ def _layer(token: str, parts: Mapping[str, str], operation: str, channels: int, 
             expansion=_integer(token, "e", parts.get("e", "1")),
             se_ratio=_decimal(token, "se", parts.get("se", "0")),
             skip=skip,
+            groups=_integer(token, "g", parts.get("g", "1")),
         )
     except ValueError as error:
         raise error if str(error).startswith("token") else ValueError(f"token {token!r}: {error}") from None
@@ -264,6 +265,10 @@ def _decimal(token: str, key: str, number: str, above: float = -1.0, below: floa
 
 def _se(layer: Layer) -> str:
     return f"_se{_number(layer.se_ratio)}" if layer.se_ratio else ""
+
+
+def _groups(layer: Layer) -> str:
+    return f"_g{layer.groups}" if layer.groups > 1 else ""
 
 
 def _number(value: float) -> str:

@@ -22,6 +22,7 @@ from mnas_moo.objectives.objective import Graph
 from mnas_moo.spaces.operations import (
     Add,
     AveragePool,
+    ChannelShuffle,
     Conv,
     Dropout,
     GlobalAveragePool,
@@ -46,6 +47,8 @@ _INT8_VERSIONS = {  # each operator's first version that takes int8, which old i
     "ADD": 2,
     "MUL": 2,
     "LOGISTIC": 2,
+    "RESHAPE": 1,
+    "TRANSPOSE": 2,
 }
 
 
@@ -229,6 +232,12 @@ class _Model:
         padded = self.activation(f"{node.name}.pad", shape, self.quantizations.get(x))  # copied integers: one scale
         return self.operator("PAD", [x, sides], padded, "PadOptions")
 
+    def rearrange(self, code: str, values: Sequence[int], x: int, name: str, shape: Sequence[int]) -> int:
+        """Adds a RESHAPE or a TRANSPOSE of ``x`` with its ``values``, the new shape or the order of dimensions."""
+        constant = self.constant(f"{code.lower()} {tuple(values)}", *values, shape=(len(values),))
+        y = self._result(name, shape, self.quantizations.get(x))  # copied integers: one scale
+        return self.operator(code, [x, constant], y, f"{code.capitalize()}Options")
+
     def finish(self, source: int, result: int) -> bytes:
         """Packs the model around what was added."""
         subgraph = self.table(
@@ -332,6 +341,15 @@ def _multiply(model: _Model, operation: Multiply, node: Node, x: int, gate: int)
     return model.operator("MUL", [x, gate], model.activation(node.name, node.shape), "MulOptions")
 
 
+def _channel_shuffle(model: _Model, operation: ChannelShuffle, node: Node, x: int) -> int:
+    """RESHAPE to (1, H * W, groups, channels of a group), TRANSPOSE, RESHAPE: 4 dimensions, as accelerators want."""
+    channels, height, width = node.shape
+    pixels, groups, size = height * width, operation.groups, channels // operation.groups
+    x = model.rearrange("RESHAPE", (1, pixels, groups, size), x, f"{node.name}.groups", (1, pixels, groups, size))
+    x = model.rearrange("TRANSPOSE", (0, 1, 3, 2), x, f"{node.name}.transposed", (1, pixels, size, groups))
+    return model.rearrange("RESHAPE", (1, height, width, channels), x, node.name, (1, height, width, channels))
+
+
 def _dropout(model: _Model, operation: Dropout, node: Node, x: int) -> int:
     """No operator: the input is the output."""
     del model, operation, node
@@ -345,5 +363,6 @@ EMITTERS: dict[type[Operation], Callable[..., int]] = {
     GlobalAveragePool: _global_average_pool,
     Add: _add,
     Multiply: _multiply,
+    ChannelShuffle: _channel_shuffle,
     Dropout: _dropout,
 }

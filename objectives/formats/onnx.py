@@ -18,6 +18,7 @@ from mnas_moo.objectives.objective import Graph
 from mnas_moo.spaces.operations import (
     Add,
     AveragePool,
+    ChannelShuffle,
     Conv,
     Dropout,
     GlobalAveragePool,
@@ -150,6 +151,16 @@ def _multiply(model: _Model, operation: Multiply, node: Node, x: str, gate: str)
     return model.operator("Mul", [x, gate], node.name)
 
 
+def _channel_shuffle(model: _Model, operation: ChannelShuffle, node: Node, x: str) -> str:
+    """Reshape to (1, groups, channels of a group, H, W), Transpose, Reshape."""
+    channels, height, width = node.shape
+    split = np.array([1, operation.groups, channels // operation.groups, height, width], np.int64)
+    whole = np.array([1, channels, height, width], np.int64)
+    x = model.operator("Reshape", [x, model.constant(f"{node.name}.split", split)], f"{node.name}.groups")
+    x = model.operator("Transpose", [x], f"{node.name}.transposed", perm=[0, 2, 1, 3, 4])
+    return model.operator("Reshape", [x, model.constant(f"{node.name}.whole", whole)], node.name)
+
+
 def _dropout(model: _Model, operation: Dropout, node: Node, x: str) -> str:
     """No operator: the input is the output."""
     del model, operation, node
@@ -163,5 +174,6 @@ EMITTERS: dict[type[Operation], Callable[..., str]] = {
     GlobalAveragePool: _global_average_pool,
     Add: _add,
     Multiply: _multiply,
+    ChannelShuffle: _channel_shuffle,
     Dropout: _dropout,
 }

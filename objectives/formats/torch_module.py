@@ -21,6 +21,7 @@ from mnas_moo.objectives.objective import Graph
 from mnas_moo.spaces.operations import (
     Add,
     AveragePool,
+    ChannelShuffle,
     Conv,
     Dropout,
     GlobalAveragePool,
@@ -124,6 +125,11 @@ class _MultiplyModule(_FreeModule):
         return x * gate
 
 
+class _ChannelShuffleModule(_FreeModule):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.channel_shuffle(x, self.operation.groups)
+
+
 class DropoutModule(_FreeModule):
     """Dropout; draws from ``generator`` where one is set (on the tensors' device), else from torch's global one."""
 
@@ -144,6 +150,7 @@ MODULES: dict[type[Operation], Callable[[Any, Node, torch.Generator, float], nn.
     GlobalAveragePool: _GlobalAveragePoolModule,
     Add: _AddModule,
     Multiply: _MultiplyModule,
+    ChannelShuffle: _ChannelShuffleModule,
     Dropout: DropoutModule,
 }
 

@@ -35,6 +35,17 @@ def test_parts_are_stem_layers_skips_and_head_in_order() -> None:
     ]
 
 
+def test_groups_are_named_and_a_shuffle_belongs_to_its_layer() -> None:
+    spec = from_text("in3x16x16 stem_k3_s22_o8 r1_k3_s11_e1_i8_o8_g2 r1_k5_s22_e6_i8_o16_se0.25_g4 fc10")
+    parts = fragments(spec)
+    assert [part.name for part in parts[1:-1]] == [
+        "mbconv k3 e1 g2 s1 8x8x8-8x8x8 relu",
+        "add 8x8x8",
+        "mbconv k5 e6 g4 se0.25 s2 8x8x8-4x4x16 relu",
+    ]
+    assert [node.name for node in parts[1].nodes] == ["0.channelshuffle", "1.conv", "2.conv"]
+
+
 @pytest.mark.parametrize("name", spaces.NETWORKS)
 def test_parts_have_all_parameters_and_multiply_adds_of_their_network(name: str) -> None:
     spec = spaces.network(name)

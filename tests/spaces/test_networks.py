@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
 from mnas_moo.spaces import NETWORKS, network
+from mnas_moo.spaces.operations import Conv, GlobalAveragePool, Linear
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,37 @@ def test_d1_counts(name: str, parameters: int, millions: float) -> None:
     spec = network(name)
     assert spec.parameters == parameters
     assert round(spec.multiply_adds / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "weights", "multiply_adds"),
+    [
+        ("fbnet-a", 4_304_584, 4_270_288, 244_526_360),
+        ("fbnet-b", 4_801_368, 4_766_672, 291_101_640),
+        ("fbnet-c", 5_570_664, 5_525_424, 378_233_440),
+    ],
+)
+def test_fbnet_counts_equal_mobile_cvs(name: str, parameters: int, weights: int, multiply_adds: int) -> None:
+    # mobile_cv's model_info_fbnet.json counts weights without norms and biases, and one for each pixel that is pooled
+    spec = network(name)
+    others = pooled = 0
+    for node in spec.nodes:
+        if isinstance(node.operation, Conv):
+            others += node.operation.out_channels * (1 if node.operation.epsilon is None else 2)
+        elif isinstance(node.operation, Linear):
+            others += node.operation.out_features
+        elif isinstance(node.operation, GlobalAveragePool):
+            pooled += math.prod(node.input_shapes[0])
+    assert spec.parameters == parameters  # timm's fbnetc_100: 5.57 M
+    assert spec.parameters - others == weights
+    assert spec.multiply_adds + pooled == multiply_adds
+
+
+def test_fbnets_scale_in_width() -> None:
+    half = network("fbnet-a", width=0.5)
+    assert half.name == "FBNet-A x0.5"
+    assert (half.stem.out_channels, half.layers[-1].out_channels, half.head) == (8, 176, 1504)
+    assert half.multiply_adds < 0.5 * network("fbnet-a").multiply_adds
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_pictures_of_published_networks_are_xml_of_stated_size(name: str) -> Non
     assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
 
 
-@pytest.mark.parametrize("space", ["mnasnet", "mnasnet-flat"])
+@pytest.mark.parametrize("space", ["mnasnet", "mnasnet-flat", "fbnet"])
 def test_every_block_of_a_random_network_has_its_card_inside_the_picture(space: str) -> None:
     rng = np.random.default_rng(0)
     for preset in ("digits", "cifar"):
@@ -65,3 +65,10 @@ def test_a_pooling_skip_is_dashed() -> None:
     pooling = tuple(dataclasses.replace(layer, skip="pooling") for layer in small.layers)
     assert "stroke-dasharray" not in picture(small)
     assert "stroke-dasharray" in picture(dataclasses.replace(small, layers=pooling))
+
+
+def test_groups_stand_on_their_card_and_in_the_legend() -> None:
+    shown = texts(picture(network("fbnet-a")))
+    assert shown.count("SepConv g2 5x5") == 2
+    assert shown.count("SepConv g2 3x3") == 1
+    assert {"SepConv", "SepConv g2", "MBConv6"} <= set(shown)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mnas_moo.spaces import get
 from mnas_moo.spaces.mnasnet import MnasNetSpace
-from mnas_moo.spaces.skeleton_settings import PRESETS, Settings, nearest_preset
+from mnas_moo.spaces.skeleton_settings import LADDER_RESOLUTIONS, PRESETS, SIZES, Settings, nearest_preset
 from tests.spaces.conftest import base_genome
 
 
@@ -85,3 +87,26 @@ def test_presets_leave_the_last_map_some_pixels(preset: str) -> None:
     spec = space.random(np.random.default_rng(0))
     last = next(node for node in spec.nodes if node.name == "head")
     assert last.shape[1:] == {"imagenet": (7, 7), "cifar": (4, 4), "digits": (4, 4)}[preset]
+
+
+@pytest.mark.parametrize("name", ["mnasnet", "fbnet"])
+def test_sizes_of_the_ladder_have_about_their_multiply_adds(name: str) -> None:
+    def median_m(size: str, resolution: int) -> float:
+        space, rng = get(name, preset=size, resolution=resolution), np.random.default_rng(0)
+        return statistics.median(space.random(rng).multiply_adds / 1e6 for _ in range(15))
+
+    for size in SIZES:
+        named = float(size.rstrip("m"))
+        ratios = [median_m(size, resolution) / named for resolution in LADDER_RESOLUTIONS]
+        # 2m at 224 pixels is the one far off: no layer has fewer than 8 filters
+        assert min(ratios) > 0.7 and max(ratios) < (1.9 if size == "2m" else 1.4), (size, ratios)
+        assert 0.85 < statistics.geometric_mean(ratios) < 1.35, (size, ratios)
+
+
+@pytest.mark.parametrize("name", ["mnasnet", "fbnet"])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_ladder_leaves_the_last_map_3_to_7_pixels(name: str, size: str) -> None:
+    for resolution in LADDER_RESOLUTIONS:
+        spec = get(name, preset=size, resolution=resolution).random(np.random.default_rng(0))
+        pixels = next(node for node in spec.nodes if node.name == "head").shape[1]
+        assert 3 <= pixels <= 7

@@ -46,6 +46,19 @@ def test_regular_convolution_is_one_node_and_its_gate() -> None:
     assert names[1:6] == [f"layers.0.{part}" for part in ("conv", "se.pool", "se.reduce", "se.expand", "se.scale")]
 
 
+def test_groups_are_those_of_both_1x1_convolutions_with_a_shuffle_between() -> None:
+    spec = small(groups=2)
+    kinds = [(node.name.removeprefix("layers.0."), getattr(node.operation, "groups", None)) for node in spec.nodes[1:6]]
+    assert kinds == [("expand", 2), ("shuffle", 2), ("depthwise", 6), ("project", 2), ("add", None)]
+    assert small().parameters - spec.parameters == 2 * (12 - 6)  # half the weights of each
+    assert small().multiply_adds - spec.multiply_adds == 16 * 2 * (12 - 6)
+
+
+def test_channels_are_shuffled_also_where_the_first_1x1_convolution_is_left_out() -> None:
+    names = [node.name for node in small(groups=2, expansion=1).nodes[1:4]]
+    assert names == ["layers.0.shuffle", "layers.0.depthwise", "layers.0.project"]
+
+
 @pytest.mark.parametrize(
     ("skip", "stride", "out", "effective"),
     [
@@ -78,6 +91,12 @@ def test_blocks_and_stages_of_a1() -> None:
     assert [len(stage) for stage in spec.stages] == [1, 1, 1, 2, 2]
 
 
+def test_a_layer_is_no_part_of_a_block_of_groups_that_do_not_divide_its_channels() -> None:
+    stem = Layer("conv", 1, 14, 3, skip="none")
+    spec = NetworkSpec((1, 4, 4), stem, (Layer("mbconv", 14, 7, 3, groups=7), Layer("mbconv", 7, 15, 3)), 0, 3)
+    assert [len(block) for block in spec.blocks] == [1, 1]
+
+
 def test_a_spec_pickles_after_use() -> None:
     spec = network("mnasnet-a1")
     assert pickle.loads(pickle.dumps(spec)).multiply_adds == spec.multiply_adds
@@ -91,6 +110,10 @@ def test_a_spec_pickles_after_use() -> None:
         ({"kernel": 4}, "kernel is 4; it must be odd"),
         ({"stride": 0}, "stride is 0; it must be at least 1"),
         ({"operation": "conv"}, "expansion is 3; a conv has none"),
+        ({"operation": "conv", "expansion": 1, "groups": 2}, "groups is 2; a conv has none"),
+        ({"groups": 0}, "groups is 0; it must divide"),
+        ({"groups": 4}, "groups is 4; it must divide in_channels 2 and out_channels 2"),
+        ({"groups": 2, "out_channels": 3}, "groups is 2; it must divide in_channels 2 and out_channels 3"),
         ({"se_ratio": 1.5}, "se_ratio is 1.5"),
         ({"in_channels": 3}, "layer 0 takes 3 channels, but the one before it gives 2"),
     ],

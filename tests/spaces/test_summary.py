@@ -25,7 +25,7 @@ def test_a_small_network_by_hand() -> None:
     assert math.exp(found["log_parameters"]) == pytest.approx(spec.parameters)
 
 
-@pytest.mark.parametrize("name", ["mnasnet", "mnasnet-flat"])
+@pytest.mark.parametrize("name", ["mnasnet", "mnasnet-flat", "fbnet"])
 def test_genomes_of_one_network_have_one_description(name: str) -> None:
     space, rng = get(name, preset="digits"), np.random.default_rng(0)
     for _ in range(20):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -26,6 +27,14 @@ def test_a1_prints_its_official_string() -> None:
     )
 
 
+def test_groups_are_a_part_of_a_block_where_there_are_some() -> None:
+    spec = from_text(f"{START} r2_k5_s22_e6_i16_o24_se0.25_g2_noskip r1_k3_s11_g4_e1_i24_o24 fc10")
+    assert [layer.groups for layer in spec.layers] == [2, 2, 4]
+    assert blocks_to_text(spec) == "r2_k5_s22_e6_i16_o24_se0.25_g2_noskip r1_k3_s11_e1_i24_o24_g4"
+    assert "_g" not in to_text(network("fbnet-b"))
+    assert "r1_k5_s11_e1_i64_o64_g2" in to_text(network("fbnet-a")).split()
+
+
 def test_official_strings_parse_in_any_order_of_parts() -> None:
     official = blocks_from_text("r2_k3_s22_e6_i16_o24_se0.25_noskip")
     assert official == blocks_from_text("r2_noskip_se0.25_o24_i16_e6_s22_k3")
@@ -33,7 +42,7 @@ def test_official_strings_parse_in_any_order_of_parts() -> None:
     assert official == (first, dataclasses.replace(first, in_channels=24, stride=1))
 
 
-@pytest.mark.parametrize("space", ["mnasnet", "mnasnet-flat"])
+@pytest.mark.parametrize("space", ["mnasnet", "mnasnet-flat", "fbnet"])
 @pytest.mark.parametrize("preset", ["imagenet", "digits"])
 def test_random_networks_round_trip(space: str, preset: str) -> None:
     rng = np.random.default_rng(0)
@@ -62,6 +71,7 @@ def test_networks_of_no_space_round_trip() -> None:
                     expansion=int(rng.integers(1, 12)) if operation == "mbconv" else 1,
                     se_ratio=float(rng.choice([0.0, 1e-5, 1 / 3, 1.0])),
                     skip=SKIPS[int(rng.integers(3))],
+                    groups=math.gcd(channels, out) if operation == "mbconv" else 1,
                 )
             )
             channels = out
@@ -107,6 +117,12 @@ def test_what_is_left_out_has_the_stated_value() -> None:
         (f"{START} r1_k3_s11_e6_i16_o16_noskip_poolskip fc10", "two skips"),
         (f"{START} r1_k3_s11_e6_i16_o16_se2 fc10", "se_ratio is 2.0"),
         (f"{START} r1_k3_s11_e6_i16_o16_se0.2.5 fc10", "part se0.2.5: a number"),
+        (
+            f"{START} r1_k3_s11_e6_i16_o16_g3 fc10",
+            "'r1_k3_s11_e6_i16_o16_g3': groups is 3; it must divide in_channels 16",
+        ),
+        (f"{START} r1_k3_s11_e6_i16_o16_g0 fc10", "part g0: a whole number from 1"),
+        (f"{START} r1_k3_s11_e1_i16_o16_g2_conv fc10", "groups is 2; a conv has none"),
         (f"{START} r1_k3_s11_e6_i8_o16 fc10", "i8 does not fit, the token before it gives 16 channels; write i16"),
         (f"{START} drop1 fc10", "'drop1': part drop1: a number from 0 to below 1"),
         (f"{START} fc10 act_rellu", "activation 'rellu' is unknown; did you mean 'relu'"),

@@ -13,6 +13,7 @@ from mnas_moo.objectives.formats import torch_module
 from mnas_moo.spaces.operations import (
     Add,
     AveragePool,
+    ChannelShuffle,
     Conv,
     Dropout,
     GlobalAveragePool,
@@ -67,6 +68,7 @@ SINGLE: dict[type[Operation], list[NetworkSpec]] = {
             (8, 7, 4, 5, 2, 4, 1e-3, "relu"),
             (8, 7, 8, 3, 2, 4, None, "none"),  # two outputs a channel
             (8, 7, 6, 3, 1, 2, None, "none"),  # grouped
+            (8, 7, 6, 1, 1, 2, 1e-5, "relu"),
             (1, 1, 6, 5, 1, 1, None, "none"),  # larger than the image
             (2, 2, 4, 5, 2, 4, None, "none"),
         )
@@ -79,6 +81,10 @@ SINGLE: dict[type[Operation], list[NetworkSpec]] = {
     GlobalAveragePool: [of_nodes((4, 7, 5), (GlobalAveragePool(), (-1,)))],
     Add: [of_nodes((4, 5, 5), (AveragePool(3, 1), (-1,)), (Add(), (0, -1)))],
     Multiply: [of_nodes((4, 5, 5), (GlobalAveragePool(), (-1,)), (Multiply(), (-1, 0)))],
+    ChannelShuffle: [
+        of_nodes(shape, (AveragePool(3, 1), (-1,)), (ChannelShuffle(groups), (0,)))
+        for shape, groups in (((6, 5, 4), 2), ((6, 1, 1), 3), ((8, 3, 3), 8))
+    ],
     Dropout: [of_nodes((4, 5, 5), (AveragePool(3, 1), (-1,)), (Dropout(0.5), (0,)))],
 }
 
@@ -94,6 +100,8 @@ LAYERS = (
     Layer("mbconv", 8, 8, 5, 1, 3, 0.25),
     Layer("mbconv", 8, 12, 5, 2, 6, 0.25),
     Layer("mbconv", 8, 8, 3, 2, 6, skip="pooling"),
+    Layer("mbconv", 8, 12, 3, 2, 3, groups=2),
+    Layer("mbconv", 8, 8, 5, groups=4),
 )
 
 

@@ -75,12 +75,12 @@ def test_one_channel_images_compute_what_torch_computes() -> None:
 
 
 @pytest.mark.parametrize("resolution", [64, 75])
-@pytest.mark.parametrize("name", ["mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2"])
+@pytest.mark.parametrize("name", ["mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2", "fbnet-a"])
 def test_published_networks_compute_what_torch_computes(name: str, resolution: int) -> None:
     assert difference(network(name, resolution=resolution)) < 1e-4
 
 
-@pytest.mark.parametrize("name", ["mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2"])
+@pytest.mark.parametrize("name", ["mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2", "fbnet-a"])
 def test_xnnpack_runs_the_whole_network(name: str) -> None:
     model = litert.write(network(name, resolution=64))
     interpreter = Interpreter(model_content=model)

@@ -13,11 +13,11 @@ from mnas_moo.objectives.training.data import load_data
 from mnas_moo.objectives.training.train import Batches, Randomness, TrainSettings, fit
 from mnas_moo.spaces import network
 from mnas_moo.spaces.fragment import fragments
-from mnas_moo.spaces.operations import Add, AveragePool, Conv, GlobalAveragePool, Linear, Multiply
+from mnas_moo.spaces.operations import Add, AveragePool, ChannelShuffle, Conv, GlobalAveragePool, Linear, Multiply
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 from tests.objectives.formats.conftest import LAYERS, every_case, runs_in_xnnpack_alone, small, trained
 
-PUBLISHED = ("mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2")
+PUBLISHED = ("mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2", "fbnet-a")
 
 
 class Quantised:
@@ -98,6 +98,8 @@ def emulated(quantised: Quantised, image: np.ndarray) -> np.ndarray:
             values[i] = rounded(node.name, x * values[node.inputs[1]])
         elif isinstance(operation, GlobalAveragePool):
             values[i] = rounded(node.name, x.mean((2, 3), keepdim=True))
+        elif isinstance(operation, ChannelShuffle):
+            values[i] = F.channel_shuffle(x, operation.groups)
         elif isinstance(operation, Add):
             values[i] = rounded(node.name, x + values[node.inputs[1]])
         else:

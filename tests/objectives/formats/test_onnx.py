@@ -60,7 +60,7 @@ def test_each_setting_computes_what_torch_computes(settings: dict[str, object]) 
     assert difference(small(Layer("mbconv", 8, 8, 3, 1, 6), **settings)) < 1e-4
 
 
-@pytest.mark.parametrize("name", ["mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2"])
+@pytest.mark.parametrize("name", ["mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenetv2", "fbnet-a"])
 def test_published_networks_compute_what_torch_computes(name: str) -> None:
     assert difference(network(name, resolution=75)) < 1e-4
 

@@ -15,6 +15,7 @@ from mnas_moo.spaces.operations import (
     OPERATIONS,
     Add,
     AveragePool,
+    ChannelShuffle,
     Conv,
     Dropout,
     GlobalAveragePool,
@@ -38,6 +39,7 @@ EXAMPLES: dict[type[Operation], NetworkSpec] = {
     GlobalAveragePool: network(dropout=0.0),
     Add: network(Layer("mbconv", 8, 8, 3), Layer("conv", 8, 8, 3)),
     Multiply: network(Layer("mbconv", 8, 16, 3, 2, 3, 0.25), Layer("conv", 16, 16, 3, 1, 1, 0.5)),
+    ChannelShuffle: network(Layer("mbconv", 8, 16, 3, 2, 3, groups=2), Layer("mbconv", 16, 16, 5, groups=2)),
     Dropout: network(dropout=0.5),
 }
 every_operation = pytest.mark.parametrize(

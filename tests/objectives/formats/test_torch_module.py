@@ -12,8 +12,9 @@ import torchvision
 
 from mnas_moo.objectives.formats import torch_module
 from mnas_moo.spaces import network
-from mnas_moo.spaces.operations import OPERATIONS
+from mnas_moo.spaces.operations import OPERATIONS, ChannelShuffle
 from mnas_moo.spaces.spec import Layer, NetworkSpec
+from tests.objectives.formats.conftest import of_nodes
 
 SPEC = NetworkSpec(
     (3, 16, 16),
@@ -148,6 +149,12 @@ def test_pooling_counts_the_zeros_of_the_border() -> None:
     pooling = build().get_submodule("layers.2.pooling")
     pooled = pooling(torch.ones(1, 1, 4, 4))
     torch.testing.assert_close(pooled[0, 0], torch.tensor([[4 / 9, 6 / 9], [6 / 9, 1.0]]))
+
+
+def test_a_shuffle_takes_the_channels_of_all_groups_in_turn() -> None:
+    module = torch_module.build(of_nodes((6, 1, 2), (ChannelShuffle(2), (-1,))))
+    image = torch.arange(12.0).reshape(1, 6, 1, 2)
+    torch.testing.assert_close(module(image), image[:, [0, 3, 1, 4, 2, 5]])
 
 
 def test_tensors_are_freed_after_their_last_reader() -> None:

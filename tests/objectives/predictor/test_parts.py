@@ -8,7 +8,7 @@ import pytest
 
 from mnas_moo.objectives.predictor.parts import REACHES, coordinates_of, likeness_of, octaves_apart, part_of, parts_of
 from mnas_moo.spaces import network
-from mnas_moo.spaces.operations import Add, Conv, GlobalAveragePool, Linear, Operation
+from mnas_moo.spaces.operations import Add, ChannelShuffle, Conv, GlobalAveragePool, Linear, Operation
 from tests.objectives.predictor.conftest import part
 
 IMAGE = (16, 8, 8)
@@ -23,6 +23,7 @@ IMAGE = (16, 8, 8)
         (Conv(32, 1, activation="sigmoid"), (16, 1, 1), "1x1 conv of one pixel with sigmoid"),
         (Conv(16, 5, groups=16), IMAGE, "depthwise conv"),
         (Conv(16, 1, groups=4), IMAGE, "conv in 4 groups"),
+        (ChannelShuffle(2), IMAGE, "ChannelShuffle"),
         (Conv(8, 3), (1, 8, 8), "conv"),  # one channel in one group is no depthwise convolution
         (Linear(10), (16, 1, 1), "Linear"),
         (GlobalAveragePool(), IMAGE, "GlobalAveragePool"),
