@@ -14,7 +14,7 @@ import optuna
 import pytest
 
 from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.running import network_trials
+from mnas_moo.running import objectives
 from mnas_moo.running.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.study_file.load import load_study_file
@@ -57,7 +57,7 @@ class Formula:
 def formulas() -> Iterator[None]:
     """Studies run with formulas instead of training and timing; all else is as always."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network_trials, "make_objective", lambda study_file, name, space, observer: Formula(name))
+        patch.setattr(objectives, "make_objective", lambda study_file, name, space, observer: Formula(name))
         yield
 
 

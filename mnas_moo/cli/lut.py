@@ -98,7 +98,7 @@ def space_of(text: str, data: str | None, plugins: Sequence[str] = ()) -> Space:
     Raises:
         StudyError: there is no such space or study, or a setting is refused.
     """
-    from mnas_moo.running.network_trials import describe
+    from mnas_moo.running.objectives import describe
     from mnas_moo.study_file.document import Key, StudyError
     from mnas_moo.study_file.load import bundled, load_study_file, read_option
     from mnas_moo.study_file.network_study import NetworkStudy
@@ -126,16 +126,12 @@ def device_of(text: str) -> Latency:
         StudyError: there is no such device, or a setting is refused.
         MissingExtraError: a package is not installed.
     """
-    from mnas_moo.objectives.lookup.build import VISIT_SECONDS
     from mnas_moo.running import latency_sources
     from mnas_moo.study_file.document import StudyError
     from mnas_moo.study_file.load import read_option
     from mnas_moo.study_file.measuring import Measured
 
-    settings = read_option("--device", text, Measured)
-    kind, chosen = settings.chosen
-    if kind != "adb" and "maximum_seconds" not in chosen.model_fields_set:  # many short visits vary less
-        settings = settings.model_copy(update={kind: chosen.model_copy(update={"maximum_seconds": VISIT_SECONDS})})
+    settings = latency_sources.in_visits(read_option("--device", text, Measured))
     try:
         return latency_sources.make(settings, say)
     except ValueError as error:

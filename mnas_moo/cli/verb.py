@@ -85,14 +85,15 @@ def words_of(verb: str, arguments: argparse.Namespace) -> list[str]:
         verb: the verb.
         arguments: parsed arguments of any verb.
     """
-    names = ("storage", "data", "tables", "benchmark_model") if verb == "run" else ("storage",)
+    more = {"run": ("data", "tables", "benchmark_model"), "supernet": ("data", "output", "minutes", "rule")}
+    names = ("storage", *more.get(verb, ()))
     given = [(name.replace("_", "-"), getattr(arguments, name, None)) for name in names]
-    if verb == "run":
+    if verb in more:
         given += [("plugin", plugin) for plugin in getattr(arguments, "plugin", [])]
     return [
         verb,
         arguments.study,
-        *(word for name, value in given if value for word in (f"--{name}", value)),
+        *(word for name, value in given if value for word in (f"--{name}", str(value))),
         *(["--skip-broken"] if getattr(arguments, "skip_broken", False) else []),
     ]
 

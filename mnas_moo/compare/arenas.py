@@ -6,6 +6,7 @@ networks is an Optuna study in the comparison's storage; ``run_study`` executes 
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from mnas_moo.compare.timed_sampler import SAMPLER_MS, TimedSampler
 from mnas_moo.objectives.tabular.problem import FailedTrialError, Fit
 from mnas_moo.running.identity import identity_of
 from mnas_moo.running.run import run_study, subject_of
+from mnas_moo.running.searches import fbnet_sampler
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trials import Observer, Subject, completed_trials
 from mnas_moo.study_file.study import StudyFile
@@ -224,6 +226,7 @@ def _task(study_file: StudyFile, subject: Subject, reward: Reward | None) -> con
         subject.canonical,
         subject.features,
         reward,
+        functools.partial(fbnet_sampler, study_file, subject),
     )
 
 

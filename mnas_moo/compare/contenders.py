@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mnas_moo.reward import Reward
 
-NAMES = (*samplers.SAMPLERS, "auto", "local", "botorch", *ALGORITHMS)
+NAMES = (*samplers.SAMPLERS, "fbnet", "auto", "local", "botorch", *ALGORITHMS)
 """Names of all samplers, ours first."""
 
 
@@ -34,6 +34,7 @@ class Task:
             None: all differ.
         features: function from parameters to numbers that describe them, for ``mnas``; None: there is none.
         reward: reward for ``mnas-paper``, which needs one if there are several objectives.
+        fbnet: makes FBNet's sampler from a seed; None: the problem is none of networks.
     """
 
     distributions: Mapping[str, BaseDistribution]
@@ -42,6 +43,7 @@ class Task:
     canonical: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     features: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None
     reward: Reward | None = None
+    fbnet: Callable[[int], BaseSampler] | None = None
 
 
 def make(name: str, seed: int, task: Task, n_trials: int = 0) -> BaseSampler:
@@ -76,6 +78,10 @@ def make(name: str, seed: int, task: Task, n_trials: int = 0) -> BaseSampler:
         return BoTorchSampler(seed)
     if name == "auto":
         return _auto(seed)
+    if name == "fbnet":
+        if task.fbnet is None:
+            raise ValueError("fbnet trains a supernet of networks, and this is a table")
+        return task.fbnet(seed)
     if name not in NAMES:
         raise ValueError(f"there is no sampler {name!r}{nearest(name, NAMES)}")
     return samplers.make(

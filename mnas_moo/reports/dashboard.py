@@ -39,6 +39,7 @@ from mnas_moo.reports.learning import GROUPS, charts_of, learning_of
 from mnas_moo.reports.note import explain, progress_line
 from mnas_moo.reports.past import History, history
 from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure, learning_figure
+from mnas_moo.reports.searches import search_figures, searches_of
 from mnas_moo.running.identity import IDENTITY
 from mnas_moo.running.storage import open_study
 from mnas_moo.running.trials import NETWORK, network_of
@@ -46,6 +47,7 @@ from mnas_moo.running.trouble import StorageError, storage_errors
 from mnas_moo.spaces.picture import picture
 from mnas_moo.spaces.text import from_text
 from mnas_moo.study_file.load import load_study_file
+from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.study_file.study import StudyFile
 
 REFRESH_SECONDS = 3.0
@@ -276,6 +278,9 @@ class _View(_Forwarding):
             except ValueError as error:
                 _logger.warning("study %r has no plots of its learning: %s", study.study_name, error)
                 charts = []
+            if isinstance(self.study_file, NetworkStudy) and study.study_name == self.study_file.name:
+                for name, figure in search_figures(searches_of(self.study_file, trials, past.names)).items():
+                    board.save_plotly_graph_object(pinning, figure, graph_object_id=name)
             for group, title in GROUPS.items():  # the dashboard's frames are too small for all in one
                 drawn = [chart for chart in charts if chart.group == group]
                 if drawn:

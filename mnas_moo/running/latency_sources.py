@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from mnas_moo.objectives.objective import Latency
 
 
+def in_visits(settings: Measured) -> Measured:
+    """The same source with short measurements, as a lookup table takes them: many short visits vary less."""
+    from mnas_moo.objectives.lookup.build import VISIT_SECONDS
+
+    kind, chosen = settings.chosen
+    if kind == "adb" or "maximum_seconds" in chosen.model_fields_set:
+        return settings
+    return settings.model_copy(update={kind: chosen.model_copy(update={"maximum_seconds": VISIT_SECONDS})})
+
+
 def make(settings: Measured, report: Callable[[str], None]) -> Latency:
     """The source of latency that a study file describes.
 

@@ -17,21 +17,21 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from optuna.trial import TrialState
 
 from mnas_moo.objectives.memory import THREAD_BYTES, need_room
 from mnas_moo.objectives.objective import is_latency
 from mnas_moo.objectives.predictor.latency import PredictedLatency
-from mnas_moo.running import latency_sources
 from mnas_moo.running.bounds import check_bounds
 from mnas_moo.running.confirmation import Confirmation, past_trainings
 from mnas_moo.running.interrupts import Interrupts
-from mnas_moo.running.predictions import measured_pairs, must_be_measured
+from mnas_moo.running.objectives import describe, is_timed_here, ladder_of, objectives_of, space_of, training_settings
+from mnas_moo.running.predictions import must_be_measured
 from mnas_moo.running.results import Results, checked, figures, told_as
-from mnas_moo.running.storage import find_study
+from mnas_moo.running.shared_weights import ALONE, FINE_TUNED, stage
 from mnas_moo.running.trainings import Trainings, first_trainings, workers_of
 from mnas_moo.running.trials import (
+    JUDGED,
     MEASUREMENTS,
     NETWORK,
     SAME_AS,
@@ -40,19 +40,13 @@ from mnas_moo.running.trials import (
     violations,
 )
 from mnas_moo.running.workers import TRIES
-from mnas_moo.study_file.document import StudyError
-from mnas_moo.study_file.load import load_study_file
-from mnas_moo.study_file.measuring import Model
 from mnas_moo.study_file.network_study import NetworkStudy
-from mnas_moo.study_file.space_choice import preset_of
 
 if TYPE_CHECKING:
     import optuna
 
     from mnas_moo.objectives.objective import Latency, Objective
     from mnas_moo.objectives.training.accuracy import Accuracy
-    from mnas_moo.objectives.training.data import DataInfo
-    from mnas_moo.spaces.space import Space
     from mnas_moo.spaces.spec import NetworkSpec
 
 STORED_SECONDS = 1.0
@@ -73,22 +67,25 @@ class NetworkTrials:
         self.identity: dict[str, Any] = {
             "space": {
                 "name": study_file.space.name,
-                "settings": {**study_file.space.settings, **_ladder(study_file, data)},
+                "settings": {**study_file.space.settings, **ladder_of(study_file, data)},
             },
             "data": {"kind": study_file.data.chosen[0], "classes": len(data.classes), "channels": data.channels},
             "objectives": {name: study_file.identity_of(name) for name in study_file.objective_names},
         }
         self.objectives: dict[str, Objective] = {}
+        self.observer = Observer()
         self.results = Results()
         self.wanted = 1
         self.first_trainings = 1
         self.workers = 1  # networks that this machine measures at the same time
         self.confirmation: Confirmation | None = None
-        self.training: Accuracy | None = None  # the objective that trains networks
+        self.training: Accuracy | None = None  # the objective that trains networks, each alone
+        self.last = 0  # trials at the end which do that in a study of shared weights
 
     def prepare(self, stack: ExitStack, observer: Observer) -> None:
         """Opens data and devices; from then on ``identity`` has the phone's model and program."""
-        self.objectives = _objectives(self.study_file, self.space, stack, observer)
+        self.observer = observer
+        self.objectives = objectives_of(self.study_file, self.space, stack, observer)
         self.close = stack.close
         if "accuracy" in self.objectives:
             self._prepare_training(self.objectives["accuracy"])
@@ -115,16 +112,31 @@ class NetworkTrials:
 
     def _prepare_training(self, objective: Objective) -> None:
         from mnas_moo.objectives.training.accuracy import Accuracy
+        from mnas_moo.supernet.accuracy import FineTuned, SharedAccuracy
 
+        if isinstance(objective, SharedAccuracy):
+            settings = self.study_file.objectives.accuracy.chosen[1]  # type: ignore[union-attr]
+            self.last, fine_tune = settings.alone, settings.fine_tune
+            if self.last:
+                train = training_settings(self.study_file)
+                self.training = FineTuned(objective, **train) if fine_tune else Accuracy(objective.data, **train)
+            return
         if not isinstance(objective, Accuracy):
             return
         self.training = objective
-        share = self.study_file.settings_of("accuracy")["confirm"]
+        share = self.study_file.training["confirm"]
         self.first_trainings = first_trainings(objective, share)
         self.workers = workers_of(objective, self.first_trainings)
         names = self.study_file.objective_names
         if "accuracy" in names:
             self.confirmation = Confirmation(share, self.first_trainings, names, self.study_file.directions)
+
+    def stage(self, study: optuna.Study, wanted: int) -> int:
+        """With shared weights, the last trials train the best networks alone, once the others are finished."""
+        if not self.last:
+            return wanted
+        fine_tune = self.study_file.objectives.accuracy.chosen[1].fine_tune  # type: ignore[union-attr]
+        return stage(study, wanted, self.last, FINE_TUNED if fine_tune else ALONE)
 
     def measure(
         self, study: optuna.Study, trial: optuna.Trial, observer: Observer, interrupts: Interrupts
@@ -144,7 +156,8 @@ class NetworkTrials:
         before = trial.user_attrs
         trial.set_user_attr(NETWORK, network)
         earlier = self.results.of(study, network)
-        if earlier is not None:
+        judged = before.get(JUDGED, "") if self.last else ""
+        if earlier is not None and not judged:
             if earlier.state == TrialState.FAIL:
                 raise ValueError(f"the network killed its worker {TRIES} times in trial {earlier.number}")
             trial.set_user_attr(SAME_AS, earlier.number)
@@ -152,10 +165,13 @@ class NetworkTrials:
             return found
         # Those of an earlier try of this trial.
         measurements = dict(before.get(MEASUREMENTS, {}) if before.get(NETWORK) == network else {})
+        if judged and earlier is not None:  # all but its accuracy is known
+            known = earlier.user_attrs.get(MEASUREMENTS, {})
+            measurements = {name: found for name, found in known.items() if name != "accuracy"} | measurements
         # The seed is a function of the network: another try of a trial, in any process, gives the same result.
         seed = zlib.crc32(network.encode())
         try:
-            self._measure(study, trial, _Child(network, spec, seed), observer, interrupts, measurements)
+            self._measure(study, trial, _Child(network, spec, seed, judged), observer, interrupts, measurements)
             latency = self.objectives.get("latency_ms")
             if isinstance(latency, PredictedLatency) and must_be_measured(
                 study, measurements, self.study_file.objective_names, self.study_file.limits
@@ -190,10 +206,13 @@ class NetworkTrials:
                 if time.monotonic() - began > STORED_SECONDS and len(measurements) < len(self.objectives):
                     trial.set_user_attr(MEASUREMENTS, dict(measurements))
 
-        trained = self.training if "accuracy" in missing else None
-        others = [name for name in missing if trained is None or name != "accuracy"]
-        here = [name for name in others if trained and is_latency(name) and is_timed_here(self.study_file, name)]
+        judges = "accuracy" in missing
+        trained = self.training if judges and (child.judged or not self.study_file.shares_weights) else None
+        others = [name for name in missing if name != "accuracy"]
+        here = [name for name in others if judges and is_latency(name) and is_timed_here(self.study_file, name)]
         elsewhere = [name for name in others if name not in here]
+        if judges and trained is None:
+            here.append("accuracy")  # by shared weights, in a second
         training = None
         if trained is not None:
             training = Trainings(
@@ -209,6 +228,8 @@ class NetworkTrials:
                         measure(name)
                     if training is not None:
                         self._train(study, pool, training, futures, measurements)
+                        if child.judged:
+                            measurements["accuracy"]["weights"] = child.judged
                     wait(futures)  # here, and not where the pool ends: it may take long, and Ctrl-C has to reach it
                     for future in futures:
                         future.result()
@@ -245,151 +266,9 @@ class NetworkTrials:
 
 @dataclass(frozen=True)
 class _Child:
-    """A network as text, as a specification, and the seed that follows from it."""
+    """A network as text, as a specification, the seed that follows from it, and how it is judged in its own way."""
 
     network: str
     spec: NetworkSpec
     seed: int
-
-
-def is_timed_here(study_file: NetworkStudy, name: str = "latency_ms") -> bool:
-    """Whether a latency is measured on the cores, or the GPU, that the trainings use."""
-    return study_file.latency_of(name).chosen[0] not in ("adb", "model")
-
-
-def _ladder(study_file: NetworkStudy, data: DataInfo) -> dict[str, Any]:
-    """Preset and resolution where the data chose them from the ladder; studies stored before it have none here."""
-    chosen = preset_of(study_file.space, data)
-    return {} if chosen.get("preset") == "digits" else chosen
-
-
-def describe(study_file: NetworkStudy) -> DataInfo:
-    """Classes, channels and resolution of the study's images.
-
-    Raises:
-        StudyError: the data cannot be found or read.
-    """
-    from mnas_moo.objectives.training.data import describe
-
-    try:
-        return describe(study_file.data.source)
-    except (ValueError, OSError) as error:
-        raise _data_error(study_file, error) from error
-
-
-def _data_error(study_file: NetworkStudy, error: Exception) -> StudyError:
-    elsewhere = "" if study_file.data.source == "digits" else "; --data PATH reads images from elsewhere"
-    return study_file.error(("data",), f": {str(error).removeprefix('data: ')}{elsewhere}")
-
-
-def space_of(study_file: NetworkStudy, data: DataInfo) -> Space:
-    """The space for the data's images and classes."""
-    space = study_file.make_space(data)
-    spec = space.random(np.random.default_rng(0))
-    for key, ours, theirs in (
-        ("classes", spec.classes, len(data.classes)),
-        ("channels", spec.input_shape[0], data.channels),
-    ):
-        if ours != theirs:
-            where = ("space", study_file.space.name, key)
-            raise study_file.error(where, f"is {ours}, but the data has {theirs}; leave it out to take the data's")
-    return space
-
-
-def _objectives(study_file: NetworkStudy, space: Space, stack: ExitStack, observer: Observer) -> dict[str, Objective]:
-    """The objectives and constrained numbers of a study by name; leaving the stack closes them."""
-    objectives: dict[str, Objective] = {}
-    for name in study_file.measured_names:
-        try:
-            objective = make_objective(study_file, name, space, observer)
-        except (ValueError, OSError) as error:
-            if isinstance(error, StudyError):
-                raise
-            section = "objectives" if name in study_file.objective_names else "constraints"
-            raise study_file.error((section, name), f": {str(error).removeprefix(f'{name}: ')}") from error
-        stack.callback(objective.close)
-        objectives[name] = objective
-    return objectives
-
-
-def make_objective(study_file: NetworkStudy, name: str, space: Space, observer: Observer) -> Objective:
-    """One objective, or constrained number, of a study.
-
-    Raises:
-        StudyError, ValueError, OSError: the settings, data or files of the objective cannot be used.
-    """
-    if name == "accuracy":
-        from mnas_moo.objectives.training.data import load_data
-
-        settings = study_file.settings_of(name)
-        observer.preparing(f"reading the images of {study_file.data.chosen[1]}")
-        resolution = space.random(np.random.default_rng(0)).input_shape[1]
-        holdout = settings.pop("holdout")
-        del settings["confirm"]
-        try:
-            images = load_data(
-                study_file.data.source,
-                resolution,
-                holdout=holdout,
-                cache=study_file.files,
-                skip_broken=study_file.skips_broken,
-            )
-        except (ValueError, OSError) as error:
-            raise _data_error(study_file, error) from error
-        from mnas_moo.objectives.training.accuracy import Accuracy
-
-        for line in (images.words, images.skipped_words):
-            if line:
-                observer.preparing(line)
-        return Accuracy(images, **settings)
-    if is_latency(name):
-        return _latency(study_file, name, space, observer)
-    from mnas_moo.objectives.counts import Count
-
-    return Count(name)
-
-
-def _latency(study_file: NetworkStudy, name: str, space: Space, observer: Observer) -> Latency:
-    settings = study_file.latency_of(name)
-    if name == "latency_ms" and study_file.latency.model is not None:
-        return _predicted(study_file, study_file.latency.model, observer)
-    latency = latency_sources.make(settings, observer.waiting)
-    if settings.lut is not None:
-        latency.covers(space)  # type: ignore[attr-defined]  # a table's
-    return latency
-
-
-def _predicted(study_file: NetworkStudy, settings: Model, observer: Observer) -> PredictedLatency:
-    """A predictor fitted to what other studies, and earlier runs of this one, have measured on the same device."""
-    from mnas_moo.objectives.predictor.predictor import LatencyPredictor
-
-    where = ("objectives", "latency_ms", "model")
-    files = [load_study_file(name, reading=True) for name in settings.source]
-    specs: list[NetworkSpec] = []
-    measured: list[float] = []
-    devices: dict[str, str] = {}
-    for name, file in zip([*settings.source, study_file.name], [*files, study_file], strict=True):
-        if not isinstance(file, NetworkStudy):
-            raise study_file.error((*where, "source"), f": {name} is a study of a table; one of networks is needed")
-        theirs = (file.latency.model.measure if file.latency.model else file.latency).identity
-        if theirs != settings.measure.identity:
-            problem = f": {name} has latencies of {theirs}, and measure is {settings.measure.identity}; they must agree"
-            raise study_file.error((*where, "source"), problem)
-        study = find_study(file)
-        if study is not None:
-            found, latencies_ms, models = measured_pairs(study)
-            specs += found
-            measured += latencies_ms
-            devices.update(dict.fromkeys(models, name))
-    try:
-        predictor = LatencyPredictor.fit(specs, measured)
-    except ValueError as error:
-        raise study_file.error((*where, "source"), f": {error}") from error
-    observer.preparing(f"latency is predicted from {len(specs)} measured networks; {predictor.quality}")
-    latency = latency_sources.make(settings.measure, observer.waiting)
-    for model, name in devices.items():
-        if model != latency.device["model"]:
-            latency.close()
-            problem = f": {name} was measured on {model!r}, and the device here is {latency.device['model']!r}"
-            raise study_file.error((*where, "source"), problem)
-    return PredictedLatency(predictor, latency)
+    judged: str

@@ -11,7 +11,8 @@ import numpy as np
 
 from mnas_moo.objectives.objective import is_latency
 from mnas_moo.running import plan
-from mnas_moo.running.network_trials import NetworkTrials, describe, is_timed_here, make_objective, space_of
+from mnas_moo.running.network_trials import NetworkTrials
+from mnas_moo.running.objectives import describe, is_timed_here, make_objective, space_of
 from mnas_moo.running.plan import AGAIN, NoTimeError, Plan, Timing, choose
 from mnas_moo.running.trainings import first_trainings, workers_of
 from mnas_moo.running.trials import Observer
@@ -72,7 +73,7 @@ def plan_of(study_file: NetworkStudy, observer: Observer, workers: int | None = 
             timings[size] = timing = _time(sized, size, data, stack, workers)
             return timing
 
-        train = study_file.settings_of("accuracy")
+        train = study_file.training
         length = train["steps"]
         images = _training_images(data, train["holdout"])
         if train["epochs"]:
@@ -115,7 +116,7 @@ def promise(subject: NetworkTrials) -> float:
     except ValueError:  # what is wrong with this child, its trial will say
         return 0.0
     images = accuracy.steps * accuracy.settings.batch_size
-    return timing.trial_seconds(images, rounds(study_file.settings_of("accuracy")["confirm"]))
+    return timing.trial_seconds(images, rounds(study_file.training["confirm"]))
 
 
 def _time(study_file: NetworkStudy, size: str, data: DataInfo, stack: ExitStack, workers: int | None) -> Timing:
@@ -124,7 +125,7 @@ def _time(study_file: NetworkStudy, size: str, data: DataInfo, stack: ExitStack,
     latencies = [make_objective(study_file, name, space, silent) for name in _timed_here(study_file)]
     for latency in latencies:
         stack.callback(latency.close)
-    first = first_trainings(accuracy, study_file.settings_of("accuracy")["confirm"])
+    first = first_trainings(accuracy, study_file.training["confirm"])
     return _timed(size, _typical(space), accuracy, latencies, first, workers or workers_of(accuracy, first))
 
 
@@ -174,7 +175,7 @@ def _words(
         f"about {made.trials} trials of {in_words(made.trial_seconds)}"
         + (f", {chosen.workers} at a time" if chosen.workers > 1 else ""),
         f"why: they train on {chosen.images_per_second:.0f} images a second here, and on these images a training makes "
-        f"good use of {plan.worth_seeing(_training_images(data, study_file.settings_of('accuracy')['holdout'])):,} "
+        f"good use of {plan.worth_seeing(_training_images(data, study_file.training['holdout'])):,} "
         f"(repetitions counted; here {seen:,})",
     ]
     larger = [timing for size, timing in timings.items() if size and timing.multiply_adds_m > chosen.multiply_adds_m]

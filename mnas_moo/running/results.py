@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.memory import shortage_of
 from mnas_moo.objectives.objective import DeviceError
-from mnas_moo.running.trials import MEASUREMENTS, network_of
+from mnas_moo.running.trials import JUDGED, MEASUREMENTS, network_of
 from mnas_moo.running.workers import TRIES, WORKER
 
 if TYPE_CHECKING:
@@ -52,9 +52,16 @@ class Results:
             for number in new:
                 trial = trials[number]
                 its_network = network_of(trial)
-                if its_network and (
-                    (trial.state == TrialState.COMPLETE and MEASUREMENTS in trial.user_attrs)
-                    or (trial.state == TrialState.FAIL and trial.system_attrs.get(WORKER, {}).get("died", 0) >= TRIES)
+                if (
+                    its_network
+                    and JUDGED not in trial.user_attrs
+                    and (
+                        (trial.state == TrialState.COMPLETE and MEASUREMENTS in trial.user_attrs)
+                        or (
+                            trial.state == TrialState.FAIL
+                            and trial.system_attrs.get(WORKER, {}).get("died", 0) >= TRIES
+                        )
+                    )
                 ):
                     first = self._trials.setdefault(its_network, trial)
                     if number < first.number:  # it was under way when the other one was read

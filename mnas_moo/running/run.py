@@ -43,7 +43,7 @@ from mnas_moo.running.trials import (
 )
 from mnas_moo.running.trouble import storage_errors
 from mnas_moo.running.workers import TRIES, Worker
-from mnas_moo.study_file.document import one_line
+from mnas_moo.study_file.document import StudyError, one_line
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.study_file.study import StudyFile
@@ -196,7 +196,7 @@ def _run_trials(study: optuna.Study, measure: _Trial, after: _After, worker: Wor
         while not (study._stop_flag or measure.interrupts.pending or after.failures >= FAILURES_IN_A_ROW):
             wanted = goal.wanted(study)
             measure.subject.wanted = goal.expected(study)
-            reserved = reserve(study, worker, wanted)
+            reserved = reserve(study, worker, measure.subject.stage(study, wanted))
             if reserved is not None:
                 pause, waited = PAUSE_SECONDS[0], 0.0
                 worker.hold(reserved.trial_id, reserved.died)
@@ -300,7 +300,7 @@ class _Trial:
             return self._values(trial)
         except optuna.exceptions.UpdateFinishedTrialError:
             raise
-        except MissingExtraError as error:
+        except (MissingExtraError, StudyError) as error:  # later trials would fail as well
             trial.set_user_attr(FAILURE, str(error))
             raise
         except (KeyboardInterrupt, DeviceError) as error:

@@ -118,6 +118,10 @@ def sampler_of(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna
         MissingExtraError: the sampler needs a package that is not installed.
     """
     kind, settings = study_file.sampler.chosen
+    if kind == "fbnet":
+        from mnas_moo.running.searches import fbnet_sampler
+
+        return fbnet_sampler(study_file, subject, settings.seed)
     reward = study_file.make_reward()
     try:
         return make(

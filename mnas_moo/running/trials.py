@@ -27,6 +27,8 @@ TRAININGS = "trainings"
 """Attribute of a running trial: {"network": its network, "trainings": those that have ended}, for another try of it."""
 PROGRESS = "progress"
 """Attribute of a running trial: where its training stands, a ``TrainingProgress`` as a dict."""
+JUDGED = "judged"
+"""Trial attribute: by what the network was judged in a study of shared weights, where not by these."""
 SAME_AS = "same_as"
 """Trial attribute: number of the earlier trial of the same network whose results these are."""
 
@@ -122,6 +124,10 @@ class Subject(Protocol):
 
     def prepare(self, stack: ExitStack, observer: Observer) -> None:
         """Opens what the trials need; leaving the stack closes it."""
+        ...
+
+    def stage(self, study: optuna.Study, wanted: int) -> int:
+        """How many of ``wanted`` completed trials are wanted now; may put trials into the study."""
         ...
 
     def measure(

@@ -14,6 +14,7 @@ from mnas_moo.objectives.phone.settings import AdbSettings
 from mnas_moo.objectives.training.settings import AUGMENTATIONS, HOLDOUT, Training
 from mnas_moo.study_file.document import shown
 from mnas_moo.study_file.parts import Fraction, OneOf, Part, Parts, Positive, fields_of, with_fields
+from mnas_moo.supernet.settings import RULES, SharedTraining
 
 _TRAINING = fields_of(Training)
 
@@ -40,10 +41,56 @@ class Train(Part):
         return self
 
 
+class Supernet(Part):
+    """The file of weights that the networks share, and how the best are trained alone at the end.
+
+    ``train`` has the length of those trainings, and the share of the images that is held out of all; ``alone`` is how
+    many of the study's trials they are, and with ``fine_tune`` they begin with the shared weights.
+    """
+
+    file: str
+    alone: Annotated[int, Field(ge=0)] = 0
+    fine_tune: bool = False
+    train: Train = Train.model_validate({})
+
+    manner: ClassVar[frozenset[str]] = frozenset({"file"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        return {"file": value} if isinstance(value, str) else value
+
+
+@with_fields(fields_of(SharedTraining))
+class Shared(Part):
+    """Weights that the networks share, trained before the first trial; the rest as in ``Supernet``."""
+
+    rule: Literal[RULES] = "uniform"  # type: ignore[valid-type]
+    alone: Annotated[int, Field(ge=0)] = 0
+    fine_tune: bool = False
+    train: Train = Train.model_validate({})
+
+    manner: ClassVar[frozenset[str]] = frozenset({"device", "threads"})
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Shared:
+        if self.minutes is not None and self.steps is not None:  # type: ignore[attr-defined]
+            problem = f"has minutes: {self.minutes} and steps: {self.steps}; give one of them"  # type: ignore[attr-defined]
+            raise PydanticCustomError("part", "{problem}", {"problem": problem})
+        return self
+
+
 class Accuracy(OneOf):
-    """How accuracy is measured: by training the network for a few epochs."""
+    """How accuracy is measured: by training the network for a few epochs, or by weights that all networks share."""
 
     train: Train | None = None
+    shared: Shared | None = None
+    supernet: Supernet | None = None
+
+    @property
+    def training(self) -> Train:
+        """How networks are trained, those that are trained alone at the end."""
+        return self.train or (self.shared or self.supernet).train  # type: ignore[union-attr]
 
 
 @with_fields(fields_of(HostSettings))

@@ -91,16 +91,16 @@ class NetworkStudy(StudyFile):
         names = self.objective_names
         return (*names, *(name for name, _ in self.constraints.items() if name not in names))
 
-    def settings_of(self, name: str) -> dict[str, Any]:
-        """Settings, defaults included, of one of ``measured_names``."""
-        return self._measuring(name).model_dump()
-
     def identity_of(self, name: str) -> dict[str, Any]:
         """The settings that two runs must share to be one study."""
         if is_latency(name):
             return self.latency_of(name).identity
         settings = self._measuring(name)
         identity = settings.model_dump(exclude=set(settings.manner))
+        if name == "accuracy" and self.shares_weights:
+            assert self.objectives.accuracy is not None
+            train = self.objectives.accuracy.training.model_dump(exclude=set(Train.manner))
+            return {self.objectives.accuracy.chosen[0]: {**identity, "train": train}}
         for key, value in LATER.items():  # studies that were stored before do not have these keys
             if key in identity and identity[key] == value:
                 del identity[key]
@@ -123,9 +123,19 @@ class NetworkStudy(StudyFile):
         return NoSettings()
 
     @property
+    def training(self) -> dict[str, Any]:
+        """How networks are trained, defaults included; with shared weights, those that are trained alone at the end."""
+        return (self.objectives.accuracy.training if self.objectives.accuracy else Train()).model_dump()
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether accuracy is that of weights that the networks share."""
+        return self.objectives.accuracy is not None and self.objectives.accuracy.train is None
+
+    @property
     def leaves_length_open(self) -> bool:
         """Whether the length of a training is to follow from the budget."""
-        train = self.settings_of("accuracy")
+        train = self.training
         return "accuracy" in self.measured_names and train["steps"] is None and train["epochs"] is None
 
     @property
@@ -181,6 +191,8 @@ class NetworkStudy(StudyFile):
             raise self.error(("trials",), "is missing; give the number of networks to try, or a budget: 30 min")
         if self.budget is not None and "accuracy" not in self.measured_names:
             raise self.error(("budget",), "is for studies that train networks; this one measures none's accuracy")
+        if self.shares_weights:
+            self._check_shared()
         if is_ours(self.space) or not reading:
             self.make_space()
         for name in self.measured_names:
@@ -190,6 +202,18 @@ class NetworkStudy(StudyFile):
         for bound, limit in zip(("min", "max"), self.limits.get("accuracy", ()), strict=False):
             if limit is not None and limit > 1:
                 raise self.error(("constraints", "accuracy", bound), f"is {limit}; accuracy is a fraction of 1")
+
+    def _check_shared(self) -> None:
+        assert self.objectives.accuracy is not None
+        kind, settings = self.objectives.accuracy.chosen
+        if self.budget is not None:
+            problem = (
+                "is for networks that are trained alone; with shared weights, give trials, and minutes of training"
+            )
+            raise self.error(("budget",), problem)
+        if self.trials is not None and settings.alone >= self.trials:
+            problem = f"is {settings.alone}, and there are {self.trials} trials in all"
+            raise self.error(("objectives", "accuracy", kind, "alone"), problem)
 
 
 class SpaceStudy(NetworkStudy):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from mnas_moo.fbnet.settings import FBNetSettings
 from mnas_moo.reward import AbsoluteReward, MnasReward
 from mnas_moo.settings import DEFAULTS, LEAST
-from mnas_moo.study_file.parts import OneOf, Part, Positive, Seed
+from mnas_moo.study_file.parts import OneOf, Part, Positive, Seed, fields_of, with_fields
 
 _AtMost0 = Annotated[float, Field(le=0)]
 
@@ -60,6 +61,22 @@ class Paper(Seeded):
     reward: RewardChoice | None = None
 
 
+def _several(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int | float) else value
+
+
+_Numbers = Annotated[tuple[Positive, ...], BeforeValidator(_several)]
+
+
+@with_fields(fields_of(FBNetSettings))
+class FBNet(Seeded):
+    """Settings of FBNet's search (``mnas_moo.fbnet.settings``); ``table`` is the file of a lookup table."""
+
+    table: str | None = None
+    beta: _Numbers = FBNetSettings.beta
+    targets_ms: _Numbers = ()
+
+
 class Sampler(OneOf):
     """The sampler, by a name that ``mnas_moo.running.samplers`` knows."""
 
@@ -71,4 +88,5 @@ class Sampler(OneOf):
     gp: Seeded | None = None
     cmaes: Seeded | None = None
     random: Seeded | None = None
+    fbnet: FBNet | None = None
     brute: Seeded | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from mnas_moo.objectives.training.judging import Outcome, judge
 from mnas_moo.objectives.training.settings import FOLDED_IMAGES
 from mnas_moo.objectives.training.train import Listener, TrainSettings, find_device, train
 from mnas_moo.spaces.spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Accuracy:
@@ -107,7 +110,8 @@ class Accuracy:
         """
         seed = (seed + 0x9E3779B1 * number) % 2**32
         fold = number % len(self._folds)
-        result = train(spec, self._folds[fold], self.settings, seed, listener=listener, saved=saved)
+        start = self.start(spec)
+        result = train(spec, self._folds[fold], self.settings, seed, listener=listener, saved=saved, start=start)
         return {
             "accuracy": result.accuracy,
             "fold": fold,
@@ -117,6 +121,11 @@ class Accuracy:
             "images_per_second": result.images_per_second,
             "device": result.device,
         }
+
+    def start(self, spec: NetworkSpec) -> Mapping[str, Tensor] | None:
+        """The weights that a training begins with; None: fresh ones."""
+        del spec
+        return None
 
     def judged(
         self, trainings: Sequence[Mapping[str, Any]], others: Sequence[Sequence[Mapping[str, Any]]] = ()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +104,8 @@ class Step:
     seconds: float
 
 
+Criterion = Callable[[Tensor, Tensor, int], Tensor]
+"""Computes the gradients of a step from images and targets, and returns the loss, detached."""
 Listener = Callable[[Step], None]
 """Is told of a training about once a second; an error that it raises ends the training, which can go on later."""
 
@@ -151,8 +153,9 @@ def train(
     *,
     listener: Listener | None = None,
     saved: Path | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> TrainResult:
-    """Trains a network from scratch and evaluates it on the hold-out.
+    """Trains a network, from scratch unless weights are given, and evaluates it on the hold-out.
 
     The same seed gives the same result on one CPU and number of threads, also where the training was interrupted and
     went on; on a GPU, up to the order in which its kernels add.
@@ -165,6 +168,7 @@ def train(
         listener: is told where the training stands.
         saved: file that keeps what an interrupted training needs to go on; it is removed by the caller, once the
             result is stored. None: nothing is kept.
+        start: weights and statistics to begin with, by the names of a ``Network``; None: fresh ones.
 
     Raises:
         ValueError: the network does not fit the images, or the loss stopped being a number.
@@ -180,6 +184,8 @@ def train(
     random = Randomness.of(seed, device)
     with cpu_threads(settings.threads):
         model = untrained(spec, random, device)
+        if start is not None:
+            model.load_state_dict(start)
         batches = Batches(data, device, settings.augmenting(data))
         fitted = fit(model, batches, settings, random, listener, saved)
         accuracy = evaluate(model, batches, balanced=settings.balanced)
@@ -220,14 +226,25 @@ class Randomness:
 
 
 def fit(
-    model: Network,
+    model: torch.nn.Module,
     batches: Batches,
     settings: TrainSettings,
     random: Randomness,
     listener: Listener | None = None,
     saved: Path | None = None,
+    criterion: Criterion | None = None,
 ) -> Step:
     """The training loop; waits for the device to have finished.
+
+    Args:
+        model: what is trained: logits of images.
+        batches: the images.
+        settings: how it is trained.
+        random: generators of all that is drawn.
+        listener: is told where the training stands.
+        saved: see ``train``.
+        criterion: what computes the gradients; None: those of the cross-entropy of the model's logits. Weights that it
+            leaves without one stay as they are.
 
     Returns:
         The end of the training, with the mean loss of the last epoch.
@@ -240,7 +257,8 @@ def fit(
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.SGD(groups, lr=settings.learning_rate, momentum=MOMENTUM, nesterov=True, fused=True)
+    fused = criterion is None  # torch's fused step fails where some weights have had no gradient yet
+    optimizer = torch.optim.SGD(groups, lr=settings.learning_rate, momentum=MOMENTUM, nesterov=True, fused=fused)
     sizes = batch_sizes(len(batches.data.train), settings.batch_size)
     steps = settings.length(len(batches.data.train))
     keeper = checkpoint.Keeper(saved, model, optimizer, random.order, random.dropout, (random.seed, steps, settings))
@@ -248,6 +266,13 @@ def fit(
     began = told = time.perf_counter() - spent
     seen = sum(sizes) * (step // len(sizes)) + sum(sizes[: step % len(sizes)])
     kept = time.perf_counter()
+
+    def cross_entropy(images: Tensor, targets: Tensor, _step: int) -> Tensor:
+        loss = F.cross_entropy(model(images), targets, label_smoothing=settings.label_smoothing)
+        torch.autograd.backward(loss)
+        return loss.detach()
+
+    criterion = criterion or cross_entropy
 
     def state(since: int) -> Step:
         loss = torch.stack(losses[-since:]).mean().item()
@@ -265,11 +290,9 @@ def fit(
         for images, targets in batches.training(sizes, random, step):
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * schedule((step + 0.5) / steps)
-            loss = F.cross_entropy(model(images), targets, label_smoothing=settings.label_smoothing)
             optimizer.zero_grad()
-            torch.autograd.backward(loss)
+            losses.append(criterion(images, targets, step))
             optimizer.step()
-            losses.append(loss.detach())
             step += 1
             seen += len(images)
             now = time.perf_counter()

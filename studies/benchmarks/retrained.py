@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mnas_moo.objectives.front import is_feasible, minimised, pareto_mask
-from mnas_moo.running.network_trials import describe, make_objective, space_of
+from mnas_moo.running.objectives import describe, make_objective, space_of
 from mnas_moo.running.plan import stored_plan
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trainings import at_a_time

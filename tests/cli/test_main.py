@@ -9,7 +9,7 @@ import pytest
 
 from mnas_moo.cli.main import main
 from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.running import network_trials
+from mnas_moo.running import objectives
 from tests.cli.conftest import Run, refused
 
 
@@ -35,7 +35,7 @@ def test_a_missing_extra_is_one_line(mnas_moo: Run, monkeypatch: pytest.MonkeyPa
     def missing(*_: object) -> None:
         raise MissingExtraError("x is not installed; install it with: pip install 'mnas-moo[host]'")
 
-    monkeypatch.setattr(network_trials, "make_objective", missing)
+    monkeypatch.setattr(objectives, "make_objective", missing)
     refused(mnas_moo("run", "counts.yaml"), "x is not installed; install it with: pip install 'mnas-moo[host]'")
 
 

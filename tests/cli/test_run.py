@@ -15,7 +15,7 @@ from PIL import Image
 from mnas_moo.cli.main import main
 from mnas_moo.objectives.objective import Measurement
 from mnas_moo.objectives.virtual_phone.phones import VirtualPhones
-from mnas_moo.running import network_trials
+from mnas_moo.running import objectives
 from mnas_moo.running.run import run_study
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.study_file.load import load_study_file
@@ -104,7 +104,7 @@ def test_ten_failures_in_a_row_are_status_1(mnas_moo: Run, monkeypatch: pytest.M
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(network_trials, "make_objective", lambda *_: Broken())
+    monkeypatch.setattr(objectives, "make_objective", lambda *_: Broken())
     status, out, err = mnas_moo("run", "counts.yaml")
     assert (status, out) == (1, "")
     assert err.count("failed: parameters_m: broken") == 10

@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from mnas_moo.objectives.objective import Direction, Measurement
-from mnas_moo.running import network_trials
+from mnas_moo.running import objectives
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.study import StudyFile
@@ -61,9 +61,9 @@ class Fake:
 def fake(monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
     """Objectives that a test puts here are taken instead of real ones."""
     fakes: dict[str, Fake] = {}
-    real = network_trials.make_objective
+    real = objectives.make_objective
     monkeypatch.setattr(
-        network_trials,
+        objectives,
         "make_objective",
         lambda study_file, name, *rest: fakes.get(name) or real(study_file, name, *rest),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mnas_moo.running.bounds import check_bounds
-from mnas_moo.running.network_trials import describe
+from mnas_moo.running.objectives import describe
 from mnas_moo.running.run import run_study
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.network_study import NetworkStudy

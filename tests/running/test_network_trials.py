@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from mnas_moo.running import latency_sources, network_trials
+from mnas_moo.running import latency_sources, network_trials, objectives
 from mnas_moo.running.results import Results
 from mnas_moo.running.run import run_study
 from mnas_moo.running.storage import open_study
@@ -56,7 +56,7 @@ def test_a_network_is_measured_once_and_then_answered_from_the_results(tmp_path:
 def test_genomes_of_one_network_are_one_network(tmp_path: Path) -> None:
     file = write(tmp_path)
     study = run_study(file, trials=1)
-    space = file.make_space(network_trials.describe(file))
+    space = file.make_space(objectives.describe(file))
     params = study.trials[0].params
     other = next(
         {**params, name: choice}

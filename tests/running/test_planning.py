@@ -154,5 +154,5 @@ def test_networks_of_the_planned_study_have_the_chosen_size(tmp_path: Path) -> N
     assert isinstance(file, NetworkStudy)
     planned = file.planned("10m", 64, 500, 32, 20)
     assert planned.space.settings == {"preset": "10m", "resolution": 64}
-    assert (planned.settings_of("accuracy")["steps"], planned.trials) == (500, 20)
+    assert (planned.training["steps"], planned.trials) == (500, 20)
     assert file.space.settings == {}

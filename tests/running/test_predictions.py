@@ -9,7 +9,7 @@ import pytest
 from mnas_moo.objectives.front import pareto_mask
 from mnas_moo.objectives.objective import Direction, Measurement
 from mnas_moo.objectives.predictor.latency import PREDICTED
-from mnas_moo.running import latency_sources, network_trials
+from mnas_moo.running import latency_sources, objectives
 from mnas_moo.running.predictions import measured_pairs, must_be_measured
 from mnas_moo.running.run import run_study
 from mnas_moo.running.trials import MEASUREMENTS, completed_trials
@@ -70,9 +70,9 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Device:
     """The device of every study, and accuracies without training."""
     device = Device()
     monkeypatch.setattr(latency_sources, "make", lambda *_: device)
-    real = network_trials.make_objective
+    real = objectives.make_objective
     monkeypatch.setattr(
-        network_trials,
+        objectives,
         "make_objective",
         lambda file, name, *rest: Accurate() if name == "accuracy" else real(file, name, *rest),
     )

@@ -14,7 +14,7 @@ def test_a_study_file_is_read(tmp_path: Path) -> None:
     assert study.objective_names == ("accuracy", "latency_ms")
     assert study.directions == ("maximize", "minimize")
     assert study.measured_names == ("accuracy", "latency_ms", "parameters_m")
-    assert study.settings_of("accuracy")["epochs"] == 2
+    assert study.training["epochs"] == 2
     assert study.sampler.chosen[0] == "mnas"
     assert study.files == Path("small_files")
 
@@ -24,7 +24,7 @@ def test_objectives_have_one_order_whatever_the_files(tmp_path: Path) -> None:
         tmp_path, TEXT[TEXT.index("  accuracy") : TEXT.index("constraints")], "  {latency_ms: host, accuracy: train}\n"
     )
     assert study.objective_names == ("accuracy", "latency_ms")
-    assert study.settings_of("latency_ms") == Host().model_dump()
+    assert study.latency.chosen[1] == Host()
 
 
 def test_a_folder_of_images_is_given_by_its_path_alone(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def test_each_has_its_source_and_stands_where_latency_stands(tmp_path: Path) -> 
 def test_program_for_the_phone_goes_to_all_that_measure_on_phones(tmp_path: Path) -> None:
     study = load(tmp_path, "latency_ms@a: adb, latency_ms@b: {adb: {accelerator: gpu}}, latency_ms@c: host", "", "/b")
     for name in ("latency_ms@a", "latency_ms@b"):
-        assert study.settings_of(name)["benchmark_model"] == "/b"
-    assert "benchmark_model" not in study.settings_of("latency_ms@c")
+        assert study.latency_of(name).chosen[1].benchmark_model == "/b"
+    assert not hasattr(study.latency_of("latency_ms@c").chosen[1], "benchmark_model")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""FBNet's search: an architecture by gradient descent."""
