@@ -53,7 +53,7 @@ class Supernet(Part):
     fine_tune: bool = False
     train: Train = Train.model_validate({})
 
-    manner: ClassVar[frozenset[str]] = frozenset({"file"})
+    manner: ClassVar[frozenset[str]] = frozenset({"file", "alone", "fine_tune"})
 
     @model_validator(mode="before")
     @classmethod
@@ -70,7 +70,7 @@ class Shared(Part):
     fine_tune: bool = False
     train: Train = Train.model_validate({})
 
-    manner: ClassVar[frozenset[str]] = frozenset({"device", "threads"})
+    manner: ClassVar[frozenset[str]] = frozenset({"device", "threads", "alone", "fine_tune"})
 
     @model_validator(mode="after")
     def _one_length(self) -> Shared:

@@ -23,7 +23,10 @@ class Mixture(nn.Module):
         supernet: the shared weights.
 
     Attributes:
-        choices: the candidates of each parameter, in the order of decision.
+        choices: the names of the candidates of each parameter, in the order of decision.
+        candidates: the candidates themselves; None: the identity, which computes nothing.
+        first: what comes before the layers.
+        last: what comes after them.
 
     Raises:
         ValueError: a parameter of the space does not choose one layer's candidate.
@@ -37,13 +40,13 @@ class Mixture(nn.Module):
         lists = list(self.choices.values())
         if any(each != lists[0] for each in lists):
             raise ValueError(f"space {space.name}: its parameters do not choose among the same candidates of a layer")
-        self._candidates: dict[str, list[Section | None]] = {name: [] for name in self.choices}
+        self.candidates: dict[str, list[Section | None]] = {name: [] for name in self.choices}
         for choice in lists[0]:  # a candidate's layer does not depend on those of other places
             params = dict.fromkeys(self.choices, choice)
             sections = dict(zip(supernet.space.places(params), supernet.path(params)[1:-1], strict=True))
-            for name, candidates in self._candidates.items():
+            for name, candidates in self.candidates.items():
                 candidates.append(sections.get(name))
-            self._first, self._last = (supernet.path(params)[end] for end in (0, -1))
+            self.first, self.last = (supernet.path(params)[end] for end in (0, -1))
 
     def forward(self, x: Tensor, masks: Mapping[str, Tensor], dropout: torch.Generator | None = None) -> Tensor:
         """(B, C, H, W) images to (B, classes) logits, by the statistics of this batch.
@@ -53,10 +56,10 @@ class Mixture(nn.Module):
             dropout: see ``Supernet.forward``.
             masks: for each parameter the weights of its candidates, (choices,), from 0 on; those of 0 are not computed.
         """
-        x = self.supernet.run(self._first, x)
-        for name, candidates in self._candidates.items():
+        x = self.supernet.run(self.first, x)
+        for name, candidates in self.candidates.items():
             x = self._layer(x, candidates, masks[name])
-        return self.supernet.run(self._last, x, dropout)
+        return self.supernet.run(self.last, x, dropout)
 
     def _layer(self, x: Tensor, candidates: list[Section | None], masks: Tensor) -> Tensor:
         total: Tensor | None = None

@@ -32,6 +32,10 @@ SHARING: Mapping[str, str] = {"mnasnet": "slices", "mnasnet-flat": "slices", "fb
 """How the networks of a space share weights, by the space's name."""
 
 
+LAST = ("conv", "project")
+"""The last convolution of a layer, which is not shared by layers with a skip and those without."""
+
+
 class PlacedSpace(Space, Protocol):
     """A space that says where in its skeleton the layers of a network stand."""
 
@@ -171,6 +175,8 @@ class Supernet(nn.Module):
             kind = "" if layer is None else self._kind(layer)
             path = node.name.split(".")
             part = path if layer is None else path[2:] if path[0] == "layers" else path[1:]
+            if layer is not None and part[-1] in LAST and layer.effective_skip != "none":
+                kind += "_skipped"
             return Step(node, "_".join([*place.split("."), kind, *part]).strip("_"), None)
         module = MODULES[type(node.operation)](node.operation, node, torch.Generator(), 0.1)
         return Step(node, "", module)
@@ -280,12 +286,20 @@ def calibrate(network: Network, batches: Iterable[Tensor]) -> None:
 
 
 def _alike(space: Space) -> Iterator[dict[str, Any]]:
-    """Genomes in which all parameters that choose from the same choices choose alike: each owner's largest is there."""
+    """Genomes that hold, together, the largest part of each owner.
+
+    All parameters that choose from the same choices choose alike, but numbers at every second place another one: a skip
+    needs equal channels before and after a layer, which the widths of its block and of the one before decide.
+    """
     choices = {name: tuple(each.choices) for name, each in space.distributions.items()}  # type: ignore[attr-defined]
+    places = list(dict.fromkeys(name.rpartition(".")[0] for name in choices))
+    odd = {place for place in places if places.index(place) % 2}
     kinds = list(dict.fromkeys(choices.values()))
-    for values in itertools.product(*kinds):
-        of_kind = dict(zip(kinds, values, strict=True))
-        yield {name: of_kind[each] for name, each in choices.items()}
+    widths = [kind for kind in kinds if all(isinstance(value, float) and value > 0 for value in kind)]
+    for values in itertools.product(*kinds, *widths):
+        of_kind = dict(zip(kinds, values, strict=False))
+        other = of_kind | dict(zip(widths, values[len(kinds) :], strict=True))
+        yield {name: (other if name.rpartition(".")[0] in odd else of_kind)[each] for name, each in choices.items()}
 
 
 def _by_section(spec: NetworkSpec) -> list[list[Node]]:

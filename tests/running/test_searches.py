@@ -81,5 +81,5 @@ def test_what_cannot_be_searched_is_one_line_before_a_trial(
 
 
 def test_a_table_in_another_unit_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="table.json: the table's fastest network takes .* below a microsecond"):
+    with pytest.raises(StudyError, match=r"table\.json: the table's fastest network takes .* below a microsecond"):
         run_study(study_of(tmp_path, factor=1e-6))

@@ -34,8 +34,8 @@ def test_a_layer_is_the_weighted_sum_of_its_candidates() -> None:
     mixed = mixture()
     weights = torch.softmax(torch.randn(9, generator=torch.Generator().manual_seed(1)), 0)
     with torch.no_grad():
-        x = mixed.supernet.run(mixed._first, IMAGES)
-        for candidates in mixed._candidates.values():
+        x = mixed.supernet.run(mixed.first, IMAGES)
+        for candidates in mixed.candidates.values():
             naive = sum(
                 weight * (x if candidate is None else mixed.supernet.run(candidate, x))
                 for weight, candidate in zip(weights, candidates, strict=True)

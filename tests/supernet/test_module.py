@@ -78,7 +78,7 @@ def test_narrow_layers_are_the_first_channels_and_small_kernels_the_middle() -> 
     space = small("mnasnet")
     supernet = supernet_of(space)
     base = {key: each.choices[0] for key, each in space.distributions.items()}  # type: ignore[attr-defined]
-    like = {"operation": "mbconv6", "kernel": 5, "filters": 1.25, "layers": 0}
+    like = {"operation": "mbconv6", "kernel": 5, "skip": "none", "filters": 1.25, "layers": 0}
     large = {key: like.get(key.rpartition(".")[2], value) for key, value in base.items()}
     less = {"operation": "mbconv3", "kernel": 3, "filters": 0.75}
     small_one = {key: less.get(key.rpartition(".")[2], value) for key, value in large.items()}
