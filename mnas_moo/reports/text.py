@@ -52,7 +52,8 @@ def front_trials(directions: Sequence[Any], completed: Sequence[FrozenTrial]) ->
 def front_records(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
     """The trials as plain data: `trial` (the number), the objectives by name, `params` and `network`.
 
-    Where they are known: `intervals`, 95 % intervals of objectives by name, and `accuracies`, those of each training.
+    Where they are known: `intervals`, 95 % intervals of objectives by name, `accuracies`, those of each training, and
+    `weights`, by which the network was judged in a study of shared ones.
     """
     names = objective_names(study)
     records = []
@@ -63,6 +64,8 @@ def front_records(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[di
             record["intervals"] = intervals
         if trainings_of(trial):
             record["accuracies"] = [training["accuracy"] for training in measured(trial, "accuracy")["trainings"]]
+        if weights := measured(trial, "accuracy").get("weights"):
+            record["weights"] = weights
         records.append({**record, "params": trial.params, "network": network_of(trial)})
     return records
 
@@ -97,9 +100,17 @@ def front_table(study: optuna.Study, front: Sequence[FrozenTrial]) -> Any:
     trained = any(trainings_of(trial) for trial in front)
     if trained:
         table.add_column("trainings", justify="right")
-    for trial in front:
+    weights = [str(measured(trial, "accuracy").get("weights") or "") for trial in front]
+    if any(weights):
+        table.add_column("weights")
+    for trial, judge in zip(front, weights, strict=True):
         cells = [figure(n, v, interval_of(trial, n)) for n, v in zip(names, trial.values, strict=True)]
-        table.add_row(str(trial.number), *cells, *([str(trainings_of(trial) or "")] if trained else []))
+        table.add_row(
+            str(trial.number),
+            *cells,
+            *([str(trainings_of(trial) or "")] if trained else []),
+            *([words(judge)] if any(weights) else []),
+        )
     return table
 
 
