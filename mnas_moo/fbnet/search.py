@@ -260,9 +260,14 @@ class _Search:
         shares = zip(images.chunk(SHARES), labels.chunk(SHARES), strict=True)
         return [functools.partial(of, number, *share) for number, share in enumerate(shares)]
 
+    def _turn(self, part: int) -> int:
+        """The distribution whose turn it is: they take turns over all epochs, of which each may have one step only."""
+        before = self.epoch if part == 0 else self.epoch - self.settings.theta_from
+        return (before * self.steps[part] + self.step - part * self.steps[0]) % self.settings.points
+
     def _weights_step(self, images: Tensor, labels: Tensor) -> float:
         settings = self.settings
-        point = self.step % settings.points
+        point = self._turn(0)
         for group in self.sgd.param_groups:
             group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * self.epoch / settings.epochs))
         with torch.no_grad():
@@ -274,7 +279,7 @@ class _Search:
 
     def _theta_step(self, images: Tensor, labels: Tensor) -> float:
         settings = self.settings
-        point = self.step % settings.points
+        point = self._turn(1)
         logits = self.distributions.logits(point, self.beta[point])
         weights = relaxed_sample(logits, settings.temperature_of(self.epoch), self._generator(0))
         # The gradient of CE * f(LAT) by the weights of the candidates: that of CE, share by share, and that of f.

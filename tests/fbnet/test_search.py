@@ -108,6 +108,23 @@ def test_a_search_that_is_killed_goes_on_to_the_same_result(
     assert [epoch["epoch"] for epoch in epochs] == [0, 1, 2]
 
 
+def test_distributions_take_turns_although_an_epoch_has_one_step_of_theirs(
+    digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = dataclasses.replace(SETTINGS, beta=(0.1, 1.0, 9.0))
+    one = module._Search(SPACE, digits, TABLE, settings, tmp_path / "a.pt", 0)
+        SPACE, digits, TABLE, dataclasses.replace(SETTINGS, beta=(0.1, 1.0, 9.0)), tmp_path / "a.pt", 0
+    )
+    one.steps = [4, 1]
+    turns: dict[int, list[int]] = {0: [], 1: []}
+    for one.epoch in range(1, 7):
+        for one.step in range(5):
+            part = int(one.step == 4)
+            turns[part].append(one._turn(part))
+    assert turns[1] == [0, 1, 2] * 2
+    assert [turns[0].count(point) for point in range(3)] == [8, 8, 8]
+
+
 def test_targets_raise_and_lower_their_exponents(digits: ImageData, tmp_path: Path) -> None:
     uniform = TABLE.rest_ms + COSTS.mean() * len(CHOICES)
     settings = dataclasses.replace(SETTINGS, targets_ms=(0.5 * uniform, 2 * uniform))
