@@ -113,8 +113,6 @@ def test_distributions_take_turns_although_an_epoch_has_one_step_of_theirs(
 ) -> None:
     settings = dataclasses.replace(SETTINGS, beta=(0.1, 1.0, 9.0))
     one = module._Search(SPACE, digits, TABLE, settings, tmp_path / "a.pt", 0)
-        SPACE, digits, TABLE, dataclasses.replace(SETTINGS, beta=(0.1, 1.0, 9.0)), tmp_path / "a.pt", 0
-    )
     one.steps = [4, 1]
     turns: dict[int, list[int]] = {0: [], 1: []}
     for one.epoch in range(1, 7):
