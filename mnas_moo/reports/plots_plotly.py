@@ -110,7 +110,7 @@ def front_figure(past: History) -> Any:
     notes = [f"{hidden}; double-click shows them"] if hidden else []
     notes += notes_of(past)
     lines = [line for note in notes for line in textwrap.wrap(note, 110)]
-    return _dress(figure, _escaped(title_of(past)) + "".join(f"<br><sub>{_escaped(line)}</sub>" for line in lines))
+    return dressed(figure, _escaped(title_of(past)) + "".join(f"<br><sub>{_escaped(line)}</sub>" for line in lines))
 
 
 def _or_none(lengths: Any) -> list[float | None]:
@@ -153,7 +153,7 @@ def hypervolume_figure(past: History) -> Any:
     figure.update_yaxes(title_text="hypervolume", rangemode="tozero")
     reference = past.reference_point
     corner = "none yet" if reference is None else _escaped(", ".join(described(past, reference)))
-    return _dress(figure, f"Hypervolume under the front<br><sub>reference point: {corner}</sub>")
+    return dressed(figure, f"Hypervolume under the front<br><sub>reference point: {corner}</sub>")
 
 
 def learning_figure(charts: Sequence[Chart], title: str = "How the search is learning", *, tall: bool = False) -> Any:
@@ -204,7 +204,7 @@ def learning_figure(charts: Sequence[Chart], title: str = "How the search is lea
         last = i >= len(charts) - columns
         figure.update_yaxes(tickformat=".0%" if chart.percent else None, nticks=5, **place)
         figure.update_xaxes(title_text="trial" if last else None, showticklabels=last or tall, **place)
-    _dress(figure, title)
+    dressed(figure, title)
     figure.update_annotations(font={"size": 13 if tall else 11})
     if tall:
         figure.update_layout(height=140 + 230 * rows)
@@ -222,7 +222,7 @@ def _hover(past: History, group: Group) -> list[str]:
     return texts
 
 
-def _dress(figure: Any, title: str) -> Any:
+def dressed(figure: Any, title: str) -> Any:
     """Sets title, legend and colours for light and dark pages; without plotly's template, which is 7 kB of JSON."""
     axis = {"gridcolor": "rgba(128,136,144,0.25)", "linecolor": GREY, "showline": True, "zeroline": False}
     axis |= {"automargin": True, "title_standoff": 8, "exponentformat": "power"}

@@ -20,6 +20,7 @@ from mnas_moo.fbnet.sampler import SUPERNET_ACCURACY
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.statistics import kendall_interval
 from mnas_moo.reports.panels import COLORS
+from mnas_moo.reports.plots_plotly import dressed
 from mnas_moo.running.searches import search_file
 from mnas_moo.running.shared_weights import weights_file
 from mnas_moo.running.trials import JUDGED, measured, network_of
@@ -123,7 +124,7 @@ def _curve(curve: Sequence[Mapping[str, float]]) -> Any:
         figure.add_trace(line)
     figure.update_yaxes(title_text="accuracy on the hold-out", tickformat=".0%")
     figure.update_xaxes(title_text="step of the training")
-    return _dressed(figure, "Weights that all networks share")
+    return dressed(figure, "Weights that all networks share")
 
 
 def _ranks(pairs: Sequence[tuple[float, float]], found: tuple[float, float, float]) -> Any:
@@ -135,7 +136,7 @@ def _ranks(pairs: Sequence[tuple[float, float]], found: tuple[float, float, floa
     figure.update_xaxes(title_text="accuracy by shared weights", tickformat=".3~%")
     figure.update_yaxes(title_text="accuracy when trained alone", tickformat=".3~%")
     tau, low, high = found
-    return _dressed(figure, f"Kendall's tau {tau:.2f} ({low:.2f} to {high:.2f}) over {len(pairs)} networks")
+    return dressed(figure, f"Kendall's tau {tau:.2f} ({low:.2f} to {high:.2f}) over {len(pairs)} networks")
 
 
 def _course(epochs: Sequence[Mapping[str, Any]]) -> Any:
@@ -156,7 +157,7 @@ def _course(epochs: Sequence[Mapping[str, Any]]) -> Any:
     for row, column, y, color, name in lines:
         line = go.Scatter(x=x, y=y, mode="lines", line={"color": color}, name=name, showlegend=bool(name))
         figure.add_trace(line, row=row, col=column)
-    return _dressed(figure, "FBNet's search, epoch by epoch")
+    return dressed(figure, "FBNet's search, epoch by epoch")
 
 
 def _theta(choices: Mapping[str, Sequence[str]], epochs: Sequence[Mapping[str, Any]]) -> Any:
@@ -175,14 +176,7 @@ def _theta(choices: Mapping[str, Sequence[str]], epochs: Sequence[Mapping[str, A
         heat = go.Heatmap(z=found[:, i].T.tolist(), y=list(choices[name]), **colours)
         figure.add_trace(heat, row=i // COLUMNS + 1, col=i % COLUMNS + 1)
     figure.update_layout(height=170 * rows + 80)
-    return _dressed(figure, "Probability of each candidate, layer by layer, over the epochs")
-
-
-def _dressed(figure: Any, title: str) -> Any:
-    figure.update_layout(
-        title=title, template="plotly", paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", margin={"t": 70}
-    )
-    return figure
+    return dressed(figure, "Probability of each candidate, layer by layer, over the epochs")
 
 
 def _held(file: Path) -> dict[str, Any]:

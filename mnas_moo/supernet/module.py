@@ -182,12 +182,13 @@ class Supernet(nn.Module):
         return Step(node, "", module)
 
     def _kind(self, layer: Layer) -> str:
-        wide = "" if layer.operation == "conv" else "wide" if layer.expansion > 1 else "slim"
+        groups = f"_g{layer.groups}" if layer.groups > 1 else ""
         if self.sharing == "separate":
-            wide = "" if layer.operation == "conv" else f"k{layer.kernel}_e{layer.expansion}"
-        return "_".join(
-            word for word in (layer.operation, wide, f"g{layer.groups}" if layer.groups > 1 else "") if word
-        )
+            gate = "_se" if layer.se_ratio else ""
+            return f"{layer.operation}_k{layer.kernel}_e{layer.expansion}{groups}{gate}"
+        if layer.operation == "conv":
+            return "conv"
+        return f"mbconv_{'wide' if layer.expansion > 1 else 'slim'}{groups}"
 
     def forward(self, x: Tensor, path: Iterable[Section], dropout: torch.Generator | None = None) -> Tensor:
         """(B, C, H, W) images to (B, classes) logits of one path, by the statistics of this batch.
