@@ -21,6 +21,7 @@ from mnas_moo.objectives.front import hypervolume, is_feasible, pareto_mask, ref
 from mnas_moo.running.interrupts import interruptible
 from mnas_moo.running.reservations import alone
 from mnas_moo.running.trials import JUDGED, SAME_AS, Observer, completed_trials, network_of
+from mnas_moo.study_file.folder_name import folder_name
 from mnas_moo.study_file.measuring import Shared
 from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.supernet.settings import SharedTraining
@@ -43,7 +44,7 @@ def weights_file(study_file: NetworkStudy) -> Path:
     accuracy = study_file.objectives.accuracy
     if accuracy is not None and accuracy.supernet is not None:
         return Path(accuracy.supernet.file).expanduser()
-    return study_file.files / "supernet.pt"
+    return study_file.files / f"supernet-{folder_name(study_file.name)}.pt"
 
 
 def training_of(study_file: NetworkStudy) -> SharedTraining:

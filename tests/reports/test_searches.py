@@ -60,11 +60,11 @@ def test_what_stands_beside_the_weights_is_read_and_what_is_broken_is_not(tmp_pa
     assert searches_of(study_file, [], ["accuracy"]) == Searches([], {}, [], [])
     files = tmp_path / "shared_files"
     files.mkdir()
-    (files / "supernet.json").write_text(json.dumps({"curve": [POINT, {"step": 3}, 4]}))
+    (files / "supernet-shared.json").write_text(json.dumps({"curve": [POINT, {"step": 3}, 4]}))
     (files / "fbnet-shared.json").write_text(json.dumps({"choices": CHOICES, "epochs": EPOCHS}))
     found = searches_of(study_file, [], ["accuracy"])
     assert found.curve == [POINT] and len(found.epochs) == 3
-    (files / "supernet.json").write_text("[1")
+    (files / "supernet-shared.json").write_text("[1")
     assert searches_of(study_file, [], ["accuracy"]).curve == []
 
 

@@ -62,14 +62,15 @@ def test_the_last_trials_train_the_best_networks_alone(tmp_path: Path) -> None:
         before = by_network[trial.user_attrs[NETWORK]]
         assert trial.values[1] == before.values[1] and trial.values[0] != before.values[0]
     assert [trial.params for trial in alone] == best(shared, study.directions, 2)
-    assert weights_file(study_file) == tmp_path / "shared_files" / "supernet.pt" and weights_file(study_file).exists()
+    assert weights_file(study_file) == tmp_path / "shared_files" / "supernet-shared.pt"
+    assert weights_file(study_file).exists()
     assert told.lines[2] == "training the weights that all networks share"
     assert told.lines[-1].startswith("shared weights: step 30 of 30 after ")
 
 
 def test_a_run_that_goes_on_takes_the_weights_that_are_there(tmp_path: Path) -> None:
     run_study(study_of(tmp_path), trials=3)
-    file = tmp_path / "shared_files" / "supernet.pt"
+    file = tmp_path / "shared_files" / "supernet-shared.pt"
     written = file.stat().st_mtime_ns
     study = run_study(study_of(tmp_path))
     assert len(study.trials) == 7 and file.stat().st_mtime_ns == written
@@ -88,7 +89,7 @@ def test_networks_are_fine_tuned_from_the_shared_weights(tmp_path: Path) -> None
 
 def test_the_file_of_another_study_serves_as_well(tmp_path: Path) -> None:
     run_study(study_of(tmp_path), trials=1)
-    file = tmp_path / "shared_files" / "supernet.pt"
+    file = tmp_path / "shared_files" / "supernet-shared.pt"
     changes = (
         "name: shared",
         "name: other",
@@ -101,7 +102,7 @@ def test_the_file_of_another_study_serves_as_well(tmp_path: Path) -> None:
 
 def test_weights_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
     run_study(study_of(tmp_path), trials=1)
-    file = tmp_path / "shared_files" / "supernet.pt"
+    file = tmp_path / "shared_files" / "supernet-shared.pt"
     line = SHARED.format(folder=tmp_path).splitlines()[5].strip()
 
     def message(*changes: str) -> str:
