@@ -148,7 +148,7 @@ def load_supernet(file: Path, space: Space, data: ImageData) -> Supernet:
     try:
         supernet.load_state_dict(state["weights"])
     except RuntimeError as error:
-        raise ValueError(f"{file} has not the weights of this version of the space: {error}") from error
+        raise ValueError(f"{file} has not the weights of this version of the space; train them anew") from error
     return supernet.to(memory_format=torch.channels_last)
 
 

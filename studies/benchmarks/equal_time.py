@@ -137,13 +137,24 @@ def study_of(arm: str, seed: int, arguments: Any, folder: str) -> dict[str, Any]
 def run(file: Path, jobs: int, end: float, trials: int) -> None:
     """`mnas-moo run`, interrupted as with Ctrl-C when its time is over."""
     words = [sys.executable, "-m", "mnas_moo.cli.main", "run", str(file), "--trials", str(trials), "--jobs", str(jobs)]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        words,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
     timer = threading.Timer(max(1.0, end - time.monotonic()), process.send_signal, [signal.SIGINT])
     timer.start()
     _, errors = process.communicate()
     timer.cancel()
     if process.returncode not in (0, 130):
         raise RuntimeError(errors)
+
+
+def heed_interrupts() -> None:
+    """In the new process: a benchmark in the background has been told to ignore Ctrl-C, and hands that down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def trials_of(file: Path) -> list[optuna.trial.FrozenTrial]:
