@@ -26,10 +26,11 @@ from typing import Any
 import numpy as np
 import optuna
 import yaml
+from optuna.trial import TrialState
 
 from mnas_moo.objectives.front import hypervolume, pareto_mask, reference_point
 from mnas_moo.running.storage import find_study
-from mnas_moo.running.trials import completed_trials, measured
+from mnas_moo.running.trials import measured
 from mnas_moo.studies.benchmarks import harness
 from mnas_moo.study_file.load import load_study_file
 
@@ -103,7 +104,8 @@ def points_of(arm: str, seed: int, arguments: Any) -> list[list[float]]:
             # Each core trains one of the last networks at a time; how long one takes, the images' size says roughly.
             rounds = -(-LAST // arguments.cores)
             run(file, arguments.cores, end - rounds * arguments.minutes * 60 * 0.05, MANY)
-            run(file, arguments.cores, end, len(trials_of(file)) + LAST)
+            interrupted = len(trials_of(file, TrialState.WAITING))  # its parameters are tried again first
+            run(file, arguments.cores, end, len(trials_of(file)) + interrupted + LAST)
         else:
             run(file, arguments.cores, end, MANY)
         found = [trial for trial in trials_of(file) if measured(trial, "accuracy").get("weights") != "shared"]
@@ -157,10 +159,10 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def trials_of(file: Path) -> list[optuna.trial.FrozenTrial]:
-    """The completed trials of a study file."""
+def trials_of(file: Path, state: TrialState = TrialState.COMPLETE) -> list[optuna.trial.FrozenTrial]:
+    """The trials of a study file in one state."""
     study = find_study(load_study_file(file))
-    return [] if study is None else completed_trials(study)
+    return [] if study is None else study.get_trials(states=(state,))
 
 
 if __name__ == "__main__":
