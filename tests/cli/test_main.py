@@ -83,6 +83,7 @@ def test_every_verb_has_help_with_an_example_and_loads_nothing_heavy() -> None:
         "learning",
         "compare",
         "show",
+        "supernet",
         "devices",
         "lut",
         "dashboard",

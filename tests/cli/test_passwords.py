@@ -39,6 +39,7 @@ VERBS = {
     "repair": [["repair", "counts.yaml"]],
     "lut": [["lut", "build", "--space", "counts.yaml", "--device", "none", "-o", "t.json"]],
     "dashboard": [["dashboard", "counts.yaml", "--port", "-1", "--no-browser"]],
+    "supernet": [["supernet", "counts.yaml", "--minutes", "0.01"]],
     "devices": [["devices", "--benchmark-model", "none"]],
 }
 
@@ -90,7 +91,7 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize("kind", ADDRESSES)
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("devices", "compare")])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("devices", "compare", "supernet")])
 def test_a_storage_that_is_not_reached_does_not_give_its_password_away(
     kind: str, verb: str, mnas_moo: Run, log: pytest.LogCaptureFixture
 ) -> None:

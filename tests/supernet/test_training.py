@@ -17,6 +17,7 @@ from mnas_moo.supernet.settings import SharedTraining
 from mnas_moo.supernet.training import Judge, criterion, extremes, train_supernet
 
 SPACE = get("mnasnet", preset="digits", blocks=3)
+FBNET = get("fbnet", preset="digits", layers=[1, 2, 1, 1])
 SETTINGS = SharedTraining(steps=40, batch_size=64, device="cpu", threads=1)
 
 
@@ -32,13 +33,12 @@ def weights(file: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("rule", ["uniform", "sandwich"])
 def test_all_networks_learn(rule: str, digits: ImageData, tmp_path: Path) -> None:
     settings = dataclasses.replace(SETTINGS, steps=250 if rule == "uniform" else 60, batch_size=128, rule=rule)
-    curve = train_supernet(SPACE, digits, settings, tmp_path / "a.pt")
-    assert curve[-1].step == settings.steps and [point.step for point in curve] == sorted(
-        {point.step for point in curve}
-    )
+    curve = train_supernet(FBNET, digits, settings, tmp_path / "a.pt")
+    steps = [point.step for point in curve]
+    assert steps[-1] == settings.steps and steps == sorted(set(steps))
     # A tenth by chance. The sandwich trains the ends of the space in every step, and what lies between comes later.
     ends = min(curve[-1].largest, curve[-1].smallest)
-    assert ends > 0.3 and (curve[-1].random > 0.3 or rule == "sandwich")
+    assert (ends > 0.5) if rule == "sandwich" else (min(ends, curve[-1].random) > 0.2)
     assert json.loads((tmp_path / "a.json").read_text())["steps"] == settings.steps
     assert not (tmp_path / "a.part.pt").exists()
 
