@@ -7,6 +7,7 @@ al. 2019, sec. 3.3). Ours: the first network of each distribution is its most li
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -108,14 +109,7 @@ class FBNetSampler(BaseSampler):
     def _result(self, study: Study) -> Mapping[str, Any]:
         held = result_of(study)
         if held is None:
-            found = self._search(study)
-            held = {
-                "choices": found.choices,
-                "beta": found.beta,
-                "latency_ms": found.latency_ms,
-                "probabilities": found.probabilities,
-                "seconds": found.seconds,
-            }
+            held = dataclasses.asdict(self._search(study))
             study._storage.set_study_system_attr(study._study_id, RESULT, held)
         return held
 

@@ -181,6 +181,8 @@ class _Search:
         self.adam = torch.optim.Adam(
             self.distributions.parameters(), settings.theta_learning_rate, weight_decay=settings.theta_weight_decay
         )
+        self.relaxed = torch.zeros_like(self.ms, requires_grad=True)
+        self.relaxed_gradients = Gradients([self.relaxed], settings.threads)
         self.weights_gradients = Gradients(self.supernet.parameters(), settings.threads)
         parts = split(data.train, settings.weights_share, len(data.info.classes), seed)
         self.parts = [Batches(replace(data, train=part), self.device, "shift") for part in parts]
@@ -283,14 +285,14 @@ class _Search:
         logits = self.distributions.logits(point, self.beta[point])
         weights = relaxed_sample(logits, settings.temperature_of(self.epoch), self._generator(0))
         # The gradient of CE * f(LAT) by the weights of the candidates: that of CE, share by share, and that of f.
-        free = weights.detach().requires_grad_()
+        with torch.no_grad():
+            self.relaxed.copy_(weights)
         self.supernet.requires_grad_(requires_grad=False)
         try:
-            gradients = Gradients([free], settings.threads)
-            cross_entropy = gradients(self._cross_entropies(images, labels, free))
+            cross_entropy = self.relaxed_gradients(self._cross_entropies(images, labels, self.relaxed))
         finally:
             self.supernet.requires_grad_(requires_grad=True)
-        by_weights = free.grad
+        by_weights = self.relaxed.grad
         assert by_weights is not None
         latency = latency_of(weights, self.ms, self.table.rest_ms)
         factor = loss_of(torch.ones((), device=self.device), latency, settings.alpha, self.beta[point])

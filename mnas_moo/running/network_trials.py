@@ -80,6 +80,7 @@ class NetworkTrials:
         self.workers = 1  # networks that this machine measures at the same time
         self.confirmation: Confirmation | None = None
         self.training: Accuracy | None = None  # the objective that trains networks, each alone
+        self.judged = ""  # how its last trials are judged
         self.last = 0  # trials at the end which do that in a study of shared weights
 
     def prepare(self, stack: ExitStack, observer: Observer) -> None:
@@ -116,10 +117,12 @@ class NetworkTrials:
 
         if isinstance(objective, SharedAccuracy):
             settings = self.study_file.objectives.accuracy.chosen[1]  # type: ignore[union-attr]
-            self.last, fine_tune = settings.alone, settings.fine_tune
+            self.last = settings.alone
+            self.judged = FINE_TUNED if settings.fine_tune else ALONE
             if self.last:
                 train = training_settings(self.study_file)
-                self.training = FineTuned(objective, **train) if fine_tune else Accuracy(objective.data, **train)
+                tuned = settings.fine_tune
+                self.training = FineTuned(objective, **train) if tuned else Accuracy(objective.data, **train)
             return
         if not isinstance(objective, Accuracy):
             return
@@ -133,10 +136,7 @@ class NetworkTrials:
 
     def stage(self, study: optuna.Study, wanted: int) -> int:
         """With shared weights, the last trials train the best networks alone, once the others are finished."""
-        if not self.last:
-            return wanted
-        fine_tune = self.study_file.objectives.accuracy.chosen[1].fine_tune  # type: ignore[union-attr]
-        return stage(study, wanted, self.last, FINE_TUNED if fine_tune else ALONE)
+        return stage(study, wanted, self.last, self.judged)
 
     def measure(
         self, study: optuna.Study, trial: optuna.Trial, observer: Observer, interrupts: Interrupts

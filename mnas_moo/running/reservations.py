@@ -211,13 +211,13 @@ def alone(study: optuna.Study) -> Iterator[Callable[[], None]]:
     backend = getattr(study._storage, "_backend", None)
     if isinstance(study._storage, optuna.storages.JournalStorage):
         # The path as Optuna's own backend names it, or one of another making.
-        with _locked(getattr(backend, "path", None) or backend._file_path, os.O_RDWR):  # type: ignore[union-attr]
+        with locked(getattr(backend, "path", None) or backend._file_path, os.O_RDWR):  # type: ignore[union-attr]
             yield _nothing
         return
     engine = getattr(backend, "engine", None)
     if engine is not None and engine.dialect.name == "sqlite":
         # Not the file itself: to close it here would release the locks that SQLite holds on it in this process.
-        with _locked(os.path.dirname(os.path.abspath(engine.url.database)), os.O_RDONLY):  # noqa: PTH100, PTH120
+        with locked(os.path.dirname(os.path.abspath(engine.url.database)), os.O_RDONLY):  # noqa: PTH100, PTH120
             yield _nothing
     elif engine is not None and engine.dialect.name in ("postgresql", "mysql", "mariadb"):
         with _server_lock(engine, study.study_name) as check:
@@ -231,11 +231,12 @@ def _nothing() -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: str, flags: int) -> Iterator[None]:
+def locked(path: str, flags: int) -> Iterator[None]:
+    """A block that only one process is in at a time, by a lock on a file, which the system frees."""
     import fcntl
 
     try:
-        file = os.open(path, flags)
+        file = os.open(path, flags, 0o600)
     except OSError:  # a disk that is read-only: what is written in the block says so
         file = os.open(path, os.O_RDONLY)
     try:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mnas_moo.objectives.training.data import ImageData
     from mnas_moo.running.trials import Subject
     from mnas_moo.study_file.study import StudyFile
+    from mnas_moo.supernet.training import Judge
 
 SPACE = "fbnet"
 VISITS = 5
@@ -57,7 +58,7 @@ def fbnet_sampler(study_file: StudyFile, subject: Subject, seed: int | None) -> 
         functools.partial(_search, study_file, subject, settings, chosen.table, seed or 0),
         subject.distributions,
         subject.canonical,
-        functools.partial(_judge, study_file, subject),
+        _Judging(study_file, subject),
         seed or 0,
     )
 
@@ -118,22 +119,34 @@ def _table(study_file: NetworkStudy, subject: NetworkTrials, named: str | None) 
     return candidate_table(subject.space, LookupTable.load(file), file)
 
 
-def _judge(study_file: NetworkStudy, subject: NetworkTrials, params: dict[str, Any]) -> float | None:
-    """The accuracy of a network by the weights of the search's supernet; None where its file is gone."""
-    import torch
+class _Judging:
+    """Judges networks by the weights of the search's supernet, which is read when it is first asked."""
 
-    from mnas_moo.objectives.threads import cpu_threads
-    from mnas_moo.supernet.module import Supernet
-    from mnas_moo.supernet.training import Judge
+    def __init__(self, study_file: NetworkStudy, subject: NetworkTrials) -> None:
+        self._study_file, self._subject = study_file, subject
+        self._judge: Judge | None = None
 
-    try:
-        state = torch.load(search_file(study_file), map_location="cpu", weights_only=True)["supernet"]
-    except OSError:
-        return None
-    supernet = Supernet(subject.space, torch.Generator())
-    supernet.load_state_dict(state)
-    with cpu_threads(1):
-        return Judge(supernet, _images(subject)).accuracy(params)
+    def __call__(self, params: dict[str, Any]) -> float | None:
+        """The accuracy of a network; None where the file of the supernet is gone."""
+        from mnas_moo.objectives.threads import cpu_threads
+
+        try:
+            self._judge = self._judge or self._read()
+        except OSError:
+            return None
+        with cpu_threads(1):
+            return self._judge.accuracy(params)
+
+    def _read(self) -> Judge:
+        import torch
+
+        from mnas_moo.supernet.module import Supernet
+        from mnas_moo.supernet.training import Judge
+
+        state = torch.load(search_file(self._study_file), map_location="cpu", weights_only=True)["supernet"]
+        supernet = Supernet(self._subject.space, torch.Generator())
+        supernet.load_state_dict(state)
+        return Judge(supernet, _images(self._subject))
 
 
 def _line(epoch: Epoch, epochs: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.front import hypervolume, is_feasible, pareto_mask, reference_point
-from mnas_moo.running.interrupts import interruptible
-from mnas_moo.running.reservations import alone
+from mnas_moo.running.reservations import alone, locked
 from mnas_moo.running.trials import JUDGED, SAME_AS, Observer, completed_trials, network_of
 from mnas_moo.study_file.folder_name import folder_name
 from mnas_moo.study_file.measuring import Shared
@@ -80,7 +79,6 @@ def train_weights(
     settings: SharedTraining,
     file: Path,
     observer: Observer,
-    listener: Callable[[Step, Sequence[CurvePoint]], None] | None = None,
 ) -> list[CurvePoint]:
     """Trains shared weights, or goes on with it, and tells the observer of each point of the curve.
 
@@ -96,8 +94,6 @@ def train_weights(
         if len(curve) > told:
             told = len(curve)
             observer.preparing(curve_line(step.steps, curve[-1]))
-        if listener is not None:
-            listener(step, curve)
 
     observer.preparing("training the weights that all networks share")
     return train_supernet(space, data, settings, file, study_file.sampler.chosen[1].seed or 0, tell)
@@ -114,16 +110,9 @@ def curve_line(steps: int, point: CurvePoint) -> str:
 @contextlib.contextmanager
 def one_at_a_time(file: Path) -> Iterator[None]:
     """A block that only one process is in at a time for a file, which it makes; the system frees it."""
-    import fcntl
-
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        with interruptible():
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    with locked(str(file.with_suffix(".lock")), os.O_RDWR | os.O_CREAT):
         yield
-    finally:
-        os.close(handle)
 
 
 def stage(study: optuna.Study, wanted: int, last: int, judged: str) -> int:

@@ -7,7 +7,6 @@ says whose weights judged.
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.objectives.training.accuracy import Accuracy
 from mnas_moo.objectives.training.balance import chance
 from mnas_moo.objectives.training.data import ImageData
-from mnas_moo.objectives.training.judging import NORMAL_95
+from mnas_moo.objectives.training.judging import interval_of
 from mnas_moo.objectives.training.train import find_device
 from mnas_moo.spaces.space import Space
 from mnas_moo.spaces.spec import NetworkSpec
@@ -81,13 +80,11 @@ class SharedAccuracy:
         with cpu_threads(self.threads):
             accuracy = self.judge.accuracy(self.space.params(spec))
         n = self.judge.images
-        guarded = (accuracy * n + 1) / (n + 2)  # as if one more were right and one more wrong (Agresti & Coull 1998)
-        half = NORMAL_95 * math.sqrt(guarded * (1 - guarded) / n)
         return Measurement(
             accuracy,
             {
                 "weights": "shared",
-                "interval": [max(0.0, accuracy - half), min(1.0, accuracy + half)],
+                "interval": list(interval_of(accuracy, n)),
                 "chance": self.chance,
                 "holdout_images": n,
                 "seconds": time.perf_counter() - began,

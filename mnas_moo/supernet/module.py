@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mnas_moo.objectives.formats import torch_module
 from mnas_moo.objectives.formats.torch_module import ACTIVATION_FUNCTIONS, MODULES, DropoutModule, Network, build
 from mnas_moo.spaces.operations import Add, Conv, Dropout, Linear
 from mnas_moo.spaces.space import Space
@@ -220,11 +221,7 @@ class Supernet(nn.Module):
         """One operation; the result of a convolution with a norm is multiplied by ``scale``, which is above 0."""
         operation = step.node.operation
         if isinstance(operation, Dropout):
-            (x,) = inputs
-            if dropout is None:
-                return x
-            kept = 1 - operation.rate
-            return x * torch.empty_like(x).bernoulli_(kept, generator=dropout).div_(kept)
+            return inputs[0] if dropout is None else torch_module.dropout(inputs[0], operation.rate, dropout)
         if step.module is not None:
             return step.module(*inputs)  # type: ignore[no-any-return]
         (x,) = inputs

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mnas_moo.objectives.lookup.build import describe
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.training.train import (
@@ -245,12 +246,7 @@ def check_images(space: Space, data: ImageData) -> None:
         ValueError: their sizes or numbers of classes differ, or there are fewer images than classes.
     """
     spec = space.random(np.random.default_rng(0))
-    height, width, channels = data.images.shape[1:]
-    if spec.input_shape != (channels, height, width) or spec.classes != len(data.info.classes):
-        raise ValueError(
-            f"supernet: the space takes images {spec.input_shape} (channels, height, width) of {spec.classes} classes, "
-            f"but the data has {(channels, height, width)} of {len(data.info.classes)}"
-        )
+    data.check(spec, "supernet: the space")
     if len(data.train) < spec.classes:
         raise ValueError(f"supernet: {len(data.train)} images to train on are fewer than the {spec.classes} classes")
 
@@ -279,18 +275,15 @@ def _affordable(space: Space, data: ImageData, settings: SharedTraining, seed: i
 
 def describe_weights(space: Space, data: ImageData) -> dict[str, Any]:
     """What shared weights belong to: their space, classes and the images that they were trained on."""
+    described = describe(space)
     return {
         "format": 1,
-        "space": space.name,
-        "settings": {name: _plain(value) for name, value in asdict(space.settings).items()},  # type: ignore[attr-defined]
+        "space": described["name"],
+        "settings": described["settings"],
         "classes": list(data.info.classes),
         "images": len(data.labels),
         "train": data.train.to(torch.int32),
     }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _identity(space: Space, settings: SharedTraining, seed: int) -> str:

@@ -137,10 +137,13 @@ class DropoutModule(_FreeModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape; values kept are divided by their share, as in ``nn.Dropout``."""
-        if not self.training:
-            return x
-        kept = 1 - self.operation.rate
-        return x * torch.empty_like(x).bernoulli_(kept, generator=self.generator).div_(kept)
+        return dropout(x, self.operation.rate, self.generator) if self.training else x
+
+
+def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+    """Zeroes values at ``rate``; those kept are divided by their share. None: torch's global generator."""
+    kept = 1 - rate
+    return x * torch.empty_like(x).bernoulli_(kept, generator=generator).div_(kept)
 
 
 MODULES: dict[type[Operation], Callable[[Any, Node, torch.Generator, float], nn.Module]] = {

@@ -29,6 +29,8 @@ from mnas_moo.spaces.printable import short
 if TYPE_CHECKING:
     import torch
 
+    from mnas_moo.spaces.spec import NetworkSpec
+
 Source: TypeAlias = "str | Path | Mapping[str, str | Path]"
 """A study's ``data``: "digits", a folder, or one of {"folder": PATH}, {"cifar10": PATH}, {"imagenet": PATH}."""
 
@@ -97,6 +99,23 @@ class ImageData:
     def holdout(self) -> torch.Tensor:
         """Indices of the images that are held out, ascending: the first of ``holdouts``."""
         return self.holdouts[0]
+
+    def check(self, spec: NetworkSpec, taker: str) -> None:
+        """Compares the images with those that a network takes.
+
+        Args:
+            spec: the network.
+            taker: the one who takes them, for the message: "train: the network".
+
+        Raises:
+            ValueError: their size or the number of classes differs.
+        """
+        height, width, channels = self.images.shape[1:]
+        if spec.input_shape != (channels, height, width) or spec.classes != len(self.info.classes):
+            raise ValueError(
+                f"{taker} takes images {spec.input_shape} (channels, height, width) of {spec.classes} classes, "
+                f"but the data has {(channels, height, width)} of {len(self.info.classes)}"
+            )
 
     def fold(self, fold: int) -> ImageData:
         """The same images with ``holdouts[fold]`` held out, and all others to train on.

@@ -76,10 +76,21 @@ def judge(own: Sequence[Outcome], others: Sequence[Sequence[Outcome]], holdouts:
         variance = (squares + EXPECTED_TRAININGS * expected) / (freedom + EXPECTED_TRAININGS)
     accuracy = float(np.clip(np.mean([each.accuracy - effects[each.fold] for each in own]), 0.0, 1.0))
     images = sum(holdouts[fold] for fold in {each.fold for each in own})
+    return Judgement(accuracy, math.sqrt(variance / len(own)), interval_of(accuracy, images, variance / len(own)))
+
+
+def interval_of(accuracy: float, images: int, variance: float = 0.0) -> tuple[float, float]:
+    """95 % interval of an accuracy for new images of the same kind.
+
+    Args:
+        accuracy: share of the images that is right.
+        images: number of images held out.
+        variance: of the accuracy, from the noise of training.
+    """
     # as if one more were right and one more wrong (Agresti & Coull 1998), so that no interval is empty at 0 or 1
     guarded = (accuracy * images + 1) / (images + 2)
-    half = NORMAL_95 * math.sqrt(variance / len(own) + guarded * (1 - guarded) / images)
-    return Judgement(accuracy, math.sqrt(variance / len(own)), (max(0.0, accuracy - half), min(1.0, accuracy + half)))
+    half = NORMAL_95 * math.sqrt(variance + guarded * (1 - guarded) / images)
+    return max(0.0, accuracy - half), min(1.0, accuracy + half)
 
 
 def _effects(groups: Sequence[Sequence[Outcome]], folds: int, ridge: float) -> npt.NDArray[np.float64]:

@@ -174,12 +174,7 @@ def train(
         ValueError: the network does not fit the images, or the loss stopped being a number.
     """
     started = time.perf_counter()
-    height, width, channels = data.images.shape[1:]
-    if spec.input_shape != (channels, height, width) or spec.classes != len(data.info.classes):
-        raise ValueError(
-            f"train: the network takes images {spec.input_shape} (channels, height, width) of {spec.classes} classes, "
-            f"but the data has {(channels, height, width)} of {len(data.info.classes)}"
-        )
+    data.check(spec, "train: the network")
     device = find_device(settings.device)
     random = Randomness.of(seed, device)
     with cpu_threads(settings.threads):
