@@ -108,7 +108,7 @@ def train_fully(
     *,
     minutes: float | None = None,
     start: Start = FRESH,
-    test: ImageData | None = None,
+    test: Callable[[], ImageData] | None = None,
     device: str = "auto",
     threads: int = 1,
     processes: Processes = ALONE,
@@ -128,7 +128,7 @@ def train_fully(
             The caller removes both (``forget``), once the result is stored.
         minutes: time that the training may take, instead of the recipe's epochs; timed before it begins.
         start: what the weights begin as.
-        test: images of which all are in the hold-out; they are looked at once, at the end.
+        test: reads images of which all are in the hold-out; called once, at the end.
         device: "cpu", "cuda", "cuda:1", "mps" or "auto".
         threads: CPU threads.
         processes: of a training that several share (``torch.distributed``).
@@ -142,8 +142,6 @@ def train_fully(
         OSError: the curve cannot be written.
     """
     data.check(spec, "train: the network")
-    if test is not None:
-        test.check(spec, "test: the network")
     place = find_device(device)
     if recipe.batch_size < 4 * processes.all:
         raise ValueError(f"train: batch_size is {recipe.batch_size}; {processes.all} processes need 4 images each")
@@ -170,7 +168,7 @@ def train_fully(
         )
         random = Randomness.of(seed, place)
         network = _fresh(spec, random, place, recipe, start)
-        judged, method = _method(network, recipe)
+        judged, method = method_of(network, recipe)
         batches = Batches(data, place, settings.augmenting(data), (processes.rank, processes.all))
 
         def look(step: Step) -> None:
@@ -196,15 +194,16 @@ def train_fully(
             method,
         )
         accuracy = evaluate(judged, batches)
-        tested = None if test is None else evaluate(judged, Batches(test, place, "none"))
+        unseen = test() if test is not None and processes.rank == 0 else None
+        tested = None if unseen is None else evaluate(judged, Batches(unseen, place, "none"))
     figures: dict[str, Any] = {
         "accuracy": accuracy,
         "interval": list(interval_of(accuracy, len(data.holdout))),
         "chance": chance(data.labels[data.holdout], balanced=False),
         "holdout_images": len(data.holdout),
     }
-    if test is not None and tested is not None:
-        images = len(test.holdout)
+    if unseen is not None and tested is not None:
+        images = len(unseen.holdout)
         figures |= {"test_accuracy": tested, "test_interval": list(interval_of(tested, images)), "test_images": images}
     figures |= {
         "recipe": {**asdict(recipe), "augmentation": settings.augmenting(data), "processes": processes.all},
@@ -252,7 +251,7 @@ def criterion(model: torch.nn.Module, recipe: Recipe, device: torch.device) -> C
 
 def _fresh(spec: NetworkSpec, random: Randomness, place: torch.device, recipe: Recipe, start: Start) -> Network:
     network = build(spec, random.order, norm_momentum=recipe.norm_momentum).to(place)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    network = network.to(memory_format=torch.channels_last)
     if start.weights is not None:
         network.load_state_dict(dict(start.weights))
     for module in network.modules():
@@ -261,7 +260,7 @@ def _fresh(spec: NetworkSpec, random: Randomness, place: torch.device, recipe: R
     return network
 
 
-def _method(network: Network, recipe: Recipe) -> tuple[Network, Method]:
+def method_of(network: Network, recipe: Recipe) -> tuple[Network, Method]:
     """The network that is judged in the end (the average of weights, where there is one), and how steps are made."""
     groups = decayed(network, recipe.weight_decay)
     optimizer: torch.optim.Optimizer

@@ -39,7 +39,7 @@ def test_all_networks_learn(rule: str, digits: ImageData, tmp_path: Path) -> Non
     assert steps[-1] == settings.steps and steps == sorted(set(steps))
     # A tenth by chance. The sandwich trains the ends of the space in every step, and what lies between comes later.
     ends = min(curve[-1].largest, curve[-1].smallest)
-    assert (ends > 0.5) if rule == "sandwich" else (min(ends, curve[-1].random) > 0.2)
+    assert (ends > 0.3) if rule == "sandwich" else (min(ends, curve[-1].random) > 0.2)
     assert json.loads((tmp_path / "a.json").read_text())["steps"] == settings.steps
     assert not (tmp_path / "a.part.pt").exists()
 
