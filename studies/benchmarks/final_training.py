@@ -34,7 +34,7 @@ from mnas_moo import spaces
 from mnas_moo.objectives.formats.torch_module import build
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.objectives.training.augmentation import AREA, JITTER, RATIO
-from mnas_moo.objectives.training.batches import Batches, Randomness
+from mnas_moo.objectives.training.batches import Batches, Randomness, batch_sizes
 from mnas_moo.objectives.training.data import ImageData, load_data
 from mnas_moo.objectives.training.full import criterion, method_of
 from mnas_moo.objectives.training.recipes import RECIPES
@@ -97,8 +97,9 @@ def resident(name: str, data: ImageData, device: torch.device) -> float:
     network = spaces.network(name, resolution=data.images.shape[1], classes=len(data.info.classes))
     model = build(network, norm_momentum=RECIPE.norm_momentum).to(device).to(memory_format=torch.channels_last)
     _, method = method_of(model, RECIPE)
-    images, labels = next(iter(Batches(data, device, "none").training([BATCH], Randomness.of(0, device))))
-    steps = len(data.train) // BATCH
+    sizes = batch_sizes(len(data.train), BATCH)
+    images, labels = next(iter(Batches(data, device, "none").training(sizes, Randomness.of(0, device))))
+    steps = len(sizes)
     model.train()
     began = time.perf_counter()
     for _ in range(steps):
