@@ -56,7 +56,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from mnas_moo.reports.networks import ROUNDS, compare, entries_of, notes, record, table
     from mnas_moo.reports.networks_plot import save_plot
     from mnas_moo.reports.plots import drawable
-    from mnas_moo.spaces.printable import printable
+    from mnas_moo.reports.text import words
     from mnas_moo.spaces.published import COMPARED
     from mnas_moo.study_file.document import StudyError, refusals
 
@@ -77,8 +77,10 @@ def _compare(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(record(comparison), indent=2))
         return 0
-    Console().print(table(comparison))
-    print("\n".join(map(printable, notes(comparison))))
+    console = Console()
+    console.print(table(comparison))
+    for line in notes(comparison):
+        console.print(words(line))
     if arguments.plot:
         with refusals():
             save_plot(comparison, arguments.plot)

@@ -196,21 +196,25 @@ def table(comparison: Comparison) -> Any:
     from rich import box
     from rich.table import Table
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    drawn.add_column("network")
-    for heading in ("parameters (M)", "multiply-adds (M)", "ms", "rounds", "MobileNetV2 = 1"):
-        drawn.add_column(heading, justify="right")
-    for row in comparison.rows:
-        entry, said = row.entry, row.entry.printed
-        time, ratio = row.latency_ms, row.ratio
-        drawn.add_row(
-            words(entry.title),
-            _beside(_three(entry.graph.parameters / 1e6), said.parameters_m),
-            _beside(_three(entry.multiply_adds / 1e6), said.multiply_adds_m),
-            "-" if time is None else _three(time),
-            "" if time is None else f"-{_percent(min(row.times_ms), time)} +{_percent(max(row.times_ms), time)} %",
-            _beside("-" if ratio is None else f"{ratio:.2f}", said.ratio, 2),
-        )
+    rows = comparison.rows
+    said = [row.entry.printed for row in rows]
+    columns = {
+        "parameters\n(M)": _beside(
+            [_three(row.entry.graph.parameters / 1e6) for row in rows], [_said(one.parameters_m) for one in said]
+        ),
+        "multiply-\nadds (M)": _beside(
+            [_three(row.entry.multiply_adds / 1e6) for row in rows], [_said(one.multiply_adds_m) for one in said]
+        ),
+        "ms": [_three(row.latency_ms) for row in rows],
+        "rounds\n(%)": [_range(row) for row in rows],
+        "MobileNetV2\n= 1": _beside([_two(row.ratio) for row in rows], [_two(one.ratio) for one in said]),
+    }
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    drawn.add_column("network", no_wrap=True)
+    for heading in columns:
+        drawn.add_column(heading, justify="right", no_wrap=True)
+    for row, *cells in zip(rows, *columns.values(), strict=True):
+        drawn.add_row(words(row.entry.title), *cells)
     return drawn
 
 
@@ -221,7 +225,7 @@ def notes(comparison: Comparison) -> Iterator[str]:
     yield f"Timed on: {', '.join(short(str(part)) for part in parts if part)}; batch 1, random weights."
     yield (
         f"ms: median of {comparison.rounds} round{'s' * (comparison.rounds > 1)}, in each of which every network had "
-        "its turn; rounds: the shortest and the longest beside it."
+        "its turn; rounds: by how many percent the shortest and the longest differ from it."
     )
     inputs = list(dict.fromkeys(row.entry.input for row in comparison.rows))
     for size in inputs if len(inputs) > 1 else []:
@@ -239,7 +243,8 @@ def notes(comparison: Comparison) -> Iterator[str]:
         yield (
             f"ResNet-50 has {parameters:,} parameters and {multiply_adds:,} multiply-adds. MnasNet's paper gives it "
             f"{PARAMETERS_OVER_A3:g} and {MULTIPLY_ADDS_OVER_A3:g} times those of MnasNet-A3, which was never "
-            f"published: {parameters / PARAMETERS_OVER_A3 / 1e6:.1f} M and {multiply_adds / MULTIPLY_ADDS_OVER_A3 / 1e6:.0f} M."
+            f"published: {parameters / PARAMETERS_OVER_A3 / 1e6:.1f} and "
+            f"{multiply_adds / MULTIPLY_ADDS_OVER_A3 / 1e6:.0f} million."
         )
     for row in comparison.rows:
         if row.error:
@@ -255,18 +260,33 @@ def _claims(comparison: Comparison) -> Iterator[tuple[Any, float]]:
             yield claim, statistics.median(ratios)
 
 
-def _beside(measured: str, said: float | None, decimals: int | None = None) -> str:
-    if said is None:
-        return f"{measured}        " if decimals is None else f"{measured}       "
-    return f"{measured} ({f'{said:.{decimals}f}' if decimals is not None else _three(said)})"
+def _beside(measured: Sequence[str], said: Sequence[str]) -> list[str]:
+    """Figures, each with what was printed in brackets, aligned; those without one leave its place empty."""
+    brackets = [f" ({text})" if text else "" for text in said]
+    width = max(map(len, brackets))
+    return [text + bracket.ljust(width) for text, bracket in zip(measured, brackets, strict=True)]
 
 
-def _three(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def _three(value: float | None) -> str:
+    """Three figures, or all before the point; nothing for None."""
+    return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
 
 
-def _percent(value: float, median: float) -> str:
-    return f"{100 * abs(value / median - 1):.0f}"
+def _said(value: float | None) -> str:
+    """As many figures as were printed, at most three, or all before the point."""
+    return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _two(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def _range(row: Row) -> str:
+    """The shortest and the longest round, relative to the median."""
+    if row.latency_ms is None:
+        return "failed"
+    low, high = (round(100 * (time / row.latency_ms - 1)) for time in (min(row.times_ms), max(row.times_ms)))
+    return f"-{-low} +{high}"
 
 
 def _threads(number: JSON) -> str:

@@ -78,7 +78,8 @@ def figure(comparison: Comparison) -> Any:
     titles = [html.escape(row.entry.title, quote=False) for row in _measured(comparison)]
     drawn.update_layout(
         template="none",
-        title=html.escape(_heading(comparison), quote=False),
+        title={"text": "<br>".join(html.escape(line, quote=False) for line in _heading(comparison)), "x": 0.02},
+        title_font_size=15,
         xaxis={"title": _AXIS, "type": "log", "gridcolor": "#e3e6e8"},
         yaxis={"categoryorder": "array", "categoryarray": titles, "automargin": True, "gridcolor": "#e3e6e8"},
         legend={"orientation": "h", "y": -0.2},
@@ -91,7 +92,7 @@ def _print(comparison: Comparison, path: Path) -> None:
     """Draws with matplotlib, without its global state."""
     ticker = require("matplotlib.ticker", extra="plot")
     rows = _measured(comparison)
-    size = (7.2, 1.6 + 0.32 * len(rows))
+    size = (7.2, 1.9 + 0.32 * len(rows))
     drawn = require("matplotlib.figure", extra="plot").Figure(figsize=size, layout="constrained")
     axes: Any = drawn.add_subplot()
     places = {row.entry.title: i for i, row in enumerate(rows)}
@@ -112,8 +113,8 @@ def _print(comparison: Comparison, path: Path) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel(_AXIS)
-    drawn.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    drawn.suptitle(_heading(comparison), x=0.02, ha="left", fontsize=10, parse_math=False)
+    drawn.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+    drawn.suptitle("\n".join(_heading(comparison)), x=0.02, ha="left", fontsize=10, parse_math=False)
     drawn.savefig(path, dpi=150)
 
 
@@ -127,9 +128,9 @@ def _series(comparison: Comparison) -> Iterator[_Series]:
     published = [row for row in rows if row.entry.trial is None]
     own = [row for row in rows if row.entry.trial is not None]
     if published:
-        yield _timed("published network", "#0072B2", "o", "circle", published)
+        yield _timed("published networks", "#0072B2", "o", "circle", published)
     if own:
-        yield _timed("network of the study", "#D55E00", "s", "square", own)
+        yield _timed(f"networks of the study ({own[0].entry.input})", "#D55E00", "s", "square", own)
     yardstick = next((row.latency_ms for row in comparison.rows[:1] if row.times_ms), None)
     said = [(row.entry.title, row.entry.printed.ratio) for row in rows if row.entry.printed.ratio]
     if yardstick and said:
@@ -146,7 +147,7 @@ def _timed(label: str, color: str, marker: str, symbol: str, rows: Sequence[Row]
     return _Series(label, color, marker, symbol, [row.entry.title for row in rows], times, below, above)
 
 
-def _heading(comparison: Comparison) -> str:
+def _heading(comparison: Comparison) -> tuple[str, str]:
     model, runtime = (short(str(comparison.device.get(key) or "")) for key in ("model", "runtime"))
     rounds = f"{comparison.rounds} round{'s' * (comparison.rounds > 1)}"
-    return f"Latency on {model} ({runtime}), median and range of {rounds}"
+    return f"Latency on {model}", f"{runtime}; median and range of {rounds}"
