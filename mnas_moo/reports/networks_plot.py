@@ -79,7 +79,7 @@ def figure(comparison: Comparison) -> Any:
     drawn.update_layout(
         template="none",
         title={"text": "<br>".join(html.escape(line, quote=False) for line in _heading(comparison)), "x": 0.02},
-        title_font_size=15,
+        title_font_size=14,
         xaxis={"title": _AXIS, "type": "log", "gridcolor": "#e3e6e8"},
         yaxis={"categoryorder": "array", "categoryarray": titles, "automargin": True, "gridcolor": "#e3e6e8"},
         legend={"orientation": "h", "y": -0.2},
@@ -92,7 +92,7 @@ def _print(comparison: Comparison, path: Path) -> None:
     """Draws with matplotlib, without its global state."""
     ticker = require("matplotlib.ticker", extra="plot")
     rows = _measured(comparison)
-    size = (7.2, 1.9 + 0.32 * len(rows))
+    size = (7.2, 2.1 + 0.32 * len(rows))
     drawn = require("matplotlib.figure", extra="plot").Figure(figsize=size, layout="constrained")
     axes: Any = drawn.add_subplot()
     places = {row.entry.title: i for i, row in enumerate(rows)}
@@ -147,7 +147,8 @@ def _timed(label: str, color: str, marker: str, symbol: str, rows: Sequence[Row]
     return _Series(label, color, marker, symbol, [row.entry.title for row in rows], times, below, above)
 
 
-def _heading(comparison: Comparison) -> tuple[str, str]:
+def _heading(comparison: Comparison) -> tuple[str, ...]:
+    """Lines short enough for a page on a phone."""
     model, runtime = (short(str(comparison.device.get(key) or "")) for key in ("model", "runtime"))
     rounds = f"{comparison.rounds} round{'s' * (comparison.rounds > 1)}"
-    return f"Latency on {model}", f"{runtime}; median and range of {rounds}"
+    return tuple(filter(None, (f"Latency on {model}", runtime, f"median and range of {rounds}")))
