@@ -13,7 +13,40 @@ from dataclasses import dataclass
 Shape = tuple[int, int, int]
 """(channels, height, width) of a tensor at batch 1."""
 
-ACTIVATIONS = ("none", "relu", "relu6", "sigmoid")
+ACTIVATIONS = ("none", "relu", "relu6", "sigmoid", "hardswish", "hardsigmoid")
+
+PADDINGS = ("centred", "same", "valid")
+"""Zeros around an image: torch's ``kernel // 2`` on every side; TensorFlow's SAME, as few as give the same number of
+windows, the odd one at the bottom and right; none."""
+
+Margins = tuple[tuple[int, int], tuple[int, int]]
+"""Zeros (above, below) and (left, right)."""
+
+
+def windows(shape: Shape, kernel: int, stride: int, padding: str) -> tuple[int, int]:
+    """Numbers of windows down and across an image.
+
+    >>> windows((3, 224, 224), 3, 2, "centred"), windows((3, 224, 224), 3, 2, "valid")
+    ((112, 112), (111, 111))
+    """
+    if padding not in PADDINGS:
+        raise ValueError(f"padding is {padding!r}; allowed: {', '.join(PADDINGS)}")
+    height, width = (size - kernel + 1 if padding == "valid" else size for size in shape[1:])
+    return -(-height // stride), -(-width // stride)
+
+
+def margins(shape: Shape, kernel: int, stride: int, padding: str) -> Margins:
+    """The zeros that a padding puts around an image.
+
+    >>> margins((3, 224, 224), 3, 2, "centred"), margins((3, 224, 224), 3, 2, "same")
+    (((1, 1), (1, 1)), ((0, 1), (0, 1)))
+    """
+    if padding == "centred":
+        return (kernel // 2, kernel // 2), (kernel // 2, kernel // 2)
+    counts = windows(shape, kernel, stride, padding)
+    missing = [max(0, (n - 1) * stride + kernel - size) for n, size in zip(counts, shape[1:], strict=True)]
+    above, left = (total // 2 for total in missing)
+    return (above, missing[0] - above), (left, missing[1] - left)
 
 
 @dataclass(frozen=True)
@@ -25,8 +58,8 @@ class Conv:
     >>> conv.output_shape((3, 224, 224)), conv.parameters((3, 224, 224)), conv.multiply_adds((3, 224, 224))
     ((32, 112, 112), 928, 10838016)
 
-    Padding is torch's ``kernel // 2`` on every side, also at stride 2 (TensorFlow's SAME is another function
-    there). ``epsilon`` is that of the batch norm; without one (None) the convolution has a bias instead.
+    Padding is one of ``PADDINGS``; at stride 2 TensorFlow's SAME is another function than torch's. ``epsilon`` is that
+    of the batch norm; without one (None) the convolution has a bias instead, unless that is False.
     """
 
     out_channels: int
@@ -35,17 +68,22 @@ class Conv:
     groups: int = 1
     epsilon: float | None = None
     activation: str = "none"
+    padding: str = "centred"
+    bias: bool = True
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """Shape after the convolution; ``kernel // 2`` padding makes it the input's divided by the stride."""
-        ((_, height, width),) = inputs
-        return self.out_channels, -(-height // self.stride), -(-width // self.stride)
+        """Shape after the convolution; with padding the input's height and width divided by the stride."""
+        return self.out_channels, *windows(inputs[0], self.kernel, self.stride, self.padding)
+
+    def margins(self, *inputs: Shape) -> Margins:
+        """Zeros around the input."""
+        return margins(inputs[0], self.kernel, self.stride, self.padding)
 
     def parameters(self, *inputs: Shape) -> int:
         """Weights, and gamma and beta of the norm or the bias; running statistics are not parameters."""
         ((channels, _, _),) = inputs
         weights = self.kernel**2 * channels // self.groups * self.out_channels
-        return weights + self.out_channels * (1 if self.epsilon is None else 2)
+        return weights + self.out_channels * (2 if self.epsilon is not None else self.bias)
 
     def multiply_adds(self, *inputs: Shape) -> int:
         """One multiply-add for each weight and output position; norm, bias and activation are not counted."""
@@ -90,16 +128,38 @@ class _Free:
 
 
 @dataclass(frozen=True)
-class AveragePool(_Free):
-    """Average over ``kernel`` x ``kernel`` windows, ``kernel // 2`` zeros of padding that count in the mean."""
+class _Pool(_Free):
+    """One number for each ``kernel`` x ``kernel`` window of each channel.
+
+    With padding "centred" the zeros around the image are part of the windows; with "same" windows end at its edge, as
+    in TensorFlow.
+    """
 
     kernel: int
     stride: int
+    padding: str = "centred"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's height and width divided by the stride, rounded up."""
-        ((channels, height, width),) = inputs
-        return channels, -(-height // self.stride), -(-width // self.stride)
+        return inputs[0][0], *windows(inputs[0], self.kernel, self.stride, self.padding)
+
+    def margins(self, *inputs: Shape) -> Margins:
+        """What the windows reach beyond the input."""
+        return margins(inputs[0], self.kernel, self.stride, self.padding)
+
+
+@dataclass(frozen=True)
+class AveragePool(_Pool):
+    """The mean of each window."""
+
+
+@dataclass(frozen=True)
+class MaxPool(_Pool):
+    """The largest number of each window. Centred, it is torch's where no input is negative, as after a ReLU.
+
+    >>> MaxPool(3, 2).output_shape((64, 112, 112))
+    (64, 56, 56)
+    """
 
 
 @dataclass(frozen=True)
@@ -113,7 +173,37 @@ class GlobalAveragePool(_Free):
 
 @dataclass(frozen=True)
 class Add(_Free):
-    """Sum of two tensors of one shape."""
+    """Sum of two tensors of one shape, then an activation."""
+
+    activation: str = "none"
+
+
+@dataclass(frozen=True)
+class Concat(_Free):
+    """The channels of all inputs, one after the other.
+
+    >>> Concat().output_shape((8, 4, 4), (24, 4, 4))
+    (32, 4, 4)
+    """
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The inputs' channels together."""
+        return sum(channels for channels, _, _ in inputs), *inputs[0][1:]
+
+
+@dataclass(frozen=True)
+class Activation(_Free):
+    """An activation by itself, where others read its input without one."""
+
+    activation: str
+
+
+@dataclass(frozen=True)
+class Shift(_Free):
+    """The image one pixel up and to the left: the first row and column go, zeros come at the bottom and right.
+
+    A convolution of stride 2 after it reads the pixels that one without it leaves out (NASNet's path 2).
+    """
 
 
 @dataclass(frozen=True)
@@ -139,15 +229,32 @@ class Dropout(_Free):
     rate: float
 
 
-Operation = Conv | Linear | AveragePool | GlobalAveragePool | Add | Multiply | ChannelShuffle | Dropout
+Operation = (
+    Conv
+    | Linear
+    | AveragePool
+    | MaxPool
+    | GlobalAveragePool
+    | Add
+    | Concat
+    | Multiply
+    | Activation
+    | Shift
+    | ChannelShuffle
+    | Dropout
+)
 
 OPERATIONS: tuple[type[Operation], ...] = (
     Conv,
     Linear,
     AveragePool,
+    MaxPool,
     GlobalAveragePool,
     Add,
+    Concat,
     Multiply,
+    Activation,
+    Shift,
     ChannelShuffle,
     Dropout,
 )

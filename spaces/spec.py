@@ -233,18 +233,34 @@ class NetworkSpec:
         return 4 * max(sum(size[j] for j, last in last_use.items() if j <= i <= last) for i in range(len(self.nodes)))
 
 
-class _Graph:
-    """Collects the nodes of one network."""
+class NodeList:
+    """Collects the nodes of one network, whose input is node -1.
 
-    def __init__(self, spec: NetworkSpec) -> None:
-        self.spec = spec
+    Args:
+        input_shape: (channels, height, width) of an image.
+    """
+
+    def __init__(self, input_shape: Shape) -> None:
+        self.input_shape = input_shape
         self.nodes: list[Node] = []
+
+    def shape(self, node: int) -> Shape:
+        """(channels, height, width) of what a node gives."""
+        return self.input_shape if node < 0 else self.nodes[node].shape
 
     def add(self, name: str, operation: Operation, *inputs: int) -> int:
         """Appends a node and returns its index."""
-        shapes = tuple(self.spec.input_shape if i < 0 else self.nodes[i].shape for i in inputs)
+        shapes = tuple(map(self.shape, inputs))
         self.nodes.append(Node(name, operation, inputs, shapes, operation.output_shape(*shapes)))
         return len(self.nodes) - 1
+
+
+class _Graph(NodeList):
+    """Collects the nodes that a specification's layers are lowered to."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__(spec.input_shape)
+        self.spec = spec
 
     def layer(self, name: str, layer: Layer, x: int) -> int:
         """Appends a layer and its skip."""

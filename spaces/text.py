@@ -14,7 +14,7 @@ number)::
     head       = "head_o" CHANNELS                           left out: no 1x1 convolution before pooling
     dropout    = "drop" RATE                                 left out: 0
     classifier = "fc" CLASSES
-    activation = "act_" ("relu" | "relu6" | "sigmoid" | "none")     left out: relu
+    activation = "act_" ("relu" | "relu6" | "sigmoid" | "hardswish" | "hardsigmoid" | "none")     left out: relu
     epsilon    = "eps" NUMBER                                left out: 0.001
     STRIDES    = the stride down, then the same stride across: "11", "22"
 

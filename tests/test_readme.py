@@ -144,10 +144,10 @@ def test_every_link_to_a_file_leads_to_one() -> None:
 
 def test_every_verb_is_in_the_table() -> None:
     answer = subprocess.run(command("mnas-moo --help"), env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    verbs = re.findall(r"^    ([a-z]+)\b", answer.stdout, re.MULTILINE)
+    verbs = re.findall(r"^    ([a-z-]+)\b", answer.stdout, re.MULTILINE)
     assert verbs
     section = README.partition("## The verbs\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)", section, re.MULTILINE) == verbs
+    assert re.findall(r"^\| `([a-z-]+)", section, re.MULTILINE) == verbs
 
 
 def test_every_objective_is_in_the_table_of_figures_with_its_direction() -> None:

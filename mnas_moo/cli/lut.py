@@ -143,7 +143,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
     space = space_of(arguments.space, arguments.data, arguments.plugin)
     stopped = "all measured layers but the last few are saved, and the same command continues"
-    with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("layers") as progress:
+    with closing(device_of(arguments.device)) as latency, measuring(stopped), bar("layers") as progress:
         table = build(space, latency, arguments.output, visits=_visits(latency), progress=progress)
     for name, why in table.failures.items():
         say(f"not measured: {name}: {why}")
@@ -167,7 +167,7 @@ def _check(arguments: argparse.Namespace) -> int:
         table = LookupTable.load(arguments.table)
         space = table.the_space(arguments.plugin)
     stopped = "the table is unchanged"
-    with closing(device_of(arguments.device)) as latency, _measuring(stopped), _bar("networks") as progress:
+    with closing(device_of(arguments.device)) as latency, measuring(stopped), bar("networks") as progress:
         visits = _visits(latency)
         report = check(
             arguments.table, space, latency, arguments.networks, arguments.seed, visits=visits, progress=progress
@@ -199,8 +199,8 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _measuring(stopped: str) -> Iterator[None]:
-    """Adds ``stopped``, the state of the table, to the message if Ctrl-C or a lost device ends measuring early."""
+def measuring(stopped: str) -> Iterator[None]:
+    """Adds ``stopped``, the state of the results, to the message if Ctrl-C or a lost device ends measuring early."""
     from mnas_moo.study_file.document import StudyError, refusals
 
     try:
@@ -221,7 +221,7 @@ def _visits(latency: Latency) -> int:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A function of (done, total) that shows progress: a bar on a terminal, lines elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

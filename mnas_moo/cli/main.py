@@ -14,9 +14,22 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from mnas_moo.cli import compare, dashboard, devices, front, learning, lut, repair, run, show, supernet, train
+from mnas_moo.cli import (
+    compare,
+    compare_networks,
+    dashboard,
+    devices,
+    front,
+    learning,
+    lut,
+    repair,
+    run,
+    show,
+    supernet,
+    train,
+)
 
-VERBS = (run, front, learning, compare, show, supernet, train, devices, lut, dashboard, repair)
+VERBS = (run, front, learning, compare, compare_networks, show, train, supernet, devices, lut, dashboard, repair)
 """The modules of the verbs, in the order in which the help lists them."""
 
 
@@ -63,7 +76,7 @@ class _Parser(argparse.ArgumentParser):
         from mnas_moo.spaces.names import closest
 
         wrong = re.match(r"argument VERB: invalid choice: '(.*?)' \(", message)
-        names = [verb.__name__.rpartition(".")[2] for verb in VERBS]
+        names = [verb.__name__.rpartition(".")[2].replace("_", "-") for verb in VERBS]
         near = closest(wrong[1], names) if wrong else None
         super().error(without_passwords(message) + (f"; did you mean {near!r}?" if near else ""))
 

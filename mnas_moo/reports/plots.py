@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SUFFIXES",
+    "drawable",
     "front_figure",
     "history",
     "hypervolume_figure",
@@ -50,7 +51,7 @@ def save_front(study: optuna.Study, path: str | Path) -> None:
         ValueError: the file has another ending, or no trial is finished.
         MissingExtraError: plotly (.html) or matplotlib (the others) is not installed.
     """
-    path = _drawable(path, "a front")
+    path = drawable(path, "a front")
     past = history(study.get_trials(deepcopy=False), study.directions, study.metric_names)
     if not past.numbers:
         raise ValueError(f"study {study.study_name!r} has no finished trial yet, so there is no front to draw")
@@ -81,7 +82,7 @@ def save_learning(study: optuna.Study, path: str | Path) -> None:
         ValueError: the file has another ending, or the trials tell nothing of the search.
         MissingExtraError: plotly (.html) or matplotlib (the others) is not installed.
     """
-    path = _drawable(path, "a plot")
+    path = drawable(path, "a plot")
     charts = charts_of(learning_of(study.get_trials(deepcopy=False), study.directions, study.metric_names))
     if not charts:
         raise ValueError(f"study {study.study_name!r} has nothing to draw: {NOTHING}")
@@ -92,7 +93,12 @@ def save_learning(study: optuna.Study, path: str | Path) -> None:
             print_learning(charts, part)
 
 
-def _drawable(path: str | Path, what: str) -> Path:
+def drawable(path: str | Path, what: str) -> Path:
+    """The path of ``what``, a drawing.
+
+    Raises:
+        ValueError: its ending is none of ``SUFFIXES``.
+    """
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path}: its ending is {path.suffix!r}; {what} is written as one of {', '.join(SUFFIXES)}")

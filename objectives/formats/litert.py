@@ -2,8 +2,8 @@
 
 Packing the flatbuffer ourselves takes milliseconds; converting a torch module takes seconds for each network. The
 format is TensorFlow Lite's schema.fbs, whose classes ship in ``ai-edge-litert``. Norms are folded into the
-convolutions, activations fused, dropout left out. Padding is torch's ``kernel // 2`` on every side: SAME where that
-means the same, else an explicit PAD before a VALID convolution (XNNPACK merges the two). An int8 model has the same
+convolutions, activations fused, dropout left out. Padding is SAME where that means what the specification says, else an
+explicit PAD before a VALID convolution (XNNPACK merges the two). An int8 model has the same
 operators; ``quantization`` says what its integers mean. Input and output are int8 too, as converters write models
 "for integer-only devices": a camera's bytes are the input but for an offset, and nothing is left to a float unit.
 """
@@ -16,20 +16,27 @@ import numpy as np
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.formats import quantization
+from mnas_moo.objectives.formats.litert_operators import activate, activation, concat, fused, shift
 from mnas_moo.objectives.formats.quantization import Quantization, of_range, of_weights
 from mnas_moo.objectives.formats.weights import convolution, fully_connected, random_weights
 from mnas_moo.objectives.objective import Graph
 from mnas_moo.spaces.operations import (
+    Activation,
     Add,
     AveragePool,
     ChannelShuffle,
+    Concat,
     Conv,
     Dropout,
     GlobalAveragePool,
     Linear,
+    Margins,
+    MaxPool,
     Multiply,
     Operation,
     Shape,
+    Shift,
+    margins,
 )
 from mnas_moo.spaces.spec import Node
 
@@ -49,6 +56,13 @@ _INT8_VERSIONS = {  # each operator's first version that takes int8, which old i
     "LOGISTIC": 2,
     "RESHAPE": 1,
     "TRANSPOSE": 2,
+    "RELU": 2,
+    "RELU6": 2,
+    "HARD_SWISH": 1,
+    "MAX_POOL_2D": 2,
+    "CONCATENATION": 2,
+    "QUANTIZE": 2,
+    "SLICE": 2,
 }
 
 
@@ -224,13 +238,15 @@ class _Model:
         self.operators.append(self.table("Operator", **packed))
         return output
 
-    def pad(self, node: Node, x: int, margin: int) -> int:
-        """Adds a PAD of ``margin`` zeros on every side of ``x``, the input of ``node``."""
-        channels, height, width = node.input_shapes[0]
-        sides = self.constant("paddings", 0, 0, margin, margin, margin, margin, 0, 0, shape=(4, 2))
-        shape = (channels, height + 2 * margin, width + 2 * margin)
-        padded = self.activation(f"{node.name}.pad", shape, self.quantizations.get(x))  # copied integers: one scale
-        return self.operator("PAD", [x, sides], padded, "PadOptions")
+    def pad(self, name: str, x: int, shape: Shape, margins: Margins) -> int:
+        """Adds a PAD of zeros around ``x``, an image of ``shape``; none where there are no margins."""
+        ((above, below), (left, right)), (channels, height, width) = margins, shape
+        if not any((above, below, left, right)):
+            return x
+        sides = self.constant("paddings", 0, 0, above, below, left, right, 0, 0, shape=(4, 2))
+        padded = (channels, above + height + below, left + width + right)
+        y = self.activation(name, padded, self.quantizations.get(x))  # copied integers: one scale
+        return self.operator("PAD", [x, sides], y, "PadOptions")
 
     def rearrange(self, code: str, values: Sequence[int], x: int, name: str, shape: Sequence[int]) -> int:
         """Adds a RESHAPE or a TRANSPOSE of ``x`` with its ``values``, the new shape or the order of dimensions."""
@@ -271,18 +287,16 @@ def _conv(model: _Model, operation: Conv, node: Node, x: int) -> int:
     channels, kernel, groups = node.input_shapes[0][0], operation.kernel, operation.groups
     outputs = operation.out_channels
     weight, bias = convolution(model.weights, node)
-    functions = model.schema.ActivationFunctionType
-    fused = {"none": functions.NONE, "relu": functions.RELU, "relu6": functions.RELU6, "sigmoid": functions.NONE}
     padding = model.schema.Padding.SAME
-    # SAME pads as much as the outputs need: kernel // 2 a side exactly if the last window is centred on the border.
-    if any((size - 1) % operation.stride for size in node.input_shapes[0][1:]):
+    around = operation.margins(*node.input_shapes)
+    if around != margins(node.input_shapes[0], kernel, operation.stride, "same"):
         padding = model.schema.Padding.VALID
-        x = model.pad(node, x, kernel // 2) if kernel > 1 else x
+        x = model.pad(f"{node.name}.pad", x, node.input_shapes[0], around)
     fields = {
         "Padding": padding,
         "StrideW": operation.stride,
         "StrideH": operation.stride,
-        "FusedActivationFunction": fused[operation.activation],
+        "FusedActivationFunction": fused(model, operation.activation),
     }
     depthwise = groups == channels != 1
     if depthwise:
@@ -293,11 +307,7 @@ def _conv(model: _Model, operation: Conv, node: Node, x: int) -> int:
     inputs = model.filters(node.name, x, weight, bias, axis)
     y = model.activation(node.name, node.shape)
     code, options = ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions") if depthwise else ("CONV_2D", "Conv2DOptions")
-    model.operator(code, inputs, y, options, **fields)
-    if operation.activation == "sigmoid":  # has no fused form
-        gate = model.activation(f"{node.name}.sigmoid", node.shape, quantization.SIGMOID)
-        return model.operator("LOGISTIC", [y], gate)
-    return y
+    return activate(model, operation.activation, model.operator(code, inputs, y, options, **fields), node)
 
 
 def _linear(model: _Model, operation: Linear, node: Node, x: int) -> int:
@@ -307,19 +317,21 @@ def _linear(model: _Model, operation: Linear, node: Node, x: int) -> int:
     return model.operator("FULLY_CONNECTED", inputs, y, "FullyConnectedOptions")
 
 
-def _average_pool(model: _Model, operation: AveragePool, node: Node, x: int) -> int:
-    """AVERAGE_POOL_2D, always after a PAD: with SAME it would leave the zeros out of the mean."""
-    kernel = operation.kernel
-    padded = model.pad(node, x, kernel // 2)
+def _pool(model: _Model, operation: AveragePool | MaxPool, node: Node, x: int) -> int:
+    """AVERAGE_POOL_2D or MAX_POOL_2D, centred always after a PAD: with SAME they would leave the zeros out."""
+    schema, shape = model.schema, node.input_shapes[0]
+    same = operation.padding == "same"
     fields = {
-        "Padding": model.schema.Padding.VALID,
+        "Padding": schema.Padding.SAME if same else schema.Padding.VALID,
         "StrideW": operation.stride,
         "StrideH": operation.stride,
-        "FilterWidth": kernel,
-        "FilterHeight": kernel,
+        "FilterWidth": operation.kernel,
+        "FilterHeight": operation.kernel,
     }
+    padded = x if same else model.pad(f"{node.name}.pad", x, shape, operation.margins(shape))
     y = model.activation(node.name, node.shape, model.quantizations.get(x))  # the kernels average the integers
-    return model.operator("AVERAGE_POOL_2D", [padded], y, "Pool2DOptions", **fields)
+    code = "AVERAGE_POOL_2D" if isinstance(operation, AveragePool) else "MAX_POOL_2D"
+    return model.operator(code, [padded], y, "Pool2DOptions", **fields)
 
 
 def _global_average_pool(model: _Model, operation: GlobalAveragePool, node: Node, x: int) -> int:
@@ -331,8 +343,10 @@ def _global_average_pool(model: _Model, operation: GlobalAveragePool, node: Node
 
 def _add(model: _Model, operation: Add, node: Node, x: int, y: int) -> int:
     """ADD."""
-    del operation
-    return model.operator("ADD", [x, y], model.activation(node.name, node.shape), "AddOptions")
+    function = fused(model, operation.activation)
+    z = model.activation(node.name, node.shape)
+    model.operator("ADD", [x, y], z, "AddOptions", FusedActivationFunction=function)
+    return activate(model, operation.activation, z, node)
 
 
 def _multiply(model: _Model, operation: Multiply, node: Node, x: int, gate: int) -> int:
@@ -359,10 +373,14 @@ def _dropout(model: _Model, operation: Dropout, node: Node, x: int) -> int:
 EMITTERS: dict[type[Operation], Callable[..., int]] = {
     Conv: _conv,
     Linear: _linear,
-    AveragePool: _average_pool,
+    AveragePool: _pool,
+    MaxPool: _pool,
     GlobalAveragePool: _global_average_pool,
     Add: _add,
+    Concat: concat,
     Multiply: _multiply,
+    Activation: activation,
+    Shift: shift,
     ChannelShuffle: _channel_shuffle,
     Dropout: _dropout,
 }

@@ -16,15 +16,20 @@ from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.formats.weights import convolution, fully_connected, random_weights
 from mnas_moo.objectives.objective import Graph
 from mnas_moo.spaces.operations import (
+    Activation,
     Add,
     AveragePool,
     ChannelShuffle,
+    Concat,
     Conv,
     Dropout,
     GlobalAveragePool,
     Linear,
+    Margins,
+    MaxPool,
     Multiply,
     Operation,
+    Shift,
 )
 from mnas_moo.spaces.spec import Node
 
@@ -70,7 +75,7 @@ class _Model:
         self.constants[name] = self.onnx.numpy_helper.from_array(array, name)
         return name
 
-    def operator(self, code: str, inputs: Sequence[str], output: str, **attributes: int | Sequence[int]) -> str:
+    def operator(self, code: str, inputs: Sequence[str], output: str, **attributes: float | Sequence[int]) -> str:
         """Adds the operator ``code``; returns ``output``."""
         self.nodes.append(self.onnx.helper.make_node(code, inputs, [output], output, **attributes))
         return output
@@ -91,7 +96,7 @@ class _Model:
 
 
 def _conv(model: _Model, operation: Conv, node: Node, x: str) -> str:
-    """Conv with the norm folded in, then Relu, Clip or Sigmoid."""
+    """Conv with the norm folded in, then the activation."""
     weight, bias = convolution(model.weights, node)
     inputs = [x, model.constant(f"{node.name}.weight", weight), model.constant(f"{node.name}.bias", bias)]
     y = model.operator(
@@ -100,15 +105,28 @@ def _conv(model: _Model, operation: Conv, node: Node, x: str) -> str:
         node.name,
         kernel_shape=[operation.kernel] * 2,
         strides=[operation.stride] * 2,
-        pads=[operation.kernel // 2] * 4,
+        pads=_pads(operation.margins(*node.input_shapes)),
         group=operation.groups,
     )
-    if operation.activation == "none":
+    return _activate(model, operation.activation, y, node.name)
+
+
+def _activate(model: _Model, activation: str, y: str, name: str) -> str:
+    """Relu, Clip, Sigmoid, HardSwish or HardSigmoid."""
+    if activation == "none":
         return y
-    if operation.activation == "relu6":
+    result = f"{name}.{activation}"
+    if activation == "relu6":
         limits = [model.constant(f"relu6.{limit}", np.array(limit, np.float32)) for limit in (0, 6)]
-        return model.operator("Clip", [y, *limits], f"{node.name}.relu6")
-    return model.operator(operation.activation.capitalize(), [y], f"{node.name}.{operation.activation}")
+        return model.operator("Clip", [y, *limits], result)
+    if activation == "hardsigmoid":
+        return model.operator("HardSigmoid", [y], result, alpha=1 / 6, beta=0.5)
+    return model.operator("HardSwish" if activation == "hardswish" else activation.capitalize(), [y], result)
+
+
+def _pads(margins: Margins) -> list[int]:
+    """Above, left, below, right."""
+    return [side[i] for i in (0, 1) for side in margins]
 
 
 def _linear(model: _Model, operation: Linear, node: Node, x: str) -> str:
@@ -121,16 +139,32 @@ def _linear(model: _Model, operation: Linear, node: Node, x: str) -> str:
 
 
 def _average_pool(model: _Model, operation: AveragePool, node: Node, x: str) -> str:
-    """AveragePool whose mean counts the zeros of the padding."""
+    """AveragePool, whose mean counts the zeros of a centred padding."""
     return model.operator(
         "AveragePool",
         [x],
         node.name,
         kernel_shape=[operation.kernel] * 2,
         strides=[operation.stride] * 2,
-        pads=[operation.kernel // 2] * 4,
-        count_include_pad=1,
+        pads=_pads(operation.margins(*node.input_shapes)),
+        count_include_pad=int(operation.padding != "same"),
     )
+
+
+def _max_pool(model: _Model, operation: MaxPool, node: Node, x: str) -> str:
+    """MaxPool, which ignores what lies beyond the image: the zeros of a centred padding come from a Pad."""
+    pads = _pads(operation.margins(*node.input_shapes))
+    if operation.padding == "centred":
+        x, pads = _pad(model, x, pads, f"{node.name}.pad"), [0, 0, 0, 0]
+    size = {"kernel_shape": [operation.kernel] * 2, "strides": [operation.stride] * 2}
+    return model.operator("MaxPool", [x], node.name, pads=pads, **size)
+
+
+def _pad(model: _Model, x: str, pads: Sequence[int], name: str) -> str:
+    """Pad of zeros: above, left, below, right."""
+    above, left, below, right = pads
+    sides = np.array([0, 0, above, left, 0, 0, below, right], np.int64)
+    return model.operator("Pad", [x, model.constant(f"{name}.sides", sides)], name)
 
 
 def _global_average_pool(model: _Model, operation: GlobalAveragePool, node: Node, x: str) -> str:
@@ -140,9 +174,27 @@ def _global_average_pool(model: _Model, operation: GlobalAveragePool, node: Node
 
 
 def _add(model: _Model, operation: Add, node: Node, x: str, y: str) -> str:
-    """Add."""
+    """Add, then the activation."""
+    return _activate(model, operation.activation, model.operator("Add", [x, y], node.name), node.name)
+
+
+def _concat(model: _Model, operation: Concat, node: Node, *inputs: str) -> str:
+    """Concat."""
     del operation
-    return model.operator("Add", [x, y], node.name)
+    return model.operator("Concat", inputs, node.name, axis=1)
+
+
+def _activation(model: _Model, operation: Activation, node: Node, x: str) -> str:
+    """The activation alone."""
+    return _activate(model, operation.activation, x, node.name)
+
+
+def _shift(model: _Model, operation: Shift, node: Node, x: str) -> str:
+    """Slice from the second row and column on, then Pad."""
+    del operation
+    bounds = {"starts": [1, 1], "ends": node.shape[1:], "axes": [2, 3]}
+    inputs = [model.constant(f"{node.name}.{key}", np.array(value, np.int64)) for key, value in bounds.items()]
+    return _pad(model, model.operator("Slice", [x, *inputs], f"{node.name}.slice"), [0, 0, 1, 1], node.name)
 
 
 def _multiply(model: _Model, operation: Multiply, node: Node, x: str, gate: str) -> str:
@@ -171,9 +223,13 @@ EMITTERS: dict[type[Operation], Callable[..., str]] = {
     Conv: _conv,
     Linear: _linear,
     AveragePool: _average_pool,
+    MaxPool: _max_pool,
     GlobalAveragePool: _global_average_pool,
     Add: _add,
+    Concat: _concat,
     Multiply: _multiply,
+    Activation: _activation,
+    Shift: _shift,
     ChannelShuffle: _channel_shuffle,
     Dropout: _dropout,
 }

@@ -2,8 +2,8 @@
 
 The module runs ``spec.nodes`` one after the other; there is one module class an operation, in ``MODULES``.
 Initial values are those of the official MnasNet code (tensorflow/tpu models/official/mnasnet/mnasnet_model.py,
-conv_kernel_initializer and dense_kernel_initializer). Padding is ``kernel // 2`` on every side also at stride 2,
-where that code pads as TensorFlow does (more at the bottom and right).
+conv_kernel_initializer and dense_kernel_initializer). MnasNet's padding is ``kernel // 2`` on every side also at stride
+2, where that code pads as TensorFlow does (more at the bottom and right).
 """
 
 from __future__ import annotations
@@ -19,15 +19,20 @@ from torch.nn import functional as F
 
 from mnas_moo.objectives.objective import Graph
 from mnas_moo.spaces.operations import (
+    Activation,
     Add,
     AveragePool,
     ChannelShuffle,
+    Concat,
     Conv,
     Dropout,
     GlobalAveragePool,
     Linear,
+    Margins,
+    MaxPool,
     Multiply,
     Operation,
+    Shift,
 )
 from mnas_moo.spaces.spec import Node
 
@@ -36,6 +41,8 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor] | None] = {
     "relu": torch.relu_,  # in place: neither convolution nor norm needs its output again for the gradient
     "relu6": lambda x: F.hardtanh_(x, 0.0, 6.0),
     "sigmoid": torch.sigmoid_,
+    "hardswish": F.hardswish,  # not in place: its gradient needs its input
+    "hardsigmoid": F.hardsigmoid,
 }
 
 
@@ -57,8 +64,9 @@ class _ConvModule(nn.Module):
         deviation = math.sqrt(2 / (kernel**2 * channels / groups))
         weight = _empty(channels, node.input_shapes[0][0] // groups, kernel, kernel)
         self.weight = nn.Parameter(weight.normal_(0, deviation, generator=generator))
+        self.margins = operation.margins(*node.input_shapes)
         if operation.epsilon is None:
-            self.bias = nn.Parameter(_empty(channels).zero_())
+            self.bias = nn.Parameter(_empty(channels).zero_()) if operation.bias else None
         else:
             self.gamma = nn.Parameter(_empty(channels).fill_(1))
             self.beta = nn.Parameter(_empty(channels).zero_())
@@ -68,7 +76,7 @@ class _ConvModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, out_channels, ceil(H / stride), ceil(W / stride))."""
         conv = self.operation
-        padding = conv.kernel // 2
+        x, padding = _padded(x, self.margins)
         if conv.epsilon is None:
             x = F.conv2d(x, self.weight, self.bias, conv.stride, padding, 1, conv.groups)
         else:
@@ -106,8 +114,17 @@ class _FreeModule(nn.Module):
 
 class _AveragePoolModule(_FreeModule):
     def forward(self, x: Tensor) -> Tensor:
-        kernel = self.operation.kernel
-        return F.avg_pool2d(x, kernel, self.operation.stride, kernel // 2, count_include_pad=True)
+        pool, ((above, below), (left, right)) = self.operation, self.operation.margins(x.shape[1:])
+        counted, uneven = pool.padding != "same", above != below or left != right
+        # In ceiling mode a last window reaches beyond the image, where it counts nothing.
+        return F.avg_pool2d(x, pool.kernel, pool.stride, (above, left), uneven, counted)
+
+
+class _MaxPoolModule(_FreeModule):
+    def forward(self, x: Tensor) -> Tensor:
+        pool, ((above, below), (left, right)) = self.operation, self.operation.margins(x.shape[1:])
+        x = F.pad(x, (left, right, above, below), value=float("-inf") if pool.padding == "same" else 0.0)
+        return F.max_pool2d(x, pool.kernel, pool.stride)
 
 
 class _GlobalAveragePoolModule(_FreeModule):
@@ -117,7 +134,24 @@ class _GlobalAveragePoolModule(_FreeModule):
 
 class _AddModule(_FreeModule):
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return x + y
+        activation = ACTIVATION_FUNCTIONS[self.operation.activation]
+        return x + y if activation is None else activation(x + y)
+
+
+class _ConcatModule(_FreeModule):
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.cat(inputs, 1)
+
+
+class _ActivationModule(_FreeModule):
+    def forward(self, x: Tensor) -> Tensor:
+        activation = ACTIVATION_FUNCTIONS[self.operation.activation]
+        return x if activation is None else activation(x.clone())  # others read x
+
+
+class _ShiftModule(_FreeModule):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x[:, :, 1:, 1:], (0, 1, 0, 1))
 
 
 class _MultiplyModule(_FreeModule):
@@ -150,9 +184,13 @@ MODULES: dict[type[Operation], Callable[[Any, Node, torch.Generator, float], nn.
     Conv: _ConvModule,
     Linear: _LinearModule,
     AveragePool: _AveragePoolModule,
+    MaxPool: _MaxPoolModule,
     GlobalAveragePool: _GlobalAveragePoolModule,
     Add: _AddModule,
+    Concat: _ConcatModule,
     Multiply: _MultiplyModule,
+    Activation: _ActivationModule,
+    Shift: _ShiftModule,
     ChannelShuffle: _ChannelShuffleModule,
     Dropout: DropoutModule,
 }
@@ -227,7 +265,7 @@ def weights(module: nn.Module) -> dict[str, np.ndarray]:
 
 
 def load_torchvision(module: Network, state_dict: Mapping[str, Tensor]) -> None:
-    """Gives ``module`` the weights of the same network in torchvision (``mnasnet1_0``, ``mobilenet_v2``).
+    """Gives ``module`` the weights of the same network in torchvision (``mnasnet1_0``, ``mobilenet_v2``, ``resnet50``).
 
     The mapping: the n-th convolution of the state dict is the n-th convolution of the specification, each
     followed by its norm (weight -> gamma, bias -> beta, running_mean, running_var; num_batches_tracked has no
@@ -260,6 +298,14 @@ def _in_order(module: Network) -> Iterator[tuple[str, Tensor]]:
     for node in module.spec.nodes:
         for name, tensor in module.get_submodule(node.name).state_dict(keep_vars=True).items():
             yield f"{node.name}.{name}", tensor
+
+
+def _padded(x: Tensor, margins: Margins) -> tuple[Tensor, tuple[int, int]]:
+    """Images with the zeros that a convolution cannot add itself, and those it adds on both sides, (rows, columns)."""
+    (above, below), (left, right) = margins
+    if above == below and left == right:
+        return x, (above, left)
+    return F.pad(x, (left, right, above, below)), (0, 0)
 
 
 def _empty(*shape: int) -> Tensor:

@@ -32,7 +32,8 @@ def convolution(weights: Mapping[str, np.ndarray], node: Node) -> tuple[np.ndarr
         weights, f"{node.name}.weight", outputs, node.input_shapes[0][0] // operation.groups, kernel, kernel
     )
     if operation.epsilon is None:
-        return weight, _weight(weights, f"{node.name}.bias", outputs)
+        zeros = np.zeros(outputs, np.float32)
+        return weight, _weight(weights, f"{node.name}.bias", outputs) if operation.bias else zeros
     gamma, beta, mean, variance = (
         _weight(weights, f"{node.name}.{part}", outputs) for part in ("gamma", "beta", "running_mean", "running_var")
     )
@@ -64,7 +65,7 @@ def _weight(weights: Mapping[str, np.ndarray], name: str, *shape: int) -> np.nda
 
 
 def random_weights(spec: Graph) -> dict[str, np.ndarray]:
-    """Weights for measuring, always the same: variance 1 / fan-in, twice that before a ReLU.
+    """Weights for measuring, always the same: variance 1 / fan-in, twice that before a ReLU or a hard swish.
 
     This keeps activations in a common range. All weights repeat one array of random numbers: drawing millions would
     take longer than writing the model.
@@ -73,7 +74,7 @@ def random_weights(spec: Graph) -> dict[str, np.ndarray]:
     weights: dict[str, np.ndarray] = {}
 
     def draw(name: str, activation: str, *shape: int) -> None:
-        bound = math.sqrt((6 if activation.startswith("relu") else 3) / math.prod(shape[1:]))
+        bound = math.sqrt((6 if activation.startswith(("relu", "hardswish")) else 3) / math.prod(shape[1:]))
         weights[name] = np.resize(numbers * np.float32(bound), shape)
 
     for node in spec.nodes:
@@ -85,9 +86,9 @@ def random_weights(spec: Graph) -> dict[str, np.ndarray]:
                 f"{node.name}.weight", operation.activation, outputs, node.input_shapes[0][0] // groups, kernel, kernel
             )
             zeros, ones = np.zeros(outputs, np.float32), np.ones(outputs, np.float32)
-            if operation.epsilon is None:
+            if operation.epsilon is None and operation.bias:
                 weights[f"{node.name}.bias"] = zeros
-            else:
+            elif operation.epsilon is not None:
                 statistics = {"gamma": ones, "beta": zeros, "running_mean": zeros, "running_var": ones}
                 weights.update({f"{node.name}.{part}": array for part, array in statistics.items()})
         elif isinstance(operation, Linear):

@@ -82,9 +82,10 @@ def test_every_verb_has_help_with_an_example_and_loads_nothing_heavy() -> None:
         "front",
         "learning",
         "compare",
+        "compare-networks",
         "show",
-        "supernet",
         "train",
+        "supernet",
         "devices",
         "lut",
         "dashboard",
@@ -109,3 +110,6 @@ def test_a_misspelt_verb_gets_the_nearest(capsys: pytest.CaptureFixture[str]) ->
         main(["rnu"])
     assert ended.value.code == 2
     assert capsys.readouterr().err.endswith("; did you mean 'run'?\n")
+    with pytest.raises(SystemExit):
+        main(["compare-network"])
+    assert capsys.readouterr().err.endswith("; did you mean 'compare-networks'?\n")

@@ -36,6 +36,7 @@ VERBS = {
     "learning": [["learning", "counts.yaml"], ["learning", "counts.yaml", "--plot", "learning.svg"]],
     "show": [["show", "counts.yaml", "--trial", "0", "--picture", "network.svg"], ["show", "counts.yaml"]],
     "compare": [["compare", "counts.yaml", "--samplers", "random", "--seeds", "1", "--output", "compared"]],
+    "compare_networks": [["compare-networks", "counts.yaml", "--network", "mnasnet-small", "--rounds", "1"]],
     "repair": [["repair", "counts.yaml"]],
     "lut": [["lut", "build", "--space", "counts.yaml", "--device", "none", "-o", "t.json"]],
     "dashboard": [["dashboard", "counts.yaml", "--port", "-1", "--no-browser"]],

@@ -11,16 +11,21 @@ from ai_edge_litert.interpreter import Interpreter
 
 from mnas_moo.objectives.formats import torch_module
 from mnas_moo.spaces.operations import (
+    ACTIVATIONS,
+    Activation,
     Add,
     AveragePool,
     ChannelShuffle,
+    Concat,
     Conv,
     Dropout,
     GlobalAveragePool,
     Linear,
+    MaxPool,
     Multiply,
     Operation,
     Shape,
+    Shift,
 )
 from mnas_moo.spaces.spec import Layer, NetworkSpec, Node
 
@@ -71,15 +76,47 @@ SINGLE: dict[type[Operation], list[NetworkSpec]] = {
             (8, 7, 6, 1, 1, 2, 1e-5, "relu"),
             (1, 1, 6, 5, 1, 1, None, "none"),  # larger than the image
             (2, 2, 4, 5, 2, 4, None, "none"),
+            (8, 7, 6, 1, 1, 1, 1e-3, "hardswish"),
+            (8, 7, 6, 3, 1, 1, None, "hardsigmoid"),
         )
+    ]
+    + [
+        of_nodes((4, 8, 9), (Conv(4, kernel, 2, groups, padding=padding, bias=False), (-1,)))
+        for kernel, groups, padding in ((3, 1, "same"), (5, 4, "same"), (3, 1, "valid"), (7, 4, "same"))
     ],
     Linear: [of_nodes((6, 1, 1), (Linear(4), (-1,)))],
     AveragePool: [
         of_nodes((4, height, width), (AveragePool(kernel, stride), (-1,)))
         for height, width, kernel, stride in ((8, 8, 3, 1), (8, 8, 3, 2), (9, 8, 3, 2), (7, 7, 5, 3), (1, 1, 3, 1))
+    ]
+    + [
+        of_nodes((4, height, width), (AveragePool(kernel, stride, "same"), (-1,)))
+        for height, width, kernel, stride in ((8, 8, 3, 1), (8, 9, 3, 2), (10, 10, 5, 2))
+    ],
+    MaxPool: [
+        of_nodes((4, height, width), (MaxPool(kernel, stride, padding), (-1,)))
+        for height, width, kernel, stride, padding in (
+            (8, 8, 3, 2, "centred"),
+            (9, 7, 3, 2, "centred"),
+            (8, 9, 3, 2, "same"),
+            (8, 8, 3, 1, "same"),
+            (8, 8, 2, 2, "valid"),
+        )
     ],
     GlobalAveragePool: [of_nodes((4, 7, 5), (GlobalAveragePool(), (-1,)))],
-    Add: [of_nodes((4, 5, 5), (AveragePool(3, 1), (-1,)), (Add(), (0, -1)))],
+    Add: [
+        of_nodes((4, 5, 5), (AveragePool(3, 1), (-1,)), (Add(activation), (0, -1)))
+        for activation in ("none", "relu", "hardswish")
+    ],
+    Concat: [
+        of_nodes((4, 5, 5), (Conv(6, 1), (-1,)), (Activation("relu"), (-1,)), (Concat(), (0, -1, 1))),
+        of_nodes((4, 5, 5), (AveragePool(3, 1), (-1,)), (Concat(), (0, 0))),
+    ],
+    Activation: [
+        of_nodes((4, 5, 5), (Activation(activation), (-1,)), (Add(), (-1, 0)))
+        for activation in ACTIVATIONS  # none leaves what it reads as it is
+    ],
+    Shift: [of_nodes(shape, (Shift(), (-1,)), (Conv(6, 1, 2), (0,))) for shape in ((4, 7, 7), (4, 8, 5))],
     Multiply: [of_nodes((4, 5, 5), (GlobalAveragePool(), (-1,)), (Multiply(), (-1, 0)))],
     ChannelShuffle: [
         of_nodes(shape, (AveragePool(3, 1), (-1,)), (ChannelShuffle(groups), (0,)))

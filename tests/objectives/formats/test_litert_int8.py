@@ -14,7 +14,19 @@ from mnas_moo.objectives.training.data import load_data
 from mnas_moo.objectives.training.train import TrainSettings, fit
 from mnas_moo.spaces import network
 from mnas_moo.spaces.fragment import fragments
-from mnas_moo.spaces.operations import Add, AveragePool, ChannelShuffle, Conv, GlobalAveragePool, Linear, Multiply
+from mnas_moo.spaces.operations import (
+    Activation,
+    Add,
+    AveragePool,
+    ChannelShuffle,
+    Concat,
+    Conv,
+    GlobalAveragePool,
+    Linear,
+    MaxPool,
+    Multiply,
+    Shift,
+)
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 from tests.objectives.formats.conftest import LAYERS, every_case, runs_in_xnnpack_alone, small, trained
 
@@ -78,6 +90,17 @@ def emulated(quantised: Quantised, image: np.ndarray) -> np.ndarray:
         assert not detail["quantization_parameters"]["zero_points"].any()
         return torch.from_numpy(integers * scales.reshape([-1 if i == axis else 1 for i in range(integers.ndim)]))
 
+    def activated(activation: str, x: torch.Tensor, name: str) -> torch.Tensor:
+        if activation == "hardsigmoid":
+            return rounded(name, rounded(f"{name}.moved", (x + 3).clamp(0, 6)) / 6)
+        functions = {"sigmoid": torch.sigmoid, "hardswish": F.hardswish, "relu": F.relu, "relu6": F.relu6}
+        return x if activation == "none" else rounded(name, functions[activation](x))
+
+    def fused(activation: str, x: torch.Tensor, name: str) -> torch.Tensor:
+        if activation.startswith("relu"):
+            return activated(activation, x, name)
+        return activated(activation, rounded(name, x), f"{name}.{activation}")
+
     values = {-1: rounded("input", torch.from_numpy(image).double().permute(0, 3, 1, 2))}
     for i, node in enumerate(quantised.spec.nodes):
         operation, x = node.operation, values[node.inputs[0]]
@@ -85,16 +108,28 @@ def emulated(quantised: Quantised, image: np.ndarray) -> np.ndarray:
             channels = node.input_shapes[0][0]
             order = (3, 0, 1, 2) if operation.groups == channels != 1 else (0, 3, 1, 2)
             weight, bias = constant(f"{node.name}.weight").permute(order), constant(f"{node.name}.bias")
-            x = F.conv2d(x, weight, bias, operation.stride, operation.kernel // 2, 1, operation.groups)
-            x = x.clamp(min=0) if operation.activation.startswith("relu") else x
-            x = rounded(node.name, x.clamp(max=6) if operation.activation == "relu6" else x)
-            values[i] = rounded(f"{node.name}.sigmoid", x.sigmoid()) if operation.activation == "sigmoid" else x
+            (above, below), (left, right) = operation.margins(*node.input_shapes)
+            x = F.pad(x, (left, right, above, below))
+            x = F.conv2d(x, weight, bias, operation.stride, 0, 1, operation.groups)
+            values[i] = fused(operation.activation, x, node.name)
         elif isinstance(operation, Linear):
             y = F.linear(x.flatten(1), constant(f"{node.name}.weight"), constant(f"{node.name}.bias"))
             values[i] = rounded(node.name, y)
         elif isinstance(operation, AveragePool):
-            y = F.avg_pool2d(x, operation.kernel, operation.stride, operation.kernel // 2)
-            values[i] = rounded(node.name, y)
+            (above, below), (left, right) = operation.margins(*node.input_shapes)
+            padded, ones = (F.pad(image, (left, right, above, below)) for image in (x, torch.ones_like(x)))
+            y, share = (F.avg_pool2d(image, operation.kernel, operation.stride) for image in (padded, ones))
+            values[i] = rounded(node.name, y / share if operation.padding == "same" else y)
+        elif isinstance(operation, MaxPool):
+            (above, below), (left, right) = operation.margins(*node.input_shapes)
+            padded = F.pad(x, (left, right, above, below), value=-1e9 if operation.padding == "same" else 0)
+            values[i] = F.max_pool2d(padded, operation.kernel, operation.stride)
+        elif isinstance(operation, Concat):
+            values[i] = rounded(node.name, torch.cat([values[j] for j in node.inputs], 1))
+        elif isinstance(operation, Activation):
+            values[i] = activated(operation.activation, x, node.name)
+        elif isinstance(operation, Shift):
+            values[i] = F.pad(x[:, :, 1:, 1:], (0, 1, 0, 1))
         elif isinstance(operation, Multiply):
             values[i] = rounded(node.name, x * values[node.inputs[1]])
         elif isinstance(operation, GlobalAveragePool):
@@ -102,7 +137,7 @@ def emulated(quantised: Quantised, image: np.ndarray) -> np.ndarray:
         elif isinstance(operation, ChannelShuffle):
             values[i] = F.channel_shuffle(x, operation.groups)
         elif isinstance(operation, Add):
-            values[i] = rounded(node.name, x + values[node.inputs[1]])
+            values[i] = fused(operation.activation, x + values[node.inputs[1]], node.name)
         else:
             values[i] = x  # dropout
     y = values[len(quantised.spec.nodes) - 1]

@@ -1,0 +1,88 @@
+"""Operators of a LiteRT model that published networks need besides those of the spaces: activations, joins, shifts.
+
+An activation is fused into the operator before it where LiteRT can; else it is an operator of its own, and the hard
+sigmoid, which has none, is computed as MobileNetV3's authors do: an addition, a ReLU6 and a multiplication.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mnas_moo.objectives.formats import quantization
+from mnas_moo.spaces.operations import Activation, Concat, Shape, Shift
+from mnas_moo.spaces.spec import Node
+
+_FUSED = {"none": "NONE", "relu": "RELU", "relu6": "RELU6"}
+_OWN = {"relu": "RELU", "relu6": "RELU6", "sigmoid": "LOGISTIC", "hardswish": "HARD_SWISH"}
+
+
+def fused(model: Any, activation: str) -> int:
+    """The activation that an operator can do itself, as its options name it; none for those that it cannot."""
+    return int(getattr(model.schema.ActivationFunctionType, _FUSED.get(activation, "NONE")))
+
+
+def activate(model: Any, activation: str, y: int, node: Node) -> int:
+    """Adds the operators of an activation of ``y`` that is not fused; returns the tensor of the result."""
+    return y if activation in _FUSED else _apply(model, activation, y, f"{node.name}.{activation}", node.shape)
+
+
+def activation(model: Any, operation: Activation, node: Node, x: int) -> int:
+    """The operators of an activation by itself."""
+    return x if operation.activation == "none" else _apply(model, operation.activation, x, node.name, node.shape)
+
+
+def _apply(model: Any, activation: str, x: int, name: str, shape: Shape) -> int:
+    if activation == "hardsigmoid":
+        moved = model.activation(f"{name}.moved", shape)
+        function = fused(model, "relu6")
+        three, sixth = (_number(model, f"{name}.{key}", value) for key, value in (("three", 3), ("sixth", 1 / 6)))
+        model.operator("ADD", [x, three], moved, "AddOptions", FusedActivationFunction=function)
+        return int(model.operator("MUL", [moved, sixth], model.activation(name, shape), "MulOptions"))
+    fixed = quantization.SIGMOID if activation == "sigmoid" else None
+    options = "HardSwishOptions" if activation == "hardswish" else ""
+    return int(model.operator(_OWN[activation], [x], model.activation(name, shape, fixed), options))
+
+
+def _number(model: Any, name: str, value: float) -> int:
+    """Adds a constant number; an int8 model has it exactly, as 127 times its scale."""
+    if model.ranges is None:
+        return int(model.tensor(name, (1,), np.array([value], np.float32)))
+    scale = quantization.Quantization((float(np.float32(value / 127)),))
+    index = int(model.tensor(name, (1,), np.array([127], np.int8), scale))
+    model.quantizations[index] = scale
+    return index
+
+
+def concat(model: Any, operation: Concat, node: Node, *inputs: int) -> int:
+    """CONCATENATION of the channels; in int8 all must have the result's scale, and QUANTIZE gives it to them."""
+    del operation
+    y = model.activation(node.name, node.shape)
+    inputs = _rescaled(model, node, inputs, y)
+    return int(model.operator("CONCATENATION", inputs, y, "ConcatenationOptions", Axis=3))
+
+
+def _rescaled(model: Any, node: Node, inputs: Sequence[int], y: int) -> tuple[int, ...]:
+    wanted = model.quantizations.get(y)
+    if wanted is None:
+        return tuple(inputs)
+    same = []
+    for i, (x, shape) in enumerate(zip(inputs, node.input_shapes, strict=True)):
+        if model.quantizations[x] != wanted:
+            x = model.operator("QUANTIZE", [x], model.activation(f"{node.name}.{i}", shape, wanted), "QuantizeOptions")
+        same.append(x)
+    return tuple(same)
+
+
+def shift(model: Any, operation: Shift, node: Node, x: int) -> int:
+    """SLICE from the second row and column on, then PAD."""
+    del operation
+    channels, height, width = node.shape
+    cut = (channels, height - 1, width - 1)
+    begin = model.constant("begin", 0, 1, 1, 0, shape=(4,))
+    size = model.constant(f"{node.name}.size", 1, height - 1, width - 1, channels, shape=(4,))
+    y = model.activation(f"{node.name}.slice", cut, model.quantizations.get(x))  # copied integers: one scale
+    y = model.operator("SLICE", [x, begin, size], y, "SliceOptions")
+    return int(model.pad(node.name, y, cut, ((0, 1), (0, 1))))
