@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,12 @@ def check(
 
     def in_torch(batch: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return module(torch.from_numpy(_channels_first(batch))).numpy()
+            logits: np.ndarray = module(torch.from_numpy(_channels_first(batch))).numpy()
+        return logits
 
     runners: dict[str, Runner] = {"": in_torch}
     for name, kind in FORMATS.items():
-        runners[name] = _told_as(name, lambda name=name, kind=kind: RUNNERS[kind.program](folder / name))
+        runners[name] = _told_as(name, partial(RUNNERS[kind.program], folder / name))
     outputs: dict[str, list[np.ndarray]] = {name: [] for name in runners}
     with cpu_threads(1), ThreadPoolExecutor(threads) as pool:
         for batch in _batches(trained, data):
@@ -147,7 +149,9 @@ def check(
 
 
 def _batches(trained: TrainedNetwork, data: ImageData) -> Iterator[np.ndarray]:
-    for index in data.holdout.split(BATCH):
+    import torch
+
+    for index in torch.split(data.holdout, BATCH):
         yield normalised(trained, data.images[index].numpy())
 
 

@@ -119,9 +119,7 @@ def _as_texts(described: Mapping[str, Any]) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in described.items()}
 
 
-def _traced(
-    module: Any, shape: tuple[int, int, int], described: Mapping[str, Any], labels: Mapping[str, str]
-) -> bytes:
+def _traced(module: Any, shape: tuple[int, int, int], described: Mapping[str, Any], labels: Mapping[str, str]) -> bytes:
     """The program that torch.export makes of a module, for any number of images at once."""
     import torch
 

@@ -106,7 +106,7 @@ class _Packer:
         return int(self.builder.EndVector())
 
     def table(self, fields: int, offsets: Mapping[int, int], small: Mapping[int, int] | None = None) -> int:
-        """Packs a table of so many fields: some are offsets, some integers of a byte; the others have their defaults."""
+        """Packs a table of so many fields: offsets, and integers of a byte; the others have their defaults."""
         self.builder.StartObject(fields)
         for field, offset in offsets.items():
             self.builder.PrependUOffsetTRelativeSlot(field, offset, 0)

@@ -40,6 +40,10 @@ VERBS = {
     "lut": [["lut", "build", "--space", "counts.yaml", "--device", "none", "-o", "t.json"]],
     "dashboard": [["dashboard", "counts.yaml", "--port", "-1", "--no-browser"]],
     "supernet": [["supernet", "counts.yaml", "--minutes", "0.01"]],
+    "export": [
+        ["export", "counts.yaml", "0", "-o", "exported"],
+        ["export", "counts.yaml", "--network", "x", "-o", "e"],
+    ],
     "devices": [["devices", "--benchmark-model", "none"]],
 }
 
