@@ -41,9 +41,10 @@ def _export(arguments: argparse.Namespace) -> int:
     from mnas_moo.objectives.whole_file import whole_file
     from mnas_moo.reports.model_card import model_card
     from mnas_moo.reports.progress import PlainProgress
-    from mnas_moo.running.export import completed_trial, images_of_trained, latencies_of, trained_network
-    from mnas_moo.running.trained import label_of
+    from mnas_moo.running.export import images_of_trained, latencies_of, trained_network, trial_of
+    from mnas_moo.running.trained import label_of, trained_file
     from mnas_moo.running.trials import network_of
+    from mnas_moo.spaces import network
     from mnas_moo.study_file.document import StudyError, refusals
     from mnas_moo.study_file.network_study import NetworkStudy
     from mnas_moo.supernet.parallel import cores
@@ -61,10 +62,14 @@ def _export(arguments: argparse.Namespace) -> int:
         require(module, extra=extra)
     train = command("train", arguments)
     if arguments.trial is None:
-        trained = trained_network(study_file, arguments.network, None, f"{train} --network {arguments.network}")
+        name = arguments.network.lower()
+        if not trained_file(study_file, name).exists():
+            with refusals():
+                network(name)  # is there one of this name?
+        trained = trained_network(study_file, name, None, f"{train} --network {name}")
         latencies = []
     else:
-        trial = completed_trial(study_file, arguments.trial)
+        trial = trial_of(study_file, arguments.trial)
         trained = trained_network(study_file, label_of(trial.number), network_of(trial), f"{train} {trial.number}")
         latencies = latencies_of(study_file, trial)
     progress = PlainProgress(sys.stderr, None)

@@ -36,11 +36,11 @@ _WHERE = {
 """Source of latency -> what ran the network, where the measurement does not say so itself."""
 
 
-def completed_trial(study_file: NetworkStudy, number: int) -> FrozenTrial:
-    """A completed trial of a study.
+def trial_of(study_file: NetworkStudy, number: int) -> FrozenTrial:
+    """A trial of a study, by its number.
 
     Raises:
-        StudyError: there is no such trial, or it failed, or is not finished.
+        StudyError: there is no such trial, or it failed.
     """
     study = open_study(study_file)
     trials = study.get_trials(deepcopy=False)
@@ -51,9 +51,7 @@ def completed_trial(study_file: NetworkStudy, number: int) -> FrozenTrial:
     if trial.state == TrialState.FAIL:
         reason = trial.user_attrs.get(FAILURE)
         why = f" ({short(reason)})" if isinstance(reason, str) else ""
-        raise StudyError(f"trial {number} of {study.study_name} failed{why}; choose one that is complete")
-    if trial.state != TrialState.COMPLETE:
-        raise StudyError(f"trial {number} of {study.study_name} is not complete ({trial.state.name}); choose another")
+        raise StudyError(f"trial {number} of {study.study_name} failed{why}; `mnas-moo front` lists others")
     return trial
 
 

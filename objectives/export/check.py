@@ -80,7 +80,7 @@ class Check:
         return [
             f"{name} is right for {100 * found.accuracy:.2f} % of the images, {100 * loss:.2f} points less than torch"
             for name, found in self.files.items()
-            if not FORMATS[name].exact and not (loss := self.torch_accuracy - found.accuracy) <= MOST_LOSS
+            if not FORMATS[name].exact and (loss := round(self.torch_accuracy - found.accuracy, 9)) > MOST_LOSS
         ]
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mnas_moo.objectives.export.check import MOST_DIFFERENCE, Check, interpreter_of
+from mnas_moo.objectives.export.check import MOST_DIFFERENCE, MOST_LOSS, Check, interpreter_of
 from mnas_moo.objectives.export.description import description
 from mnas_moo.objectives.export.files import FORMATS
 from mnas_moo.objectives.training.trained import TrainedNetwork
@@ -49,13 +49,24 @@ def document(
             "output_range": check.output_range,
             "float32_limit": MOST_DIFFERENCE,
             "failures": check.failures,
-            "warnings": check.warnings,
+            "warnings": [*check.warnings, *_other_images(trained, check)],
         },
         "latencies": list(latencies),
         "training": dict(trained.figures),
         "licence": {"data": None, "mnas-moo": "MIT"},
         "versions": {"python": platform.python_version(), **_versions()},
     }
+
+
+def _other_images(trained: TrainedNetwork, check: Check) -> list[str]:
+    """The warning that the images held out are no longer those of the training; none where they seem to be."""
+    before = trained.figures.get("accuracy")
+    if not isinstance(before, float) or abs(check.torch_accuracy - before) <= MOST_LOSS:
+        return []
+    return [
+        f"torch classifies {100 * check.torch_accuracy:.2f} % of the images rightly, but it was {100 * before:.2f} % "
+        "at the end of the training: the images have changed since"
+    ]
 
 
 def _of_file(file: Path, trained: TrainedNetwork, check: Check) -> dict[str, Any]:
