@@ -133,16 +133,14 @@ def _training(document: Mapping[str, Any]) -> Iterator[str]:
     trained = document["training"]
     yield from ("## Training", "", "| setting | value |", "|---|---|")
     recipe = trained.get("recipe")
-    settings = recipe if isinstance(recipe, Mapping) else {"recipe": recipe}
-    for key, value in {
-        **settings,
-        **{k: trained[k] for k in ("seed", "steps", "seconds", "device", "start") if k in trained},
-    }.items():
+    settings = dict(recipe) if isinstance(recipe, Mapping) else {"recipe": recipe}
+    settings |= {key: trained[key] for key in ("seed", "steps", "seconds", "device", "start") if key in trained}
+    for key, value in settings.items():
         shown = f"{value:.4g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
-        yield f"| {_text(key)} | {_text(shown)} |"
+        yield f"| {_text(key.replace('_', ' '))} | {_text(shown)} |"
     yield from ("", "## Data", "")
     for key, value in trained.get("data", {}).items():
-        yield f"- {_text(key).replace('_', ' ')}: {_text(value if isinstance(value, str) else json.dumps(value))}"
+        yield f"- {_text(key.replace('_', ' '))}: {_text(value if isinstance(value, str) else json.dumps(value))}"
     yield "- licence: unknown; what the images may be used for decides what the weights may be used for"
     yield ""
 

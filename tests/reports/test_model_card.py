@@ -97,7 +97,7 @@ def test_latencies_have_their_interval_and_spread() -> None:
 
 def test_training_data_licence_and_versions_are_there() -> None:
     card = model_card(DOCUMENT)
-    assert "| `learning_rate` | 0.05 |" in card
+    assert "| learning rate | 0.05 |" in card
     assert "| seed | 7 |" in card
     assert "| seconds | 12.35 |" in card
     assert "- source: `~/insects`" in card
