@@ -22,8 +22,7 @@ def add(verbs: Any) -> None:
         "export",
         _export,
         "write a trained network as files for apps and other programs",
-        "  mnas-moo train digits 12\n"
-        "  mnas-moo export digits 12 -o trial-12\n"
+        "  mnas-moo export digits 12 -o trial-12    once `mnas-moo train digits 12` has trained it\n"
         "writes LiteRT's .tflite as float32, float16 and int8, .onnx, torch's .pt2 and a model card, and checks each.",
     )
     add_study(parser)
