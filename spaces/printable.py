@@ -44,3 +44,12 @@ def short(text: str) -> str:
     """
     shown = printable(text[: MOST + 1])
     return shown if len(shown) <= MOST else f"{shown[: MOST - 1]}…"
+
+
+def as_code(text: str) -> str:
+    """A text as code in Markdown: no emphasis, mathematics or HTML, and addresses in it are no links.
+
+    >>> print(as_code("<b>*a*"))
+    `<b>*a*`
+    """
+    return "`" + (printable(text).replace("`", "'") or " ") + "`"

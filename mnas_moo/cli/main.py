@@ -19,6 +19,7 @@ from mnas_moo.cli import (
     compare_networks,
     dashboard,
     devices,
+    export,
     front,
     learning,
     lut,
@@ -29,7 +30,21 @@ from mnas_moo.cli import (
     train,
 )
 
-VERBS = (run, front, learning, compare, compare_networks, show, train, supernet, devices, lut, dashboard, repair)
+VERBS = (
+    run,
+    front,
+    learning,
+    compare,
+    compare_networks,
+    show,
+    train,
+    export,
+    supernet,
+    devices,
+    lut,
+    dashboard,
+    repair,
+)
 """The modules of the verbs, in the order in which the help lists them."""
 
 

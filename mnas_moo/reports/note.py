@@ -14,7 +14,7 @@ from mnas_moo.objectives.training.settings import TrainingProgress
 from mnas_moo.reports.past import History, label_of
 from mnas_moo.reports.progress import training_line
 from mnas_moo.running.trials import PROGRESS
-from mnas_moo.spaces.printable import printable
+from mnas_moo.spaces.printable import as_code
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -120,14 +120,14 @@ def _searched(identity: Mapping[str, Any]) -> str:
     images = "grey" if data["channels"] == 1 else "colour"
     return (
         "This study searches for neural networks that classify images well and are cheap to run. Every trial is one "
-        f"network of the space {_code(space['name'])} ({decisions}), built, measured and stored; its images are "
-        f"{_code(data['kind'])} ({data['classes']} classes, {images})."
+        f"network of the space {as_code(space['name'])} ({decisions}), built, measured and stored; its images are "
+        f"{as_code(data['kind'])} ({data['classes']} classes, {images})."
     )
 
 
 def _looked_up(identity: Mapping[str, Any]) -> str:
     """A sentence on what a tabular study looks up."""
-    table, parameters = _code(identity["table"]["name"]), len(identity["parameters"])
+    table, parameters = as_code(identity["table"]["name"]), len(identity["parameters"])
     return (
         f"This study searches the table {table} ({parameters} parameters). Its results are known: every trial is a "
         "look-up, and the whole study takes no longer than its sampler."
@@ -140,9 +140,4 @@ _WORDS = re.compile(r"(?=[^\W\d_])(?:[^\W_]|(?<=[^\W_])_(?=[^\W_])|[ (),%-])+|-?
 
 def _plain(text: str) -> str:
     """A name as it is: as code, unless it is of words that mean nothing in Markdown."""
-    return text if _WORDS.fullmatch(text) else _code(text)
-
-
-def _code(text: str) -> str:
-    """A text as code: no emphasis, mathematics or HTML, and addresses in it are no links."""
-    return "`" + (printable(text).replace("`", "'") or " ") + "`"
+    return text if _WORDS.fullmatch(text) else as_code(text)

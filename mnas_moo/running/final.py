@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna.trial import TrialState
-
 from mnas_moo.objectives.front import is_feasible
 from mnas_moo.running.objectives import describe, images_at
 from mnas_moo.running.shared_weights import together
-from mnas_moo.running.trained import label_of, trained_file
+from mnas_moo.running.trained import label_of, trained_file, trial_of
 from mnas_moo.running.trainings import at_a_time
-from mnas_moo.running.trials import FAILURE, NETWORK, SAME_AS, Observer, completed_trials, network_of
+from mnas_moo.running.trials import NETWORK, SAME_AS, Observer, completed_trials, network_of
 from mnas_moo.spaces.text import from_text
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.network_study import NetworkStudy
@@ -77,16 +75,9 @@ def of_trials(study: optuna.Study, numbers: Sequence[int]) -> list[Chosen]:
     Raises:
         StudyError: a trial is not there, has failed, or has no network.
     """
-    trials = study.get_trials(deepcopy=False)
     chosen = []
     for number in dict.fromkeys(numbers):
-        if not 0 <= number < len(trials):
-            has = f"trials 0 to {len(trials) - 1}" if trials else "no trials yet"
-            raise StudyError(f"{study.study_name} has no trial {number}; it has {has}")
-        trial = trials[number]
-        if trial.state == TrialState.FAIL:
-            reason = trial.user_attrs.get(FAILURE, "no reason is stored")
-            raise StudyError(f"trial {number} of {study.study_name} failed ({reason}); `mnas-moo front` lists others")
+        trial = trial_of(study, number)
         if not network_of(trial):
             raise StudyError(f"trial {number} of {study.study_name} has no network ({trial.state.name})")
         chosen.append(Chosen(label_of(number), _read(network_of(trial), number, study.study_name), number))
@@ -151,7 +142,8 @@ def train_networks(
                 f"{each.label} is trained already: {trained_file(study_file, each.label)}; remove it to train it anew"
             )
     sides = {each.spec.input_shape[1] for each in missing}
-    images = {side: images_at(study_file, side, observer) for side in sorted(sides)}
+    holdout = study_file.training["holdout"]
+    images = {side: images_at(study_file, side, observer, holdout=holdout) for side in sorted(sides)}
     device = find_device(asked.device)
     workers = 1 if processes.all > 1 else min(len(missing), at_a_time(asked.threads, device.type))
     stopped = threading.Event()

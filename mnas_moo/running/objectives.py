@@ -93,11 +93,12 @@ def images_of(study_file: NetworkStudy, space: Space, observer: Observer) -> Ima
     Raises:
         StudyError: they cannot be read.
     """
-    return images_at(study_file, space.random(np.random.default_rng(0)).input_shape[1], observer)
+    resolution = space.random(np.random.default_rng(0)).input_shape[1]
+    return images_at(study_file, resolution, observer, holdout=study_file.training["holdout"])
 
 
-def images_at(study_file: NetworkStudy, resolution: int, observer: Observer) -> ImageData:
-    """The study's images at a resolution in pixels.
+def images_at(study_file: NetworkStudy, resolution: int, observer: Observer, *, holdout: float) -> ImageData:
+    """The study's images at a resolution in pixels, with this share held out.
 
     Raises:
         StudyError: they cannot be read.
@@ -109,7 +110,7 @@ def images_at(study_file: NetworkStudy, resolution: int, observer: Observer) -> 
         images = load_data(
             study_file.data.source,
             resolution,
-            holdout=study_file.training["holdout"],
+            holdout=holdout,
             cache=study_file.files,
             skip_broken=study_file.skips_broken,
         )

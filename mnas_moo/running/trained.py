@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from optuna.trial import TrialState
+
+from mnas_moo.running.trials import FAILURE
+from mnas_moo.spaces.printable import short
+from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.folder_name import folder_name
 from mnas_moo.study_file.study import StudyFile
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
 
 
 def label_of(trial: int) -> str:
     """The label of a trial's network."""
     return f"trial-{trial}"
+
+
+def trial_of(study: optuna.Study, number: int) -> FrozenTrial:
+    """A trial of a study that may have a network, by its number.
+
+    Raises:
+        StudyError: there is no such trial, or it failed.
+    """
+    trials = study.get_trials(deepcopy=False)
+    if not 0 <= number < len(trials):
+        has = f"trials 0 to {len(trials) - 1}" if trials else "no trials yet"
+        raise StudyError(f"{study.study_name} has no trial {number}; it has {has}")
+    trial = trials[number]
+    if trial.state == TrialState.FAIL:
+        reason = trial.user_attrs.get(FAILURE)
+        why = f" ({short(reason)})" if isinstance(reason, str) else ""
+        raise StudyError(f"trial {number} of {study.study_name} failed{why}; `mnas-moo front` lists others")
+    return trial
 
 
 def trained_file(study_file: StudyFile, label: str) -> Path:

@@ -6,6 +6,8 @@ convolutions, activations fused, dropout left out. Padding is SAME where that me
 explicit PAD before a VALID convolution (XNNPACK merges the two). An int8 model has the same
 operators; ``quantization`` says what its integers mean. Input and output are int8 too, as converters write models
 "for integer-only devices": a camera's bytes are the input but for an offset, and nothing is left to a float unit.
+A float16 model computes in float32: its weights are stored as float16 with a DEQUANTIZE behind each, as TensorFlow's
+converter writes them, which the runtime executes once, when it loads the model.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from mnas_moo.spaces.operations import (
 )
 from mnas_moo.spaces.spec import Node
 
-DATA_TYPES = ("float32", "int8")
+DATA_TYPES = ("float32", "int8", "float16")
 
 _SCHEMA_VERSION = 3  # the version of schema.fbs that interpreters read; there is no other
 _ALIGNMENT = 16  # bytes to which weights are aligned in the file, as the kernels load them
@@ -64,6 +66,8 @@ _INT8_VERSIONS = {  # each operator's first version that takes int8, which old i
     "QUANTIZE": 2,
     "SLICE": 2,
 }
+_FLOAT_VERSIONS = {"DEQUANTIZE": 3}  # the first that takes float16; of all other operators the first takes float32
+METADATA_NAME = "TFLITE_METADATA"  # by which readers find the metadata in a model
 
 
 def write(
@@ -71,17 +75,20 @@ def write(
     weights: Mapping[str, np.ndarray] | None = None,
     data_type: str = "float32",
     calibration: np.ndarray | None = None,
+    metadata: bytes | None = None,
 ) -> bytes:
     """Writes ``spec`` as a LiteRT model of batch 1.
 
     Args:
-        spec: the network; its input becomes (1, H, W, C), its output (1, classes), both of ``data_type``.
+        spec: the network; its input becomes (1, H, W, C), its output (1, classes), both int8 in an int8 model, else
+            float32.
         weights: weights by the names and in the layouts of ``torch_module.weights``; None: random ones, always the
             same, that keep activations in a common range (latency does not depend on them).
-        data_type: "float32" or "int8".
+        data_type: "float32", "int8" or "float16".
         calibration: (N, H, W, C) float32 images for an int8 model, some 100 of those that the network is trained on;
             they give the ranges of the activations. None, only without weights: all ranges are [-4, 4] (latency
             does not depend on them either).
+        metadata: what the model says of itself (``export.metadata``); None: nothing.
 
     Returns:
         The content of a .tflite file. A float32 image becomes an int8 model's input by the scale and zero point
@@ -89,30 +96,32 @@ def write(
 
     Raises:
         ValueError: a weight is missing or has another shape than the specification says; calibration images are
-            missing, of another shape, or not needed; the data type is unknown.
+            missing, of another shape, or not needed; the data type is unknown; a weight is too large for float16.
         MissingExtraError: ai-edge-litert is not installed.
     """
     if data_type not in DATA_TYPES:
         raise ValueError(f"data_type is {data_type!r}; allowed: {', '.join(DATA_TYPES)}")
-    if data_type == "float32" and calibration is not None:
-        raise ValueError("calibration images are given, but a float32 model has no use for them; pass data_type='int8'")
+    if data_type != "int8" and calibration is not None:
+        raise ValueError(
+            f"calibration images are given, but a {data_type} model has no use for them; pass data_type='int8'"
+        )
     if data_type == "int8" and weights is not None and calibration is None:
         raise ValueError("an int8 model with weights needs calibration images; pass some 100 of the training set")
     weights = random_weights(spec) if weights is None else weights
-    if data_type == "float32":
-        return _pack(_Model(spec, weights), spec)
+    if data_type != "int8":
+        return _pack(_Model(spec, weights, half=data_type == "float16"), spec, metadata)
     if calibration is None:
-        return _pack(_Model(spec, weights, lambda name: (-4.0, 4.0)), spec)
+        return _pack(_Model(spec, weights, lambda name: (-4.0, 4.0)), spec, metadata)
     ranges = quantization.ranges_of(_pack(_Model(spec, weights), spec), calibration)
-    return _pack(_Model(spec, weights, ranges.__getitem__), spec)
+    return _pack(_Model(spec, weights, ranges.__getitem__), spec, metadata)
 
 
-def _pack(model: _Model, spec: Graph) -> bytes:
-    """Emits all nodes; tensors have the same names in both data types, by which ranges are looked up."""
+def _pack(model: _Model, spec: Graph, metadata: bytes | None = None) -> bytes:
+    """Emits all nodes; tensors have the same names in all data types, by which ranges are looked up."""
     values = {-1: model.activation("input", spec.input_shape)}
     for i, node in enumerate(spec.nodes):
         values[i] = EMITTERS[type(node.operation)](model, node.operation, node, *(values[j] for j in node.inputs))
-    return model.finish(values[-1], values[len(spec.nodes) - 1])
+    return model.finish(values[-1], values[len(spec.nodes) - 1], metadata)
 
 
 class _Model:
@@ -122,6 +131,7 @@ class _Model:
         spec: the network.
         weights: weights by name, as ``write`` takes them.
         ranges: activation's name -> its smallest and largest value, for an int8 model; None: float32.
+        half: whether weights are stored as float16.
     """
 
     def __init__(
@@ -129,7 +139,10 @@ class _Model:
         spec: Graph,
         weights: Mapping[str, np.ndarray],
         ranges: Callable[[str], tuple[float, float]] | None = None,
+        *,
+        half: bool = False,
     ) -> None:
+        self.half = half
         self.schema = require("ai_edge_litert.schema_py_generated", extra="host")
         # Room for all weights from the start: growing would copy them over and over.
         self.builder = require("flatbuffers", extra="host").Builder(4 * spec.parameters + 2**16)
@@ -161,6 +174,12 @@ class _Model:
             self.builder.PrependUOffsetTRelative(value)
         return int(self.builder.EndVector())
 
+    def buffer(self, content: np.ndarray) -> int:
+        """Adds bytes; returns the buffer's index."""
+        self.builder.Prep(_ALIGNMENT, content.size)
+        self.buffers.append(self.table("Buffer", Data=self.builder.CreateNumpyVector(content)))
+        return len(self.buffers) - 1
+
     def tensor(
         self,
         name: str,
@@ -168,13 +187,8 @@ class _Model:
         data: np.ndarray | None = None,
         quantization: Quantization | None = None,
     ) -> int:
-        """Adds an activation, or with ``data`` (float32, int32 or int8) a constant; returns its index."""
-        buffer = 0
-        if data is not None:
-            content = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
-            self.builder.Prep(_ALIGNMENT, content.size)
-            self.buffers.append(self.table("Buffer", Data=self.builder.CreateNumpyVector(content)))
-            buffer = len(self.buffers) - 1
+        """Adds an activation, or with ``data`` (floats, int32 or int8) a constant; returns its index."""
+        buffer = 0 if data is None else self.buffer(np.ascontiguousarray(data).reshape(-1).view(np.uint8))
         number = np.dtype(np.float32 if quantization is None else np.int8) if data is None else data.dtype
         fields = {
             "Shape": self.vector(shape),
@@ -221,15 +235,26 @@ class _Model:
 
     def filters(self, name: str, x: int, weight: np.ndarray, bias: np.ndarray, axis: int) -> list[int]:
         """Adds weights (output channels in dimension ``axis``) and bias of a layer over ``x``; returns its inputs."""
+        if self.half:
+            return [x, self.halved(f"{name}.weight", weight), self.halved(f"{name}.bias", bias)]
         of_weight = of_bias = None
         if self.ranges is not None:
             weight, bias, of_weight, of_bias = of_weights(weight, bias, axis, self.quantizations[x].scales[0])
         filters = self.tensor(f"{name}.weight", weight.shape, weight, of_weight)
         return [x, filters, self.tensor(f"{name}.bias", bias.shape, bias, of_bias)]
 
+    def halved(self, name: str, values: np.ndarray) -> int:
+        """Adds a constant as float16 and the operator that makes float32 of it; returns the latter's output."""
+        with np.errstate(over="ignore"):
+            stored = values.astype(np.float16)
+        if not np.isfinite(stored).all():
+            raise ValueError(f"{name} reaches {np.abs(values).max():g}, but float16 ends at 65504")
+        half = self.tensor(f"{name}.float16", values.shape, stored)
+        return self.operator("DEQUANTIZE", [half], self.tensor(name, values.shape), "DequantizeOptions")
+
     def operator(self, code: str, inputs: Sequence[int], output: int, options: str = "", **fields: int | bool) -> int:
         """Adds the builtin operator ``code`` with its options table; returns ``output``."""
-        version = 1 if self.ranges is None else _INT8_VERSIONS[code]
+        version = _FLOAT_VERSIONS.get(code, 1) if self.ranges is None else _INT8_VERSIONS[code]
         packed: dict[str, int] = {"Inputs": self.vector(inputs), "Outputs": self.vector([output])}
         if options:
             packed["BuiltinOptions"] = self.table(options, **fields)
@@ -254,8 +279,12 @@ class _Model:
         y = self._result(name, shape, self.quantizations.get(x))  # copied integers: one scale
         return self.operator(code, [x, constant], y, f"{code.capitalize()}Options")
 
-    def finish(self, source: int, result: int) -> bytes:
+    def finish(self, source: int, result: int, metadata: bytes | None) -> bytes:
         """Packs the model around what was added."""
+        described: dict[str, int] = {}
+        if metadata is not None:
+            buffer, name = self.buffer(np.frombuffer(metadata, np.uint8)), self.builder.CreateString(METADATA_NAME)
+            described["Metadata"] = self.offsets([self.table("Metadata", Name=name, Buffer=buffer)])
         subgraph = self.table(
             "SubGraph",
             Tensors=self.offsets(self.tensors),
@@ -277,6 +306,7 @@ class _Model:
             Subgraphs=self.offsets([subgraph]),
             Description=self.builder.CreateString(self.name or "mnas_moo"),
             Buffers=self.offsets(self.buffers),
+            **described,
         )
         self.builder.Finish(model, b"TFL3")
         return bytes(self.builder.Output())

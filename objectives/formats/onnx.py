@@ -37,13 +37,16 @@ OPSET = 17
 _IR_VERSION = 8  # of the file format: that of opset 17's release
 
 
-def write(spec: Graph, weights: Mapping[str, np.ndarray] | None = None) -> bytes:
+def write(
+    spec: Graph, weights: Mapping[str, np.ndarray] | None = None, metadata: Mapping[str, str] | None = None
+) -> bytes:
     """Writes ``spec`` as a float32 ONNX model of batch 1.
 
     Args:
         spec: the network; its input "input" becomes (1, C, H, W), its output (1, classes).
         weights: weights by the names and in the layouts of ``torch_module.weights``; None: random ones, always the
             same, that keep activations in a common range (latency does not depend on them).
+        metadata: what the model says of itself, its ``metadata_props``; None: nothing.
 
     Returns:
         The content of an .onnx file.
@@ -58,7 +61,7 @@ def write(spec: Graph, weights: Mapping[str, np.ndarray] | None = None) -> bytes
         values[i] = EMITTERS[type(node.operation)](model, node.operation, node, *(values[j] for j in node.inputs))
     last = spec.nodes[-1]
     shape = last.shape[:1] if isinstance(last.operation, Linear) else last.shape
-    return model.finish(spec.name, spec.input_shape, values[len(spec.nodes) - 1], shape)
+    return model.finish(spec.name, spec.input_shape, values[len(spec.nodes) - 1], shape, metadata or {})
 
 
 class _Model:
@@ -80,7 +83,9 @@ class _Model:
         self.nodes.append(self.onnx.helper.make_node(code, inputs, [output], output, **attributes))
         return output
 
-    def finish(self, name: str, source: Sequence[int], output: str, result: Sequence[int]) -> bytes:
+    def finish(
+        self, name: str, source: Sequence[int], output: str, result: Sequence[int], metadata: Mapping[str, str]
+    ) -> bytes:
         """Packs the model around what was added."""
         helper, number = self.onnx.helper, self.onnx.TensorProto.FLOAT
         graph = helper.make_graph(
@@ -92,6 +97,7 @@ class _Model:
         )
         opset = helper.make_opsetid("", OPSET)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="mnas_moo")
+        helper.set_model_props(model, metadata)
         return bytes(model.SerializeToString())
 
 

@@ -85,6 +85,7 @@ def test_every_verb_has_help_with_an_example_and_loads_nothing_heavy() -> None:
         "compare-networks",
         "show",
         "train",
+        "export",
         "supernet",
         "devices",
         "lut",

@@ -42,6 +42,10 @@ VERBS = {
     "dashboard": [["dashboard", "counts.yaml", "--port", "-1", "--no-browser"]],
     "supernet": [["supernet", "counts.yaml", "--minutes", "0.01"]],
     "train": [["train", "counts.yaml", "0", "--epochs", "0.1"]],
+    "export": [
+        ["export", "counts.yaml", "0", "-o", "exported"],
+        ["export", "counts.yaml", "--network", "x", "-o", "e"],
+    ],
     "devices": [["devices", "--benchmark-model", "none"]],
 }
 

@@ -3,7 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mnas_moo.running.trained import label_of, trained_figures, trained_file
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from mnas_moo.running.trained import label_of, trained_figures, trained_file, trial_of
+from mnas_moo.running.trials import FAILURE
+from mnas_moo.study_file.document import StudyError
 from tests.running.conftest import write
 
 
@@ -23,3 +29,19 @@ def test_figures_are_found_by_label_and_what_is_no_figures_is_left_out(tmp_path:
 def test_a_label_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
     study_file = write(tmp_path)
     assert trained_file(study_file, "../../x").parent == trained_file(study_file, "a").parent
+
+
+def test_a_trial_that_failed_or_is_not_there_is_refused() -> None:
+    study = optuna.create_study(study_name="small")
+    study.add_trial(create_trial(value=1.0))
+    study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={FAILURE: "the loss became nan\x1b"}))
+    study.add_trial(create_trial(state=TrialState.FAIL))
+    assert trial_of(study, 0).number == 0
+    for number, message in (
+        (1, r"trial 1 of small failed \(the loss became nan\\x1b\); `mnas-moo front` lists others"),
+        (2, "trial 2 of small failed; `mnas-moo front` lists others"),
+        (3, "small has no trial 3; it has trials 0 to 2"),
+        (-1, "small has no trial -1; it has trials 0 to 2"),
+    ):
+        with pytest.raises(StudyError, match=f"^{message}$"):
+            trial_of(study, number)

@@ -131,6 +131,49 @@ def test_weights_are_aligned_to_16_bytes() -> None:
     assert all(address % 16 == 0 for address in addresses)
 
 
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_float16_weights_compute_what_torch_computes_with_rounded_weights(layer: Layer) -> None:
+    spec = small(layer)
+    module = trained(spec)
+    image = torch.randn(1, *spec.input_shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = module(image).numpy()
+    found = run(
+        litert.write(spec, torch_module.weights(module), "float16"), image.permute(0, 2, 3, 1).contiguous().numpy()
+    )
+    assert 0 < np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()  # float16 has 11 bits: 5e-4 a weight
+
+
+def test_a_float16_model_takes_half_the_room_and_runs_in_xnnpack_as_float32() -> None:
+    spec = network("mnasnet-small", resolution=64)
+    model = litert.write(spec, data_type="float16")
+    assert len(model) < 0.55 * len(litert.write(spec))
+    interpreter = Interpreter(model_content=model, num_threads=1)
+    interpreter.allocate_tensors()
+    assert runs_in_xnnpack_alone(interpreter)
+    (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert source["dtype"] == result["dtype"] == np.float32
+    assert set(operator_codes(model)) - set(operator_codes(litert.write(spec))) == {"DEQUANTIZE"}
+
+
+def test_a_weight_too_large_for_float16_is_named() -> None:
+    weights = torch_module.weights(trained(small()))
+    weights["classifier.bias"] = np.array([0, 0, -7e4, 0, 0], np.float32)
+    with pytest.raises(ValueError, match=r"classifier\.bias reaches 70000, but float16 ends at 65504"):
+        litert.write(small(), weights, "float16")
+
+
+def test_metadata_are_a_buffer_of_their_name_and_change_no_number() -> None:
+    spec = small(LAYERS[4])
+    model = litert.write(spec, metadata=b"said of it")
+    root = schema.Model.GetRootAs(model, 0)
+    assert (root.MetadataLength(), root.Metadata(0).Name()) == (1, b"TFLITE_METADATA")
+    assert root.Buffers(root.Metadata(0).Buffer()).DataAsNumpy().tobytes() == b"said of it"
+    assert schema.Model.GetRootAs(litert.write(spec), 0).MetadataLength() == 0
+    image = np.random.default_rng(0).standard_normal((1, 12, 12, 3), dtype=np.float32)
+    assert (run(model, image) == run(litert.write(spec), image)).all()
+
+
 def test_random_weights_are_always_the_same_and_give_common_numbers() -> None:
     spec = network("mnasnet-b1", resolution=64)
     model = litert.write(spec)

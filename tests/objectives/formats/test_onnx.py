@@ -87,6 +87,12 @@ def test_input_and_output_have_batch_one_and_the_opset_is_stated() -> None:
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", onnx.OPSET)]
 
 
+def test_what_a_model_says_of_itself_is_in_its_properties() -> None:
+    made = session(onnx.write(small(), metadata={"labels": '["a", "b"]', "name": "größe"}))
+    assert made.get_modelmeta().custom_metadata_map == {"labels": '["a", "b"]', "name": "größe"}
+    assert session(onnx.write(small())).get_modelmeta().custom_metadata_map == {}
+
+
 def test_parts_of_networks_are_written() -> None:
     for part in fragments(small(*LAYERS[3:5], Layer("mbconv", 8, 8, 3), activation="relu6")):
         made = session(onnx.write(part))
