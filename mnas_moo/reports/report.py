@@ -1,0 +1,353 @@
+"""The report of a study: what its page says, and its plots as files beside the page.
+
+What is shown comes from the study's storage and files; nothing is measured, and no space or table is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.whole_file import whole_file
+from mnas_moo.reports.choices import Choice, choices_of, shared_choices, tags_of
+from mnas_moo.reports.failures import failures_of
+from mnas_moo.reports.figures import Figure, csv_of
+from mnas_moo.reports.figures_print import print_figure
+from mnas_moo.reports.figures_searches import search_figures
+from mnas_moo.reports.figures_study import (
+    front_figure,
+    importance_figure,
+    learning_figures,
+    name_of,
+    volume_figure,
+)
+from mnas_moo.reports.importance import importance_of
+from mnas_moo.reports.intervals import interval_of, trainings_of
+from mnas_moo.reports.learning import charts_of, learning_of
+from mnas_moo.reports.learning_text import advice
+from mnas_moo.reports.page import Card, Report, Section, Table, page
+from mnas_moo.reports.past import History, history, label_of
+from mnas_moo.reports.provenance import printable_lines, provenance
+from mnas_moo.reports.searches import searches_of
+from mnas_moo.reports.text import figure, front_csv, front_trials, objective_names
+from mnas_moo.running.goal import spent_seconds
+from mnas_moo.running.trained import label_of as trained_label
+from mnas_moo.running.trained import trained_figures
+from mnas_moo.running.trials import completed_trials, network_of
+from mnas_moo.spaces.printable import printable, short
+from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.duration import in_words
+from mnas_moo.study_file.network_study import NetworkStudy
+from mnas_moo.study_file.study import StudyFile
+
+MOST_PICTURES = 2_000_000
+"""So many characters the pictures of networks may take together."""
+TOLD_NETWORKS = 300
+"""With more trials, only those of the front have their networks as text where one points at them."""
+MOST_MEMBERS = 60
+MOST_SHARED = 20
+PICTURE_NOTE = "Point at a mark for its trial, or walk along the front with the arrow keys."
+
+
+def report_of(study: optuna.Study, study_file: StudyFile, commands: Sequence[str], show: str) -> Report:
+    """What the page of a study shows.
+
+    Args:
+        study: the study, as it is stored.
+        study_file: its file.
+        commands: the commands that reproduce it.
+        show: begin of the command that does something with a trial, without the verb's name, as in "STUDY".
+
+    Raises:
+        StudyError: no trial of the study is finished.
+    """
+    trials = study.get_trials(deepcopy=False)
+    past = history(trials, study.directions, study.metric_names)
+    if not past.numbers:
+        raise StudyError(
+            f"study {short(study.study_name)!r} has no finished trial ({_states(trials)}), so there is nothing to "
+            "report; `mnas-moo run` makes trials"
+        )
+    names = objective_names(study)
+    completed = [trial for trial in completed_trials(study) if np.isfinite(trial.values).all()]
+    front = front_trials(study.directions, completed)
+    choices = choices_of(front, names, study.directions, study_file.make_reward())
+    pictures = _pictures(front, choices)
+    networks = any(past.networks)
+    sections = [
+        Section(
+            "networks" if networks else "configurations",
+            f"{'Networks' if networks else 'Configurations'} to choose",
+            cards=[_card(choice, names, show if networks else "") for choice in choices],
+        ),
+        _front(past, front, completed, choices, names),
+        *_mattered(study, front, completed, past),
+        _learning(study, trials),
+        *_searched(study_file, trials, names),
+        *_trained(study_file, completed),
+    ]
+    if len(names) > 1 and past.feasible.any():
+        sections.insert(
+            2, Section("hypervolume", "How far the search has come", figures=[volume_figure(past, trials)])
+        )
+    return Report(
+        printable(study.study_name),
+        _lead(past, names, front, networks),
+        _tiles(trials, past, front),
+        [line[0].upper() + line[1:] + "." * (not line.endswith(".")) for line in (*past.verdicts, *_missing(past))],
+        sections,
+        pictures,
+        commands,
+        provenance(study, study_file),
+        printable_lines(study_file.written),
+        failures_of(trials),
+    )
+
+
+def _states(trials: Sequence[FrozenTrial]) -> str:
+    if not trials:
+        return "it has no trials yet"
+    failed = sum(trial.state == TrialState.FAIL for trial in trials)
+    return f"{len(trials)} {'trial' if len(trials) == 1 else 'trials'}, {failed} of them failed"
+
+
+def _missing(past: History) -> Iterator[str]:
+    if not past.feasible.any():
+        yield "no trial keeps all constraints, so there is no front"
+
+
+def _lead(past: History, names: Sequence[str], front: Sequence[FrozenTrial], networks: bool) -> str:
+    what = "network" if networks else "configuration"
+    tried = f"{len(past.numbers):,} trial{'s' * (len(past.numbers) != 1)}"
+    if not front:
+        return f"{tried}, none of which keeps all constraints."
+    if len(names) == 1:
+        best = figure(names[0], front[0].values[0], interval_of(front[0], names[0]))
+        return f"The best {what} of {tried} (trial {front[0].number}) reaches {past.labels[0]} {best}."
+    spans = []
+    for m, label in enumerate(past.labels):
+        low, high = (extreme(trial.values[m] for trial in front) for extreme in (min, max))
+        ends = figure(names[m], low), figure(names[m], high)
+        spans.append(f"{label} from {ends[0]} to {ends[1]}" if ends[0] != ends[1] else f"{label} {ends[0]}")
+    joined = f"{', '.join(spans[:-1])} and {spans[-1]}"
+    if len(front) == 1:
+        return f"One {what} of {tried} is better than all others: {joined}."
+    return f"{len(front):,} {what}s of {tried} are the best trade-offs found: {joined}."
+
+
+def _tiles(trials: Sequence[FrozenTrial], past: History, front: Sequence[FrozenTrial]) -> list[tuple[str, str]]:
+    failed = sum(trial.state in (TrialState.FAIL, TrialState.PRUNED) for trial in trials)
+    under_way = sum(not trial.state.is_finished() for trial in trials)
+    broken = int((~past.feasible).sum())
+    spent = spent_seconds(trials)
+    tiles = [
+        ("finished trials", f"{len(past.numbers):,}"),
+        ("on the front" if len(past.names) > 1 else "best", f"{len(front):,}"),
+        ("violate a constraint", f"{broken:,}" if broken else ""),
+        ("failed trials", f"{failed:,}" if failed else ""),
+        ("under way", f"{under_way:,}" if under_way else ""),
+        ("trials ran for", in_words(spent) if spent else ""),
+    ]
+    return [(label, value) for label, value in tiles if value]
+
+
+def _pictures(front: Sequence[FrozenTrial], choices: Sequence[Choice]) -> dict[str, str]:
+    """Pictures of the front's networks by the names of their trials: of the choices, and others as far as there is room."""
+    from mnas_moo.spaces.picture import picture
+    from mnas_moo.spaces.text import from_text
+
+    drawn: dict[str, str] = {}
+    # halves, quarters ... of the front, so that where room ends the pictures are spread over it
+    order = sorted(range(len(front)), key=lambda i: (-(i & -i or len(front)), i))
+    room = MOST_PICTURES
+    for trial in dict.fromkeys([*(choice.trial.number for choice in choices), *(front[i].number for i in order)]):
+        network = network_of(next(each for each in front if each.number == trial))
+        if not network:
+            continue
+        try:
+            svg = picture(from_text(network))
+        except ValueError:  # another program may have written there
+            continue
+        room -= len(svg)
+        if room < 0:
+            break
+        drawn[name_of(trial)] = svg
+    return drawn
+
+
+def _card(choice: Choice, names: Sequence[str], show: str) -> Card:
+    trial = choice.trial
+    figures = [
+        (label_of(name), figure(name, value, interval_of(trial, name)))
+        for name, value in zip(names, trial.values, strict=True)
+    ]
+    network = network_of(trial)
+    text = network.replace(" ", "\n") if network else _parameters(trial)
+    commands = []
+    if show:
+        number = trial.number
+        commands = [
+            f"mnas-moo show {show} --trial {number}",
+            f"mnas-moo train {show} {number}",
+            f"mnas-moo export {show} {number} -o {trained_label(number)}",
+        ]
+    title = choice.title[0].upper() + choice.title[1:]
+    return Card(title, name_of(trial.number), choice.why, figures, printable_lines(text), commands)
+
+
+def _parameters(trial: FrozenTrial) -> str:
+    return "\n".join(f"{name} = {value}" for name, value in trial.params.items())
+
+
+def _front(
+    past: History,
+    front: Sequence[FrozenTrial],
+    completed: Sequence[FrozenTrial],
+    choices: Sequence[Choice],
+    names: Sequence[str],
+) -> Section:
+    members = {trial.number for trial in front}
+    told = {
+        trial.number: printable(network_of(trial) or ", ".join(_parameters(trial).split("\n")))
+        for trial in completed
+        if trial.number in members or len(completed) <= TOLD_NETWORKS
+    }
+    drawn = front_figure(past, tags_of(choices), told)
+    trained = any(trainings_of(trial) for trial in front)
+    heads = ["trial", *(label_of(name) for name in names), *(["trainings"] if trained else [])]
+    rows = [
+        [
+            str(trial.number),
+            *(figure(name, value, interval_of(trial, name)) for name, value in zip(names, trial.values, strict=True)),
+            *([str(trainings_of(trial) or "")] if trained else []),
+        ]
+        for trial in front[:MOST_MEMBERS]
+    ]
+    left = f" (the first {MOST_MEMBERS} of {len(front)})" if len(front) > MOST_MEMBERS else ""
+    tables = {f"Members of the front{left}": Table(heads, rows)} if len(names) > 1 and front else {}
+    title = "The front" if len(names) > 1 else "The best so far"
+    return Section("front", title, [PICTURE_NOTE], figures=[drawn], tables=tables)
+
+
+def _mattered(
+    study: optuna.Study, front: Sequence[FrozenTrial], completed: Sequence[FrozenTrial], past: History
+) -> Iterator[Section]:
+    importance = importance_of(study)
+    shared = shared_choices(front, completed)[:MOST_SHARED]
+    rows = [[each.decision, short(each.value), f"{each.members:.0%}", f"{each.trials:.0%}"] for each in shared]
+    heads = ("decision", "choice", "of the front", "of all trials")
+    table = Table(heads, [[cell.replace("%", " %") for cell in row[2:]] and row for row in rows], frozenset((0, 1)))
+    yield Section(
+        "mattered",
+        "What mattered",
+        figures=[importance_figure(importance, past.labels)] if importance else [],
+        tables={"Choices that the front's members share": table} if shared else {},
+    )
+
+
+def _learning(study: optuna.Study, trials: Sequence[FrozenTrial]) -> Section:
+    try:
+        learning = learning_of(trials, study.directions, study.metric_names)
+    except ValueError as error:
+        return Section("learning", "How the search learnt", [f"There are no plots of it: {error}."])
+    figures = learning_figures(charts_of(learning))
+    return Section("learning", "How the search learnt", advice(learning), figures=figures)
+
+
+def _searched(study_file: StudyFile, trials: Sequence[FrozenTrial], names: Sequence[str]) -> Iterator[Section]:
+    if isinstance(study_file, NetworkStudy):
+        figures = search_figures(searches_of(study_file, trials, names))
+        yield Section("searches", "Weights that networks share", figures=figures)
+
+
+def _trained(study_file: StudyFile, completed: Sequence[FrozenTrial]) -> Iterator[Section]:
+    """The networks of the study that were trained to the end, beside what their trials had said."""
+    found = trained_figures(study_file)
+    heads = ("network", "in its trial", "hold-out", "test images", "recipe", "steps", "time", "device")
+    rows = []
+    for label, figures in found.items():
+        trial = next((each for each in completed if trained_label(each.number) == label), None)
+        before = "" if trial is None or not trial.values else _accuracy_of(trial)
+        recipe = figures.get("recipe")
+        recipe = recipe.get("recipe", recipe.get("name", "")) if isinstance(recipe, Mapping) else recipe
+        rows.append(
+            [
+                short(label),
+                before,
+                _accuracy(figures.get("accuracy"), figures.get("interval")),
+                _accuracy(figures.get("test_accuracy"), figures.get("test_interval")),
+                short(str(recipe or "")),
+                f"{steps:,}" if isinstance(steps := figures.get("steps"), int) else "",
+                in_words(seconds) if isinstance(seconds := figures.get("seconds"), int | float) else "",
+                short(str(figures.get("device") or "")),
+            ]
+        )
+    if rows:
+        kept = [i for i in range(len(heads)) if any(row[i] for row in rows)]
+        table = Table([heads[i] for i in kept], [[row[i] for i in kept] for row in rows], frozenset((0,)))
+        yield Section("trained", "Trained networks", tables={"Accuracy after the final training": table})
+
+
+def _accuracy_of(trial: FrozenTrial) -> str:
+    from mnas_moo.running.trials import measured
+
+    value = measured(trial, "accuracy").get("value")
+    return _accuracy(value, interval_of(trial, "accuracy"))
+
+
+def _accuracy(value: Any, interval: Any) -> str:
+    if not isinstance(value, int | float):
+        return ""
+    ends = None
+    if isinstance(interval, list | tuple) and len(interval) == 2 and all(isinstance(e, int | float) for e in interval):
+        ends = (float(interval[0]), float(interval[1]))
+    return figure("accuracy", float(value), ends)
+
+
+def write_report(report: Report, study: optuna.Study, file: Path) -> list[str]:
+    """Writes the page and, into a folder of its name, each plot as SVG, PDF and CSV, and all trials as CSV.
+
+    Args:
+        report: what it shows.
+        study: the study.
+        file: the page, which ends in .html; the folder is the same without this ending.
+
+    Returns:
+        What could not be written, a line each.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = file.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, list[str]] = {}
+    lacking: list[str] = []
+    for each in report.figures:
+        files[each.name] = list(_write_figure(each, folder, lacking))
+    with whole_file(folder / "trials.csv") as part:
+        part.write_text(front_csv(study, completed_trials(study)), encoding="utf-8")
+    with whole_file(file) as part:
+        part.write_text(page(report, files), encoding="utf-8")
+    return lacking
+
+
+def _write_figure(drawn: Figure, folder: Path, lacking: list[str]) -> Iterator[str]:
+    """Writes one plot, and yields the addresses of its files relative to the page."""
+    written = []
+    if not lacking:
+        try:
+            with whole_file(folder / f"{drawn.name}.svg") as svg, whole_file(folder / f"{drawn.name}.pdf") as pdf:
+                print_figure(drawn, svg, pdf)
+            written += ["svg", "pdf"]
+        except MissingExtraError as error:
+            lacking.append(f"no plots as SVG and PDF: {error}")
+    with whole_file(folder / f"{drawn.name}.csv") as part:
+        part.write_text(csv_of(drawn), encoding="utf-8")
+    yield from (f"{quote(folder.name)}/{drawn.name}.{ending}" for ending in [*written, "csv"])
