@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-from mnas_moo.cli.verb import add_study, add_verb, command, say, study_file_of, words_of
+from mnas_moo.cli.verb import add_study, add_verb, command, say, study_file_of
 
 
 def add(verbs: Any) -> None:
@@ -71,4 +70,4 @@ def _page(output: str | None, name: str) -> Path:
 
 def _words(arguments: argparse.Namespace) -> str:
     """The words that name the study in another verb's command line."""
-    return shlex.join(words_of("show", arguments)[1:])
+    return command("show", arguments).removeprefix("mnas-moo show ")

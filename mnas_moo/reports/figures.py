@@ -168,13 +168,14 @@ class Figure:
 
     @property
     def legend(self) -> list[Marks | Line | Bars]:
-        """What the legend names, each label once; empty where there is nothing to tell apart."""
+        """What the legend names, each label once."""
         found: dict[str, Marks | Line | Bars] = {}
         for panel in self.panels:
-            for series in (*panel.marks[::-1], *panel.lines, *panel.bars):
+            drawn: list[Marks | Line | Bars] = [*reversed(panel.marks), *panel.lines, *panel.bars]
+            for series in drawn:
                 if series.label:
                     found.setdefault(series.label, series)
-        return list(found.values()) if len(found) > 1 else []
+        return list(found.values())
 
 
 def rows_of(figure: Figure) -> tuple[list[str], list[list[str]]]:

@@ -54,10 +54,12 @@ def _ranks(pairs: Sequence[tuple[float, float]], found: tuple[float, float, floa
         "",
         Axis("accuracy by shared weights", padded(shared), percent=True),
         Axis("accuracy when trained alone", padded(alone), percent=True),
-        marks=[Marks("networks", 1, "circle", shared, alone, names, large=True)],
+        marks=[Marks("", 1, "circle", shared, alone, names, large=True)],
     )
     tau, low, high = found
-    says = f"Kendall's rank correlation is {tau:.2f} (95 % interval {low:.2f} to {high:.2f}) over {len(pairs)} networks."
+    says = (
+        f"Kendall's rank correlation is {tau:.2f} (95 % interval {low:.2f} to {high:.2f}) over {len(pairs)} networks."
+    )
     title = "How well shared weights rank networks"
     return Figure("rank-correlation", title, says, [panel], [says])
 
@@ -88,8 +90,7 @@ def _with(x: Sequence[float], values: Sequence[float | None]) -> Points:
 
 def _over(title: str, across: Axis, series: Sequence[tuple[str, Points]]) -> Panel:
     values = [value for _, (_, ys) in series for value in ys]
-    several = len(series) > 1
-    lines = [Line(label if several else "", k, *points, named="epoch") for k, (label, points) in enumerate(series)]
+    lines = [Line(label, k, *points, named="epoch") for k, (label, points) in enumerate(series)]
     return Panel(title, across, Axis("", padded(values)), lines=lines)
 
 

@@ -48,19 +48,21 @@ def front_figure(past: History, tags: Mapping[int, str], said: Mapping[int, str]
             Axis(panel.x_label, panel.x_view, panel.x_label in PERCENT),
             Axis(panel.y_label, panel.y_view, panel.y_label in PERCENT),
             marks=[_marks(past, panel, group, tags, notes) for group in groups],
-            lines=[Line("", 0, *panel.line.T.tolist(), turns=panel.turns)] if len(panel.line) else [],
+            lines=[Line("", 0, panel.line[:, 0].tolist(), panel.line[:, 1].tolist(), panel.turns)]
+            if len(panel.line)
+            else [],
         )
         for panel in drawn
     ]
     hidden = outside(drawn)
     count = ", ".join(f"{int(group.mask.sum()):,} {group.label}" for group in groups)
-    best = f" The front: {_spans(past)}." if past.front.any() else ""
+    best = f" The front: {spans_of(past)}." if past.front.any() else ""
     says = f"{len(past.numbers):,} finished trials ({count}) by {' and '.join(past.labels)}.{best}"
     return Figure("front", title_of(past), says, panels, [*([f"{hidden}."] if hidden else []), *notes_of(past)[:1]])
 
 
 def _marks(past: History, panel: StudyPanel, group: Group, tags: Mapping[int, str], notes: Sequence[str]) -> Marks:
-    kept = np.flatnonzero(group.mask)
+    kept: list[int] = np.flatnonzero(group.mask).tolist()
     ranges = {
         axis: [_range(values[i], errors[:, i]) for i in kept] if errors is not None else []
         for axis, values, errors in (("x", panel.x, panel.x_errors), ("y", panel.y, panel.y_errors))
@@ -95,11 +97,14 @@ def _note(past: History, i: int, said: Mapping[int, str]) -> str:
     return "\n".join([*lines, *filter(None, [said.get(past.numbers[i], "")])])
 
 
-def _spans(past: History) -> str:
+def spans_of(past: History) -> str:
     """From where to where the front reaches in each objective."""
-    values = past.values[past.front]
-    ends = zip(described(past, values.min(axis=0)), described(past, values.max(axis=0)), strict=True)
-    return ", ".join(f"{low} to {high.rpartition(': ')[2]}" for low, high in ends)
+    spans = []
+    for m, (name, label) in enumerate(zip(past.names, past.labels, strict=True)):
+        values = past.values[past.front, m]
+        low, high = (figure_text(name, float(end)) for end in (values.min(), values.max()))
+        spans.append(f"{label} {low}" if low == high else f"{label} from {low} to {high}")
+    return f"{', '.join(spans[:-1])} and {spans[-1]}" if len(spans) > 1 else spans[0]
 
 
 def volume_figure(past: History, trials: Sequence[FrozenTrial]) -> Figure:
@@ -126,10 +131,11 @@ def volume_figure(past: History, trials: Sequence[FrozenTrial]) -> Figure:
         )
     ]
     busy = busy_seconds(trials)
-    ended = [busy.get(number) for number in past.numbers]
-    if None not in ended and max(busy.values()) > 0:
+    ended = [busy[number] for number in past.numbers if number in busy]
+    if len(ended) == len(past.numbers) and ended[-1] > 0:
         # trials that ran side by side end in another order than that of their numbers
-        times = [float(max(ended[: i + 1])) for i in kept]  # type: ignore[type-var]
+        latest = np.maximum.accumulate(ended)
+        times = [float(latest[i]) for i in kept]
         unit, seconds = next(each for each in UNITS if times[-1] >= 2 * each[1] or each[1] == 1)
         times = [each / seconds for each in times]
         label = f"time in which trials ran ({unit})"
@@ -185,9 +191,8 @@ def learning_figures(charts: Sequence[Chart]) -> list[Figure]:
         for chart in drawn:
             lines = []
             for line in chart.lines:
-                several = len(chart.lines) > 1
-                color = order.setdefault(line.label, len(order)) if several else 0
-                label = line.label if several else ""
+                label = line.label if line.label != chart.title else ""
+                color = order.setdefault(label, len(order)) if label else 0
                 lines.append(Line(label, color, list(map(float, line.trials)), list(line.values), named="trial"))
             values = [value for line in chart.lines for value in line.values]
             ends = (-0.03, 1.03) if chart.percent else padded(values)
@@ -195,8 +200,14 @@ def learning_figures(charts: Sequence[Chart]) -> list[Figure]:
             panels.append(Panel(chart.title, across, Axis("", ends, chart.percent), lines=lines))
         if panels:
             last = "; ".join(f"{chart.title}: {_last(chart)}" for chart in drawn)
-            figures.append(Figure(f"learning-{group}", title, f"At the end, {last}.", panels))
+            figures.append(Figure(f"learning-{group}", _own(title), f"At the end, {last}.", panels))
     return figures
+
+
+def _own(title: str) -> str:
+    """A group's title below the section's, which says the first half of it."""
+    part = title.rpartition(": ")[2]
+    return part[0].upper() + part[1:]
 
 
 def _last(chart: Chart) -> str:

@@ -121,12 +121,12 @@ def _panel_svg(figure: Figure, k: int, panel: Panel, size: Size) -> str:
     label = panel.title or f"{panel.y.label} against {panel.x.label}"
     frame = _frame(panel, size)
     box = " ".join(f"{edge:.1f}" for edge in (frame.left, frame.top, frame.right, frame.bottom))
-    points = any(True for marks in panel.marks if marks.x) or any(line.named for line in panel.lines)
+    points = any(marks.x for marks in panel.marks) or any(line.named for line in panel.lines)
+    says = html.escape(figure.name)
+    pointed = f' tabindex="0" data-figure="{says}" data-panel="{k}" data-box="{box}"' if points else ""
     parts = [
         f'<svg class="plot {size.window}" viewBox="0 0 {size.width} {size.height}" role="img" '
-        f'aria-label="{html.escape(label)}" aria-describedby="{html.escape(figure.name)}-says"'
-        + (f' tabindex="0" data-figure="{html.escape(figure.name)}" data-panel="{k}" data-box="{box}"' if points else "")
-        + ">",
+        f'aria-label="{html.escape(label)}" aria-describedby="{says}-says"{pointed}>',
         f'<clipPath id="{name}"><rect x="{frame.left:.1f}" y="{frame.top:.1f}" width="{frame.right - frame.left:.1f}" '
         f'height="{frame.bottom - frame.top:.1f}"/></clipPath>',
     ]
@@ -302,7 +302,7 @@ def _legend(figure: Figure) -> str:
         color = series.color % len(COLORS)
         if isinstance(series, Marks):
             kind = "s" if series.shape == "cross" else "c"
-            mark = f'<g class="marks {kind}{color}">{_mark(series.shape, 13, 8, 5)}</g>'
+            mark = f'<g class="marks {"large " * series.large}{kind}{color}">{_mark(series.shape, 13, 8, 5)}</g>'
         elif isinstance(series, Line):
             mark = f'<path class="line s{color}" d="M1 8H25" stroke-dasharray="{DASHED[series.dash] or "none"}"/>'
         else:

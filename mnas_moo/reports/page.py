@@ -204,12 +204,12 @@ def _figure(figure: Figure, files: Sequence[str]) -> str:
     heads, rows = rows_of(figure)
     texts = frozenset(i for i, head in enumerate(heads) if head in ("panel", "series", "name"))
     left = f" (the first {MOST_ROWS} of {len(rows):,} rows; the CSV file has all)" if len(rows) > MOST_ROWS else ""
+    table = _table(Table(heads, [[_digits(cell) for cell in row] for row in rows[:MOST_ROWS]], texts))
     return (
         f'<figure id="{html.escape(figure.name)}"><p class="title">{_escaped(figure.title)}</p>{figure_svg(figure)}'
         f'<figcaption><p id="{html.escape(figure.name)}-says">{_escaped(figure.says)}</p>{notes}</figcaption>'
         f'<p class="files">{links}</p>'
-        f"<details><summary>Its numbers as a table{left}</summary>"
-        f"{_table(Table(heads, [[_digits(cell) for cell in row] for row in rows[:MOST_ROWS]], texts))}</details></figure>"
+        f"<details><summary>Its numbers as a table{left}</summary>{table}</details></figure>"
     )
 
 

@@ -34,16 +34,19 @@ nav ul {{ list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; p
 .tiles {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .7rem; margin: 1.2rem 0 }}
 .tiles div {{ background: var(--raised); border-radius: .5rem; padding: .6rem .8rem }}
 .tiles dt {{ color: var(--soft); font-size: .85rem }} .tiles dd {{ margin: 0; font-size: 1.35rem; font-weight: 600 }}
-.told {{ border-left: 4px solid var(--s4); background: var(--raised); padding: .5rem .8rem; border-radius: 0 .4rem .4rem 0;
-  margin: .6rem 0 }}
-.cards {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 1rem; margin: 1rem 0 }}
+.told {{ border-left: 4px solid var(--s4); background: var(--raised); padding: .5rem .8rem; margin: .6rem 0;
+  border-radius: 0 .4rem .4rem 0 }}
+.cards {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 1rem;
+  margin: 1rem 0 }}
 .card {{ border: 1px solid var(--edge); border-radius: .6rem; padding: .9rem 1rem; min-width: 0 }}
 .card h3 {{ margin: 0; }} .card h3::first-letter {{ text-transform: uppercase }}
 .card dl, .facts {{ display: grid; grid-template-columns: auto 1fr; gap: .15rem .8rem; margin: .6rem 0 }}
 .card dt, .facts dt {{ color: var(--soft) }} .card dd, .facts dd {{ margin: 0; min-width: 0; white-space: pre-line }}
 .card dd {{ font-weight: 600; text-align: right }}
 .facts {{ grid-template-columns: minmax(6rem, 12rem) 1fr; gap: .4rem 1rem }}
-img.net {{ display: block; width: 100%; height: auto; background: #fff; border-radius: .4rem; border: 1px solid var(--edge) }}
+img.net {{ display: block; width: 100%; height: auto; background: #fff; border-radius: .4rem;
+  border: 1px solid var(--edge) }}
+.card img.net {{ cursor: zoom-in }} .card.large {{ grid-column: 1 / -1 }} .card.large img.net {{ cursor: zoom-out }}
 figure {{ margin: .8rem 0 1.6rem }}
 figure > p.title {{ font-weight: 600; margin: 0 }}
 .beside {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 1rem 1.4rem }}
@@ -58,13 +61,16 @@ svg .tag {{ font-weight: 600; paint-order: stroke; stroke: var(--ground); stroke
 .faint {{ opacity: .28 }} .marks {{ stroke-width: 1.8; fill-opacity: .72 }} .marks.large {{ fill-opacity: 1 }}
 .marks[class*=" s"] {{ fill: none }} .ring {{ fill: none; stroke: var(--ink); stroke-width: 2 }}
 {_SERIES}
-.legend {{ list-style: none; display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: 0; margin: .3rem 0; font-size: .9rem }}
+.legend {{ list-style: none; display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: 0; margin: .3rem 0;
+  font-size: .9rem }}
 .legend svg {{ width: 26px; height: 16px; vertical-align: -3px; margin-right: .35rem }}
 .scroll {{ overflow-x: auto }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; margin: .5rem 0 }}
-th, td {{ padding: .25rem .9rem .25rem 0; text-align: right; border-bottom: 1px solid var(--edge); vertical-align: top }}
+th, td {{ padding: .25rem .9rem .25rem 0; text-align: right; border-bottom: 1px solid var(--edge);
+  vertical-align: top }}
 th {{ color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--edge) }}
-td.text, th.text {{ text-align: left; min-width: 8rem }} td.number, th.number {{ white-space: nowrap; overflow-wrap: normal }}
+td.text, th.text {{ text-align: left; min-width: 8rem }}
+td.number, th.number {{ white-space: nowrap; overflow-wrap: normal }}
 code, pre {{ font: .88em/1.5 ui-monospace, "DejaVu Sans Mono", monospace }}
 pre {{ background: var(--raised); padding: .7rem .9rem; border-radius: .5rem; white-space: pre-wrap; margin: .5rem 0 }}
 summary {{ cursor: pointer; color: var(--link) }}
@@ -75,7 +81,8 @@ summary {{ cursor: pointer; color: var(--link) }}
 [hidden] {{ display: none }}
 @media (max-width: 620px) {{
   svg.wide {{ display: none }} svg.narrow {{ display: block }}
-  body {{ padding-top: 1rem }} h1 {{ font-size: 1.5rem }} .facts {{ grid-template-columns: 1fr }} .facts dd {{ margin-bottom: .4rem }}
+  body {{ padding-top: 1rem }} h1 {{ font-size: 1.5rem }}
+  .facts {{ grid-template-columns: 1fr }} .facts dd {{ margin-bottom: .4rem }}
 }}
 {PRINTED}
 """

@@ -60,7 +60,7 @@ function show(svg, found, panel, figure) {
   const [name, text] = lines(found, panel, figure);
   tip.replaceChildren();
   const head = document.createElement('b');
-  head.textContent = name + (found.series.names && found.series.label ? ' – ' + found.series.label : '');
+  head.textContent = name + (found.series.names && found.series.label ? ', ' + found.series.label : '');
   tip.append(head, text);
   const picture = data.pictures[name];
   if (found.series.names && picture) {
@@ -119,6 +119,8 @@ for (const svg of document.querySelectorAll('svg[data-figure]')) {
     show(svg, stops[stop], panel, figure);
   });
 }
+for (const image of document.querySelectorAll('.card img.net'))
+  image.addEventListener('click', () => image.closest('.card').classList.toggle('large'));
 addEventListener('scroll', hide, {passive: true});
 addEventListener('keydown', event => { if (event.key === 'Escape') hide(); });
 document.addEventListener('pointerdown', event => { if (!event.target.closest('svg[data-figure]')) hide(); });

@@ -26,6 +26,7 @@ from mnas_moo.reports.figures_study import (
     importance_figure,
     learning_figures,
     name_of,
+    spans_of,
     volume_figure,
 )
 from mnas_moo.reports.importance import importance_of
@@ -85,18 +86,16 @@ def report_of(study: optuna.Study, study_file: StudyFile, commands: Sequence[str
         Section(
             "networks" if networks else "configurations",
             f"{'Networks' if networks else 'Configurations'} to choose",
-            cards=[_card(choice, names, show if networks else "") for choice in choices],
+            cards=_cards(choices, names, show if networks else ""),
         ),
-        _front(past, front, completed, choices, names),
+        _front(past, front, completed, choices, names, pictures),
         *_mattered(study, front, completed, past),
         _learning(study, trials),
         *_searched(study_file, trials, names),
         *_trained(study_file, completed),
     ]
     if len(names) > 1 and past.feasible.any():
-        sections.insert(
-            2, Section("hypervolume", "How far the search has come", figures=[volume_figure(past, trials)])
-        )
+        sections.insert(2, Section("hypervolume", "How far the search has come", figures=[volume_figure(past, trials)]))
     return Report(
         printable(study.study_name),
         _lead(past, names, front, networks),
@@ -131,15 +130,9 @@ def _lead(past: History, names: Sequence[str], front: Sequence[FrozenTrial], net
     if len(names) == 1:
         best = figure(names[0], front[0].values[0], interval_of(front[0], names[0]))
         return f"The best {what} of {tried} (trial {front[0].number}) reaches {past.labels[0]} {best}."
-    spans = []
-    for m, label in enumerate(past.labels):
-        low, high = (extreme(trial.values[m] for trial in front) for extreme in (min, max))
-        ends = figure(names[m], low), figure(names[m], high)
-        spans.append(f"{label} from {ends[0]} to {ends[1]}" if ends[0] != ends[1] else f"{label} {ends[0]}")
-    joined = f"{', '.join(spans[:-1])} and {spans[-1]}"
     if len(front) == 1:
-        return f"One {what} of {tried} is better than all others: {joined}."
-    return f"{len(front):,} {what}s of {tried} are the best trade-offs found: {joined}."
+        return f"One {what} of {tried} is better than all others: {spans_of(past)}."
+    return f"{len(front):,} {what}s of {tried} are the best trade-offs found: {spans_of(past)}."
 
 
 def _tiles(trials: Sequence[FrozenTrial], past: History, front: Sequence[FrozenTrial]) -> list[tuple[str, str]]:
@@ -159,7 +152,7 @@ def _tiles(trials: Sequence[FrozenTrial], past: History, front: Sequence[FrozenT
 
 
 def _pictures(front: Sequence[FrozenTrial], choices: Sequence[Choice]) -> dict[str, str]:
-    """Pictures of the front's networks by the names of their trials: of the choices, and others as far as there is room."""
+    """Pictures of the front's networks by the names of their trials: the choices first, as far as there is room."""
     from mnas_moo.spaces.picture import picture
     from mnas_moo.spaces.text import from_text
 
@@ -182,8 +175,16 @@ def _pictures(front: Sequence[FrozenTrial], choices: Sequence[Choice]) -> dict[s
     return drawn
 
 
-def _card(choice: Choice, names: Sequence[str], show: str) -> Card:
-    trial = choice.trial
+def _cards(choices: Sequence[Choice], names: Sequence[str], show: str) -> list[Card]:
+    """A card for each network that is chosen; one may be chosen for several reasons."""
+    whys: dict[int, list[Choice]] = {}
+    for choice in choices:
+        whys.setdefault(choice.trial.number, []).append(choice)
+    return [_card(each, names, show) for each in whys.values()]
+
+
+def _card(choices: Sequence[Choice], names: Sequence[str], show: str) -> Card:
+    trial = choices[0].trial
     figures = [
         (label_of(name), figure(name, value, interval_of(trial, name)))
         for name, value in zip(names, trial.values, strict=True)
@@ -198,8 +199,10 @@ def _card(choice: Choice, names: Sequence[str], show: str) -> Card:
             f"mnas-moo train {show} {number}",
             f"mnas-moo export {show} {number} -o {trained_label(number)}",
         ]
-    title = choice.title[0].upper() + choice.title[1:]
-    return Card(title, name_of(trial.number), choice.why, figures, printable_lines(text), commands)
+    title = ", ".join(choice.title for choice in choices)
+    why = " ".join(choice.why for choice in choices)
+    name = name_of(trial.number)
+    return Card(title[0].upper() + title[1:], name, why, figures, printable_lines(text), commands)
 
 
 def _parameters(trial: FrozenTrial) -> str:
@@ -212,12 +215,13 @@ def _front(
     completed: Sequence[FrozenTrial],
     choices: Sequence[Choice],
     names: Sequence[str],
+    pictures: Mapping[str, str],
 ) -> Section:
     members = {trial.number for trial in front}
     told = {
         trial.number: printable(network_of(trial) or ", ".join(_parameters(trial).split("\n")))
         for trial in completed
-        if trial.number in members or len(completed) <= TOLD_NETWORKS
+        if (trial.number in members or len(completed) <= TOLD_NETWORKS) and name_of(trial.number) not in pictures
     }
     drawn = front_figure(past, tags_of(choices), told)
     trained = any(trainings_of(trial) for trial in front)
@@ -241,9 +245,12 @@ def _mattered(
 ) -> Iterator[Section]:
     importance = importance_of(study)
     shared = shared_choices(front, completed)[:MOST_SHARED]
-    rows = [[each.decision, short(each.value), f"{each.members:.0%}", f"{each.trials:.0%}"] for each in shared]
+    rows = [
+        [each.decision, short(each.value), f"{100 * each.members:.0f} %", f"{100 * each.trials:.0f} %"]
+        for each in shared
+    ]
     heads = ("decision", "choice", "of the front", "of all trials")
-    table = Table(heads, [[cell.replace("%", " %") for cell in row[2:]] and row for row in rows], frozenset((0, 1)))
+    table = Table(heads, rows, frozenset((0, 1)))
     yield Section(
         "mattered",
         "What mattered",
