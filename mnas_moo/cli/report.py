@@ -27,10 +27,16 @@ def add(verbs: Any) -> None:
         metavar="FILE_OR_DIR",
         help="the page, a file that ends in .html, or a folder for it (default: report-NAME.html in this folder)",
     )
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="also time published networks on the study's device, beside those chosen from the front",
+    )
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from mnas_moo.reports.report import report_of, write_report
+    from mnas_moo.reports.report import report_of
+    from mnas_moo.reports.report_files import write_report
     from mnas_moo.running.storage import open_study
     from mnas_moo.study_file.document import refusals
 
@@ -38,7 +44,7 @@ def _report(arguments: argparse.Namespace) -> int:
     study = open_study(study_file)
     file = _page(arguments.output, study_file.name)
     commands = [command(verb, arguments) for verb in ("run", "front", "report")]
-    report = report_of(study, study_file, commands, _words(arguments))
+    report = report_of(study, study_file, commands, _words(arguments), say if arguments.published else None)
     with refusals():
         file.parent.mkdir(parents=True, exist_ok=True)
         lacking = write_report(report, study, file)

@@ -99,12 +99,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Bars:
-    """Horizontal bars from 0, one at each name of the vertical axis; several are drawn beside each other.
+    """Horizontal bars from 0, one at a name of the vertical axis; each name has a bar of one group.
 
     Attributes:
         label: name in the legend.
         color: position in ``COLORS``.
-        lengths: (N,) their lengths.
+        lengths: (N,) their lengths, for each of the axis's names; NaN: no bar of this group.
     """
 
     label: str
@@ -218,7 +218,8 @@ def _rows(panel: Panel, several: bool) -> Iterator[list[str]]:
             yield [title, line.label or "line", "", _text(x), _text(y), "", "", "", ""]
     for bars in panel.bars:
         for name, length in zip(panel.y.names, bars.lengths, strict=True):
-            yield [title, bars.label, name, _text(length), "", "", "", "", ""]
+            if not math.isnan(length):
+                yield [title, bars.label, name, _text(length), "", "", "", "", ""]
     if panel.shades is not None:
         for name, shades in zip(panel.y.names, panel.shades.shades, strict=True):
             for x, shade in zip(panel.shades.x, shades, strict=True):

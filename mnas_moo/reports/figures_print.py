@@ -112,11 +112,9 @@ def _marks(axes: Any, marks: Marks) -> None:
 
 
 def _bars(axes: Any, panel: Panel) -> None:
-    thick = 0.75 / len(panel.bars)
-    for b, bars in enumerate(panel.bars):
-        places = [i + b * thick for i in range(len(bars.lengths))]
+    for bars in panel.bars:
         color = COLORS[bars.color % len(COLORS)]
-        axes.barh(places, bars.lengths, height=thick, color=color, label=bars.label or "_")
+        axes.barh(range(len(bars.lengths)), bars.lengths, height=0.7, color=color, label=bars.label or "_")
     axes.set_xlim(panel.x.ends)
     axes.set_ylim(len(panel.y.names) - 0.5, -0.5)
     _names(axes, panel)

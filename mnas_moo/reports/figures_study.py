@@ -5,6 +5,7 @@ They are made of what the dashboard's plots show as well (``past``, ``panels``, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from mnas_moo.objectives.front import Floats
 from mnas_moo.reports.figures import Axis, Bars, Ends, Figure, Line, Marks, Panel, padded
 from mnas_moo.reports.importance import Importance
 from mnas_moo.reports.learning import GROUPS, Chart
-from mnas_moo.reports.panels import COLORS, Group, described, groups_of, notes_of, outside, panels_of, title_of
+from mnas_moo.reports.panels import COLORS, Group, described, groups_of, notes_of, outside, panels_of
 from mnas_moo.reports.panels import Panel as StudyPanel
 from mnas_moo.reports.past import PERCENT, History
 from mnas_moo.reports.text import figure as figure_text
@@ -31,11 +32,12 @@ def name_of(trial: int) -> str:
     return f"trial {trial}"
 
 
-def front_figure(past: History, tags: Mapping[int, str], said: Mapping[int, str]) -> Figure:
+def front_figure(past: History, members: int, tags: Mapping[int, str], said: Mapping[int, str]) -> Figure:
     """All finished trials and their front; with one objective, the best value so far.
 
     Args:
         past: the study, with at least one finished trial.
+        members: number of different networks on the front; some may have been tried more than once.
         tags: words that stand beside trials, by their numbers.
         said: more lines on trials, by their numbers, for readers who point at one.
     """
@@ -55,10 +57,14 @@ def front_figure(past: History, tags: Mapping[int, str], said: Mapping[int, str]
         for panel in drawn
     ]
     hidden = outside(drawn)
-    count = ", ".join(f"{int(group.mask.sum()):,} {group.label}" for group in groups)
-    best = f" The front: {spans_of(past)}." if past.front.any() else ""
-    says = f"{len(past.numbers):,} finished trials ({count}) by {' and '.join(past.labels)}.{best}"
-    return Figure("front", title_of(past), says, panels, [*([f"{hidden}."] if hidden else []), *notes_of(past)[:1]])
+    finished = f"{len(past.numbers):,} finished trial{'s' * (len(past.numbers) != 1)}"
+    several = len(past.names) > 1
+    title = f"{'Pareto front' if several else f'Best {short(past.names[0])}'} of {finished}"
+    kept = f"{members:,} {'member' if members == 1 else 'members'}"
+    best = f" The front has {kept}: {spans_of(past)}." if several and members else ""
+    count = ", ".join(f"{int(group.mask.sum()):,} {group.label}" for group in groups if group.marker != "D")
+    says = f"{finished} by {' and '.join(past.labels)}{f', of them {count}' if count else ''}.{best}"
+    return Figure("front", title, says, panels, [*([f"{hidden}."] if hidden else []), *notes_of(past)[:1]])
 
 
 def _marks(past: History, panel: StudyPanel, group: Group, tags: Mapping[int, str], notes: Sequence[str]) -> Marks:
@@ -214,6 +220,26 @@ def _last(chart: Chart) -> str:
     ends = [(line.label, line.values[-1]) for line in chart.lines]
     texts = [f"{value:.0%}" if chart.percent else f"{value:.3g}" for _, value in ends]
     return ", ".join(f"{label} {text}" if len(ends) > 1 else text for (label, _), text in zip(ends, texts, strict=True))
+
+
+def published_figure(latencies: Mapping[str, float], own: int) -> Figure:
+    """Latencies of the study's choices beside those of published networks.
+
+    Args:
+        latencies: latencies in ms by the names of the networks, first those of the study.
+        own: how many of them are the study's.
+    """
+    names, values = list(latencies), list(latencies.values())
+    places = range(len(values))
+    bars = [
+        Bars("this study", 0, [values[i] if i < own else math.nan for i in places]),
+        Bars("published", 1, [values[i] if i >= own else math.nan for i in places]),
+    ]
+    axis = Axis("latency (ms)", (0.0, 1.15 * max(values)))
+    said = ", ".join(f"{name} {value:.4g} ms" for name, value in latencies.items())
+    panel = Panel("latency (ms)", axis, Axis("", (0.0, 1.0), names=names), bars=bars)
+    note = "All were timed in turn, when this page was made, as the study times its networks."
+    return Figure("published", "Published networks on the same device", f"{said}.", [panel], [note])
 
 
 def importance_figure(importance: Importance, labels: Sequence[str]) -> Figure:

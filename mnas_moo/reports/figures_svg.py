@@ -109,7 +109,7 @@ def _fitting(panel: Panel, sizes: Sequence[Size]) -> Iterator[Size]:
     """The sizes of a panel: bars and maps are as high as they have rows."""
     for size in sizes:
         if panel.bars:
-            yield Size(size.width, 46 + ROW * len(panel.y.names) * len(panel.bars), size.window)
+            yield Size(size.width, 46 + ROW * len(panel.y.names), size.window)
         elif panel.shades is not None:
             yield Size(size.width, 76 + SHADE_ROW * len(panel.y.names), size.window)
         else:
@@ -241,9 +241,14 @@ def _tags(panel: Panel, frame: _Frame) -> Iterator[str]:
                 continue
             x, y, wide = frame.across(marks.x[i]), frame.down(marks.y[i]), LETTER * len(words)
             places = [
-                (x + aside, base, anchor)
-                for base in (y - 10, y + 20, y - 26, y + 36)
-                for aside, anchor in ((-6, "end"), (6, "start"))
+                (x + aside, y + below, anchor)
+                for above, beneath in ((-10, 20), (-26, 36))
+                for aside, below, anchor in (
+                    (-6, above, "end"),  # first where no other trial can be
+                    (6, beneath, "start"),
+                    (6, above, "start"),
+                    (-6, beneath, "end"),
+                )
             ]
             for at, base, anchor in places:
                 left = at - wide if anchor == "end" else at
@@ -256,18 +261,18 @@ def _tags(panel: Panel, frame: _Frame) -> Iterator[str]:
 
 
 def _bars(panel: Panel, frame: _Frame) -> Iterator[str]:
-    several = len(panel.bars)
-    for b, bars in enumerate(panel.bars):
+    for bars in panel.bars:
         for i, (name, length) in enumerate(zip(panel.y.names, bars.lengths, strict=True)):
-            y = frame.top + ROW * (i * several + b)
-            if b == 0:
-                yield _text(frame.left - 6, y + 15, _cut(name, frame.left), "tick", "end")
+            if math.isnan(length):
+                continue
+            y = frame.top + ROW * i
+            yield _text(frame.left - 6, y + 15, _cut(name, frame.left), "tick", "end")
             wide = max(1.0, frame.across(length) - frame.left)
             yield (
                 f'<rect class="c{bars.color % len(COLORS)}" x="{frame.left:.1f}" y="{y + 3:.1f}" width="{wide:.1f}" '
                 f'height="{ROW - 8}" rx="2"/>'
             )
-            text = f"{length:.1%}".replace("%", " %") if panel.x.percent else f"{length:.3g}"
+            text = f"{100 * length:.1f} %" if panel.x.percent else f"{length:.3g}"
             yield _text(frame.left + wide + 5, y + 15, text, "tick")
 
 

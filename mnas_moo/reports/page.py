@@ -21,6 +21,8 @@ from mnas_moo.reports.page_script import SCRIPT
 
 MOST_ROWS = 200
 """So many rows of a figure's table are on the page; its file has all."""
+OPEN_ROWS = 15
+"""A longer table is folded."""
 MOST_NUMBERS = 12
 
 
@@ -180,7 +182,10 @@ def _section(section: Section, report: Report, files: Mapping[str, Sequence[str]
         parts.append(f'<div class="cards">{cards}</div>')
     parts += [_figure(figure, files.get(figure.name, ())) for figure in section.figures]
     for title, table in section.tables.items():
-        parts += [f"<h3>{_escaped(title)}</h3>", _table(table)]
+        if len(table.rows) > OPEN_ROWS:
+            parts.append(f"<details><summary>{_escaped(title)}</summary>{_table(table)}</details>")
+        else:
+            parts += [f"<h3>{_escaped(title)}</h3>", _table(table)]
     return "".join([*parts, "</section>"])
 
 

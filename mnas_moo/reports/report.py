@@ -1,31 +1,27 @@
-"""The report of a study: what its page says, and its plots as files beside the page.
+"""The report of a study: what its page says, of the front, the networks to choose, what mattered, and where it is from.
 
-What is shown comes from the study's storage and files; nothing is measured, and no space or table is read.
+What is shown comes from the study's storage and files: no images, space or table are read, and nothing is measured
+unless one asks for published networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mnas_moo.objectives.extras import MissingExtraError
-from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.reports.choices import Choice, choices_of, shared_choices, tags_of
 from mnas_moo.reports.failures import failures_of
-from mnas_moo.reports.figures import Figure, csv_of
-from mnas_moo.reports.figures_print import print_figure
 from mnas_moo.reports.figures_searches import search_figures
 from mnas_moo.reports.figures_study import (
     front_figure,
     importance_figure,
     learning_figures,
     name_of,
+    published_figure,
     spans_of,
     volume_figure,
 )
@@ -33,11 +29,11 @@ from mnas_moo.reports.importance import importance_of
 from mnas_moo.reports.intervals import interval_of, trainings_of
 from mnas_moo.reports.learning import charts_of, learning_of
 from mnas_moo.reports.learning_text import advice
-from mnas_moo.reports.page import Card, Report, Section, Table, page
+from mnas_moo.reports.page import Card, Report, Section, Table
 from mnas_moo.reports.past import History, history, label_of
 from mnas_moo.reports.provenance import printable_lines, provenance
 from mnas_moo.reports.searches import searches_of
-from mnas_moo.reports.text import figure, front_csv, front_trials, objective_names
+from mnas_moo.reports.text import figure, front_trials, objective_names
 from mnas_moo.running.goal import spent_seconds
 from mnas_moo.running.trained import label_of as trained_label
 from mnas_moo.running.trained import trained_figures
@@ -52,22 +48,31 @@ MOST_PICTURES = 2_000_000
 """So many characters the pictures of networks may take together."""
 TOLD_NETWORKS = 300
 """With more trials, only those of the front have their networks as text where one points at them."""
-MOST_MEMBERS = 60
-MOST_SHARED = 20
+MOST_MEMBERS = 200
+MOST_SHARED = 15
 PICTURE_NOTE = "Point at a mark for its trial, or walk along the front with the arrow keys."
 
 
-def report_of(study: optuna.Study, study_file: StudyFile, commands: Sequence[str], show: str) -> Report:
+def report_of(
+    study: optuna.Study,
+    study_file: StudyFile,
+    commands: Sequence[str],
+    show: str,
+    timing: Callable[[str], None] | None = None,
+) -> Report:
     """What the page of a study shows.
 
     Args:
         study: the study, as it is stored.
         study_file: its file.
         commands: the commands that reproduce it.
-        show: begin of the command that does something with a trial, without the verb's name, as in "STUDY".
+        show: the words that name the study in a command, as in "study.yaml --storage sqlite:///small.db".
+        timing: function that is told what is waited for, if published networks are to be timed on the study's device
+            beside the choices; None: nothing is measured.
 
     Raises:
-        StudyError: no trial of the study is finished.
+        StudyError: no trial of the study is finished, or it has no device to time published networks on.
+        DeviceError: there is no such device now.
     """
     trials = study.get_trials(deepcopy=False)
     past = history(trials, study.directions, study.metric_names)
@@ -89,6 +94,7 @@ def report_of(study: optuna.Study, study_file: StudyFile, commands: Sequence[str
             cards=_cards(choices, names, show if networks else ""),
         ),
         _front(past, front, completed, choices, names, pictures),
+        *([] if timing is None else [_beside(study_file, choices, timing)]),
         *_mattered(study, front, completed, past),
         _learning(study, trials),
         *_searched(study_file, trials, names),
@@ -223,7 +229,7 @@ def _front(
         for trial in completed
         if (trial.number in members or len(completed) <= TOLD_NETWORKS) and name_of(trial.number) not in pictures
     }
-    drawn = front_figure(past, tags_of(choices), told)
+    drawn = front_figure(past, len(front), tags_of(choices), told)
     trained = any(trainings_of(trial) for trial in front)
     heads = ["trial", *(label_of(name) for name in names), *(["trainings"] if trained else [])]
     rows = [
@@ -238,6 +244,25 @@ def _front(
     tables = {f"Members of the front{left}": Table(heads, rows)} if len(names) > 1 and front else {}
     title = "The front" if len(names) > 1 else "The best so far"
     return Section("front", title, [PICTURE_NOTE], figures=[drawn], tables=tables)
+
+
+def _beside(study_file: StudyFile, choices: Sequence[Choice], timing: Callable[[str], None]) -> Section:
+    """The choices beside published networks, all timed now."""
+    from mnas_moo.running.published import latencies_in_turn, published_for
+    from mnas_moo.spaces.text import from_text
+
+    titles = {f"{title} ({name_of(number)})": number for number, title in tags_of(choices).items()}
+    networks = {choice.trial.number: network_of(choice.trial) for choice in choices}
+    if not choices or not all(networks.values()):
+        raise StudyError(f"{study_file.name} has no networks on its front, so there is nothing to time")
+    own = [from_text(networks[number]) for number in titles.values()]
+    others = published_for(own[0])
+    found = latencies_in_turn(study_file, [*own, *others], timing)
+    latencies = dict(zip([*titles, *(spec.name for spec in others)], found, strict=True))
+    words = (
+        "Their accuracy on these images is not known; they are timed for the same size of images and number of classes."
+    )
+    return Section("beside", "Beside published networks", [words], figures=[published_figure(latencies, len(own))])
 
 
 def _mattered(
@@ -316,45 +341,3 @@ def _accuracy(value: Any, interval: Any) -> str:
     if isinstance(interval, list | tuple) and len(interval) == 2 and all(isinstance(e, int | float) for e in interval):
         ends = (float(interval[0]), float(interval[1]))
     return figure("accuracy", float(value), ends)
-
-
-def write_report(report: Report, study: optuna.Study, file: Path) -> list[str]:
-    """Writes the page and, into a folder of its name, each plot as SVG, PDF and CSV, and all trials as CSV.
-
-    Args:
-        report: what it shows.
-        study: the study.
-        file: the page, which ends in .html; the folder is the same without this ending.
-
-    Returns:
-        What could not be written, a line each.
-
-    Raises:
-        OSError: a file cannot be written.
-    """
-    folder = file.with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
-    files: dict[str, list[str]] = {}
-    lacking: list[str] = []
-    for each in report.figures:
-        files[each.name] = list(_write_figure(each, folder, lacking))
-    with whole_file(folder / "trials.csv") as part:
-        part.write_text(front_csv(study, completed_trials(study)), encoding="utf-8")
-    with whole_file(file) as part:
-        part.write_text(page(report, files), encoding="utf-8")
-    return lacking
-
-
-def _write_figure(drawn: Figure, folder: Path, lacking: list[str]) -> Iterator[str]:
-    """Writes one plot, and yields the addresses of its files relative to the page."""
-    written = []
-    if not lacking:
-        try:
-            with whole_file(folder / f"{drawn.name}.svg") as svg, whole_file(folder / f"{drawn.name}.pdf") as pdf:
-                print_figure(drawn, svg, pdf)
-            written += ["svg", "pdf"]
-        except MissingExtraError as error:
-            lacking.append(f"no plots as SVG and PDF: {error}")
-    with whole_file(folder / f"{drawn.name}.csv") as part:
-        part.write_text(csv_of(drawn), encoding="utf-8")
-    yield from (f"{quote(folder.name)}/{drawn.name}.{ending}" for ending in [*written, "csv"])
