@@ -53,9 +53,7 @@ def print_figure(figure: Figure, *paths: Path) -> None:
         lines = [line for note in figure.notes for line in textwrap.wrap(note, 120)]
         drawn.supxlabel("\n".join(lines), x=0.02, ha="left", fontsize=7, color=INK, parse_math=False)
     for path in paths:
-        # without the time, so that the same study gives the same file
-        date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-        drawn.savefig(path, dpi=150, metadata=date)
+        drawn.savefig(path, dpi=150)
 
 
 def _draw(axes: Any, panel: Panel, *, alone: bool) -> None:

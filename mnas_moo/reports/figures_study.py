@@ -38,7 +38,7 @@ def front_figure(past: History, members: int, tags: Mapping[int, str], said: Map
     Args:
         past: the study, with at least one finished trial.
         members: number of different networks on the front; some may have been tried more than once.
-        tags: words that stand beside trials, by their numbers.
+        tags: words that stand beside trials, by their numbers; with three objectives, in the panels of the first.
         said: more lines on trials, by their numbers, for readers who point at one.
     """
     drawn = panels_of(past)
@@ -49,7 +49,7 @@ def front_figure(past: History, members: int, tags: Mapping[int, str], said: Map
             "",
             Axis(panel.x_label, panel.x_view, panel.x_label in PERCENT),
             Axis(panel.y_label, panel.y_view, panel.y_label in PERCENT),
-            marks=[_marks(past, panel, group, tags, notes) for group in groups],
+            marks=[_marks(past, panel, group, tags if panel.row == 0 else {}, notes) for group in groups],
             lines=[Line("", 0, panel.line[:, 0].tolist(), panel.line[:, 1].tolist(), panel.turns)]
             if len(panel.line)
             else [],

@@ -36,7 +36,7 @@ class Size:
 
 ALONE = (Size(860, 440, "wide"), Size(380, 340, "narrow"))
 """A panel that is alone is drawn twice, for wide and for narrow windows."""
-BESIDE = (Size(430, 270),)
+BESIDE = (Size(390, 260),)
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _line(line: Line, frame: _Frame) -> str:
     places = [(f"{frame.across(x):.1f}", f"{frame.down(y):.1f}") for x, y in points]
     path = "".join(_step(place, before, line.turns) for before, place in zip([None, *places], places, strict=False))
     if len(places) == 1:
-        return f'<g class="marks c{line.color % len(COLORS)}">{_mark("circle", *map(float, places[0]), 4)}</g>'
+        return f'<g class="marks c{line.color % len(COLORS)}">{_mark("circle", float(places[0][0]), float(places[0][1]), 4)}</g>'
     dash = DASHED[line.dash]
     dashed = f' stroke-dasharray="{dash}"' if dash and line.label else ""
     return f'<path class="line s{line.color % len(COLORS)}" d="{path}"{dashed}/>'

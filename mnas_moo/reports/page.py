@@ -123,9 +123,11 @@ def page(report: Report, files: Mapping[str, Sequence[str]]) -> str:
         report: what it shows.
         files: by the name of a figure, addresses of its files, relative to the page.
     """
+    drawn = list(dict.fromkeys(report.pictures.values()))
     data = {
         "figures": {figure.name: figure_data(figure) for figure in report.figures},
-        "pictures": dict(report.pictures),
+        "drawn": drawn,
+        "pictures": {name: drawn.index(picture) for name, picture in report.pictures.items()},
     }
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{_digest(STYLE)}'; "

@@ -40,7 +40,7 @@ nav ul {{ list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; p
   margin: 1rem 0 }}
 .card {{ border: 1px solid var(--edge); border-radius: .6rem; padding: .9rem 1rem; min-width: 0 }}
 .card h3 {{ margin: 0; }} .card h3::first-letter {{ text-transform: uppercase }}
-.card dl, .facts {{ display: grid; grid-template-columns: auto 1fr; gap: .15rem .8rem; margin: .6rem 0 }}
+.card dl, .facts {{ display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .15rem .8rem; margin: .6rem 0 }}
 .card dt, .facts dt {{ color: var(--soft) }} .card dd, .facts dd {{ margin: 0; min-width: 0; white-space: pre-line }}
 .card dd {{ font-weight: 600; text-align: right; white-space: nowrap }}
 .facts {{ grid-template-columns: minmax(6rem, 12rem) 1fr; gap: .4rem 1rem }}

@@ -62,7 +62,7 @@ function show(svg, found, panel, figure) {
   const head = document.createElement('b');
   head.textContent = name + (found.series.names && found.series.label ? ', ' + found.series.label : '');
   tip.append(head, text);
-  const picture = data.pictures[name];
+  const picture = data.drawn[data.pictures[name]];
   if (found.series.names && picture) {
     const image = new Image();
     image.alt = 'picture of the network of ' + name;

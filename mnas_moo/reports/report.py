@@ -85,7 +85,7 @@ def report_of(
     completed = [trial for trial in completed_trials(study) if np.isfinite(trial.values).all()]
     front = front_trials(study.directions, completed)
     choices = choices_of(front, names, study.directions, study_file.make_reward())
-    pictures = _pictures(front, choices)
+    pictures = _pictures(front, choices, completed)
     networks = any(past.networks)
     sections = [
         Section(
@@ -157,18 +157,19 @@ def _tiles(trials: Sequence[FrozenTrial], past: History, front: Sequence[FrozenT
     return [(label, value) for label, value in tiles if value]
 
 
-def _pictures(front: Sequence[FrozenTrial], choices: Sequence[Choice]) -> dict[str, str]:
+def _pictures(
+    front: Sequence[FrozenTrial], choices: Sequence[Choice], completed: Sequence[FrozenTrial]
+) -> dict[str, str]:
     """Pictures of the front's networks by the names of their trials: the choices first, as far as there is room."""
     from mnas_moo.spaces.picture import picture
     from mnas_moo.spaces.text import from_text
 
-    drawn: dict[str, str] = {}
     # halves, quarters ... of the front, so that where room ends the pictures are spread over it
     order = sorted(range(len(front)), key=lambda i: (-(i & -i or len(front)), i))
+    drawn: dict[str, str] = {}
     room = MOST_PICTURES
-    for trial in dict.fromkeys([*(choice.trial.number for choice in choices), *(front[i].number for i in order)]):
-        network = network_of(next(each for each in front if each.number == trial))
-        if not network:
+    for network in filter(None, map(network_of, [*(choice.trial for choice in choices), *(front[i] for i in order)])):
+        if network in drawn:
             continue
         try:
             svg = picture(from_text(network))
@@ -177,8 +178,9 @@ def _pictures(front: Sequence[FrozenTrial], choices: Sequence[Choice]) -> dict[s
         room -= len(svg)
         if room < 0:
             break
-        drawn[name_of(trial)] = svg
-    return drawn
+        drawn[network] = svg
+    # a network that was tried again has its picture in each of its trials
+    return {name_of(each.number): drawn[network] for each in completed if (network := network_of(each)) in drawn}
 
 
 def _cards(choices: Sequence[Choice], names: Sequence[str], show: str) -> list[Card]:

@@ -100,7 +100,9 @@ def configured(*rows: dict[str, Any]) -> list[FrozenTrial]:
         "one": CategoricalDistribution(["only"]),
     }
     return [
-        create_trial(values=[0.5, 1.0], params={"one": "only", **row}, distributions={n: space[n] for n in (*row, "one")})
+        create_trial(
+            values=[0.5, 1.0], params={"one": "only", **row}, distributions={n: space[n] for n in (*row, "one")}
+        )
         for row in rows
     ]
 

@@ -37,11 +37,9 @@ def test_every_kind_of_figure_is_drawn_as_svg_and_pdf(figure: Figure, tmp_path: 
     assert pdf.read_bytes().startswith(b"%PDF")
 
 
-def test_texts_are_no_mathematics_and_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
+def test_names_of_a_studys_are_no_mathematics(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    for name in ("a.svg", "b.svg"):
-        print_figure(figures()[0], tmp_path / name)
-    first, second = ((tmp_path / name).read_text(encoding="utf-8") for name in ("a.svg", "b.svg"))
-    assert "<!-- Cost $ and $ gain -->" in first
-    assert "dc:date" not in first
-    assert len(first) == len(second)
+    print_figure(figures()[0], tmp_path / "f.svg")
+    drawn = (tmp_path / "f.svg").read_text(encoding="utf-8")
+    assert "<!-- Cost $ and $ gain -->" in drawn
+    assert "<!-- a $x$ -->" in drawn

@@ -23,9 +23,7 @@ def study(n: int, conditional: bool = False) -> optuna.Study:
         params = {"depth": int(rng.integers(3)), "width": int(rng.integers(3)), "bias": int(rng.integers(3)), "one": 7}
         used = {name: space[name] for name in space if not (conditional and name == "bias" and i % 2)}
         values = [params["depth"] + 0.01 * rng.random(), params["width"] + 0.01 * rng.random()]
-        made.add_trial(
-            create_trial(values=values, params={name: params[name] for name in used}, distributions=used)
-        )
+        made.add_trial(create_trial(values=values, params={name: params[name] for name in used}, distributions=used))
     return made
 
 
