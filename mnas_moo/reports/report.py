@@ -297,7 +297,10 @@ def _learning(study: optuna.Study, trials: Sequence[FrozenTrial]) -> Section:
 
 def _searched(study_file: StudyFile, trials: Sequence[FrozenTrial], names: Sequence[str]) -> Iterator[Section]:
     if isinstance(study_file, NetworkStudy):
-        figures = search_figures(searches_of(study_file, trials, names))
+        try:
+            figures = search_figures(searches_of(study_file, trials, names))
+        except (ValueError, TypeError, LookupError):  # another program has changed the files beside the weights
+            figures = []
         yield Section("searches", "Weights that networks share", figures=figures)
 
 

@@ -173,6 +173,13 @@ def test_searches_with_shared_weights_show_their_pictures(tmp_path: Path) -> Non
     assert [figure.name for figure in figures] == ["shared-weights", "fbnet-search", "fbnet-choices"]
 
 
+def test_a_search_that_another_program_has_changed_has_no_pictures(tmp_path: Path) -> None:
+    study_file = file_of(tmp_path)
+    study_file.files.mkdir()
+    (study_file.files / "fbnet-small.json").write_text(json.dumps({"choices": CHOICES, "epochs": [{"epoch": 1}]}))
+    assert "searches" not in sections(of(networks_study(), study_file))
+
+
 def test_networks_of_somebody_elses_are_left_without_a_picture(tmp_path: Path) -> None:
     report = of(networks_study(**{NETWORK: "no network <b>"}), file_of(tmp_path))
     assert report.pictures == {}
