@@ -188,7 +188,8 @@ def _line(line: Line, frame: _Frame) -> str:
     places = [(f"{frame.across(x):.1f}", f"{frame.down(y):.1f}") for x, y in points]
     path = "".join(_step(place, before, line.turns) for before, place in zip([None, *places], places, strict=False))
     if len(places) == 1:
-        return f'<g class="marks c{line.color % len(COLORS)}">{_mark("circle", float(places[0][0]), float(places[0][1]), 4)}</g>'
+        mark = _mark("circle", float(places[0][0]), float(places[0][1]), 4)
+        return f'<g class="marks c{line.color % len(COLORS)}">{mark}</g>'
     dash = DASHED[line.dash]
     dashed = f' stroke-dasharray="{dash}"' if dash and line.label else ""
     return f'<path class="line s{line.color % len(COLORS)}" d="{path}"{dashed}/>'
