@@ -86,6 +86,7 @@ def test_every_verb_has_help_with_an_example_and_loads_nothing_heavy() -> None:
         "show",
         "train",
         "export",
+        "report",
         "supernet",
         "devices",
         "lut",
