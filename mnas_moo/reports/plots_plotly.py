@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.front import Floats
 from mnas_moo.reports.learning import Chart
 from mnas_moo.reports.panels import (
     COLORS,
@@ -33,6 +34,8 @@ from mnas_moo.spaces.printable import printable
 
 _escaped = functools.partial(html.escape, quote=False)
 
+_MOST_TOLD = 20
+_TITLE_LINE = 26  # pixels
 _NAMED_NETWORKS = 300  # with more trials only the front's networks are in the hover text, to keep the figure small
 
 
@@ -110,7 +113,30 @@ def front_figure(past: History) -> Any:
     notes = [f"{hidden}; double-click shows them"] if hidden else []
     notes += notes_of(past)
     lines = [line for note in notes for line in textwrap.wrap(note, 110)]
-    return dressed(figure, _escaped(title_of(past)) + "".join(f"<br><sub>{_escaped(line)}</sub>" for line in lines))
+    title = _escaped(title_of(past)) + "".join(f"<br><sub>{_escaped(line)}</sub>" for line in lines)
+    return dressed(figure, title, _told(past))
+
+
+def _told(past: History) -> str:
+    """The front in words; with one objective, its best value."""
+    members = [i for i in np.flatnonzero(past.front) if np.isfinite(past.values[i]).all()]
+    said = [f"trial {past.numbers[i]}, {', '.join(described(past, past.values[i]))}" for i in members[:_MOST_TOLD]]
+    more = [f"and {len(members) - _MOST_TOLD} more"] if len(members) > _MOST_TOLD else []
+    axes = " against ".join(past.labels) if len(past.labels) > 1 else f"{past.labels[0]} over trials"
+    return f"{title_of(past)}; {axes}. " + "; ".join([*said, *more])
+
+
+def with_link(figure: Any, address: str, words: str) -> Any:
+    """A figure of ours with a link as the last line of its title.
+
+    Args:
+        figure: figure that ``dressed`` has dressed.
+        address: where it leads; of ours, as it is not escaped.
+        words: what it is called.
+    """
+    figure.layout.title.text += f'<br><sub><a href="{address}" target="_self">{words}</a></sub>'
+    figure.layout.margin.t += _TITLE_LINE
+    return figure
 
 
 def _or_none(lengths: Any) -> list[float | None]:
@@ -150,10 +176,29 @@ def hypervolume_figure(past: History) -> Any:
     )
     figure = go.Figure(curve)
     figure.update_xaxes(title_text="trial")
-    figure.update_yaxes(title_text="hypervolume", rangemode="tozero")
+    figure.update_yaxes(title_text="hypervolume")
     reference = past.reference_point
     corner = "none yet" if reference is None else _escaped(", ".join(described(past, reference)))
-    return dressed(figure, f"Hypervolume under the front<br><sub>reference point: {corner}</sub>")
+    lines = [f"reference point: {corner}"]
+    low, high = _rising(volumes)
+    if low > volumes.min(initial=low):
+        lines.append("the first trials lie below the view; double-click shows them")
+    if low < high:
+        room = 0.06 * (high - low)
+        figure.update_yaxes(range=(low - room, high + room))
+    title = "Hypervolume under the front" + "".join(f"<br><sub>{line}</sub>" for line in lines)
+    return dressed(figure, title, f"Hypervolume over trials: {high:.4g} after {len(volumes)} finished trials")
+
+
+def _rising(volumes: Floats) -> tuple[float, float]:
+    """The ends of the axis of hypervolumes: without the steep rise of the first fifth of the trials.
+
+    >>> _rising(np.array([0.0, 5.0, 9.0, 9.5, 9.5, 9.6]))
+    (5.0, 9.6)
+    """
+    if not len(volumes):
+        return 0.0, 0.0
+    return float(volumes[len(volumes) // 5]), float(volumes[-1])
 
 
 def learning_figure(charts: Sequence[Chart], title: str = "How the search is learning", *, tall: bool = False) -> Any:
@@ -204,7 +249,11 @@ def learning_figure(charts: Sequence[Chart], title: str = "How the search is lea
         last = i >= len(charts) - columns
         figure.update_yaxes(tickformat=".0%" if chart.percent else None, nticks=5, **place)
         figure.update_xaxes(title_text="trial" if last else None, showticklabels=last or tall, **place)
-    dressed(figure, title)
+    ends = [
+        f"{chart.title}: {', '.join(f'{line.label} {line.values[-1]:.4g}' for line in chart.lines if len(line.values))}"
+        for chart in charts
+    ]
+    dressed(figure, title, f"{title}, at the end: {'; '.join(ends)}")
     figure.update_annotations(font={"size": 13 if tall else 11})
     if tall:
         figure.update_layout(height=140 + 230 * rows)
@@ -222,20 +271,27 @@ def _hover(past: History, group: Group) -> list[str]:
     return texts
 
 
-def dressed(figure: Any, title: str) -> Any:
-    """Sets title, legend and colours for light and dark pages; without plotly's template, which is 7 kB of JSON."""
+def dressed(figure: Any, title: str, alternative: str) -> Any:
+    """Sets title, legend and colours for light and dark pages; without plotly's template, which is 7 kB of JSON.
+
+    Args:
+        figure: figure of plotly's.
+        title: its title, as plotly reads it.
+        alternative: what it shows, in words, for those who do not see it: ``layout.meta["alternative"]``.
+    """
     axis = {"gridcolor": "rgba(128,136,144,0.25)", "linecolor": GREY, "showline": True, "zeroline": False}
     axis |= {"automargin": True, "title_standoff": 8, "exponentformat": "power"}
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     figure.update_layout(
         template="none",
+        meta={"alternative": printable(alternative)},
         title={"text": title, "x": 0.02, "font": {"size": 16}},
         font={"color": GREY},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "x": 0.5, "xanchor": "center", "yref": "container", "y": 0, "yanchor": "bottom"},
-        margin={"l": 70, "r": 20, "t": 80 + 26 * max(0, title.count("<br>") - 1), "b": 80},
+        margin={"l": 70, "r": 20, "t": 80 + _TITLE_LINE * max(0, title.count("<br>") - 1), "b": 80},
         hoverlabel={"align": "left"},
     )
     return figure
