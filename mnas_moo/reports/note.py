@@ -122,8 +122,8 @@ def _best(past: History, of_networks: bool) -> list[str]:
     what = "networks" if of_networks else "trials"
     if not len(members):
         return [f"**No {what} to choose from yet**: all {len(past.numbers)} finished ones violate a constraint."]
-    several = f"The Pareto front: the {len(members)} {what} to choose from, of {len(past.numbers)}"
-    lines = [f"**{several if len(past.names) > 1 else f'The best of {len(past.numbers)} {what}'}**", ""]
+    heading = "The Pareto front: what there is to choose from" if len(past.names) > 1 else "The best"
+    lines = [f"**{heading}, of {len(past.numbers)} {what}**", ""]
     for i in members[:_MOST_LISTED]:
         number = past.numbers[i]
         pairs = zip(past.labels, past.values[i], strict=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import html
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,8 @@ from mnas_moo.spaces.printable import printable
 _escaped = functools.partial(html.escape, quote=False)
 
 _MOST_TOLD = 20
-_TITLE_LINE = 26  # pixels
+_TITLE_LINE = 19  # pixels
+_LINE = 50  # characters
 _NAMED_NETWORKS = 300  # with more trials only the front's networks are in the hover text, to keep the figure small
 
 
@@ -112,9 +113,13 @@ def front_figure(past: History) -> Any:
     hidden = outside(panels)
     notes = [f"{hidden}; double-click shows them"] if hidden else []
     notes += notes_of(past)
-    lines = [line for note in notes for line in textwrap.wrap(note, 110)]
-    title = _escaped(title_of(past)) + "".join(f"<br><sub>{_escaped(line)}</sub>" for line in lines)
-    return dressed(figure, title, _told(past))
+    return dressed(figure, _titled(_escaped(title_of(past)), map(_escaped, notes)), _told(past))
+
+
+def _titled(title: str, notes: Iterable[str]) -> str:
+    """A title with notes below it in smaller type, broken so that a phone shows them whole."""
+    lines = [line for note in notes for line in textwrap.wrap(note, _LINE)]
+    return "<br>".join([title, *(f'<span style="font-size:11px">{line}</span>' for line in lines)])
 
 
 def _told(past: History) -> str:
@@ -134,7 +139,8 @@ def with_link(figure: Any, address: str, words: str) -> Any:
         address: where it leads; of ours, as it is not escaped.
         words: what it is called.
     """
-    figure.layout.title.text += f'<br><sub><a href="{address}" target="_self">{words}</a></sub>'
+    link = f'<br><span style="font-size:11px"><a href="{address}" target="_self">{words}</a></span>'
+    figure.layout.title.text += link
     figure.layout.margin.t += _TITLE_LINE
     return figure
 
@@ -186,8 +192,11 @@ def hypervolume_figure(past: History) -> Any:
     if low < high:
         room = 0.06 * (high - low)
         figure.update_yaxes(range=(low - room, high + room))
-    title = "Hypervolume under the front" + "".join(f"<br><sub>{line}</sub>" for line in lines)
-    return dressed(figure, title, f"Hypervolume over trials: {high:.4g} after {len(volumes)} finished trials")
+    return dressed(
+        figure,
+        _titled("Hypervolume under the front", lines),
+        f"Hypervolume over trials: {high:.4g} after {len(volumes)} finished trials",
+    )
 
 
 def _rising(volumes: Floats) -> tuple[float, float]:
@@ -247,7 +256,10 @@ def learning_figure(charts: Sequence[Chart], title: str = "How the search is lea
             )
             figure.add_trace(drawn, **place)
         last = i >= len(charts) - columns
-        figure.update_yaxes(tickformat=".0%" if chart.percent else None, nticks=5, **place)
+        values = [value for line in chart.lines for value in line.values]
+        share = chart.percent and all(0 <= value <= 1 for value in values)
+        view = (-0.03, 1.05) if share else None
+        figure.update_yaxes(tickformat=".0%" if chart.percent else None, nticks=5, range=view, **place)
         figure.update_xaxes(title_text="trial" if last else None, showticklabels=last or tall, **place)
     ends = [
         f"{chart.title}: {', '.join(f'{line.label} {line.values[-1]:.4g}' for line in chart.lines if len(line.values))}"
@@ -286,7 +298,7 @@ def dressed(figure: Any, title: str, alternative: str) -> Any:
     figure.update_layout(
         template="none",
         meta={"alternative": printable(alternative)},
-        title={"text": title, "x": 0.02, "font": {"size": 16}},
+        title={"text": title, "x": 0.02, "font": {"size": 14}},
         font={"color": GREY},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
