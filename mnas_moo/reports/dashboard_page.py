@@ -21,8 +21,9 @@ STYLE = """
 main, main * { min-width: 0; }
 main p.MuiTypography-body1, main pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 main pre code, main li, main code { overflow-wrap: anywhere; }
+main a:not([class]) { color: inherit; }
 main img[alt^="Picture of the network"] { max-width: 100%; height: auto; background: #fff; }
-main .MuiBox-root:has(> .MuiGrid-container [id^="user-defined-plot:"]) > .MuiGrid-container { order: -1; }
+main .MuiBox-root > .MuiGrid-container:has([id^="user-defined-plot:"]) { order: -1; margin-top: 8px; }
 main .MuiGrid-container > .MuiGrid-root { order: 9; }
 main .MuiGrid-container > .MuiGrid-root:has([id^="user-defined-plot:"]) { order: 4; }
 main .MuiGrid-container > .MuiGrid-root:has([id="user-defined-plot:pareto-front"]) { order: 1; }

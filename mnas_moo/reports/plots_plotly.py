@@ -113,13 +113,13 @@ def front_figure(past: History) -> Any:
     hidden = outside(panels)
     notes = [f"{hidden}; double-click shows them"] if hidden else []
     notes += notes_of(past)
-    return dressed(figure, _titled(_escaped(title_of(past)), map(_escaped, notes)), _told(past))
+    return dressed(figure, _titled(title_of(past), notes), _told(past))
 
 
 def _titled(title: str, notes: Iterable[str]) -> str:
     """A title with notes below it in smaller type, broken so that a phone shows them whole."""
-    lines = [line for note in notes for line in textwrap.wrap(note, _LINE)]
-    return "<br>".join([title, *(f'<span style="font-size:11px">{line}</span>' for line in lines)])
+    lines = [_escaped(line) for note in notes for line in textwrap.wrap(note, _LINE)]
+    return "<br>".join([_escaped(title), *(f'<span style="font-size:11px">{line}</span>' for line in lines)])
 
 
 def _told(past: History) -> str:
@@ -184,11 +184,11 @@ def hypervolume_figure(past: History) -> Any:
     figure.update_xaxes(title_text="trial")
     figure.update_yaxes(title_text="hypervolume")
     reference = past.reference_point
-    corner = "none yet" if reference is None else _escaped(", ".join(described(past, reference)))
+    corner = "none yet" if reference is None else ", ".join(described(past, reference))
     lines = [f"reference point: {corner}"]
     low, high = _rising(volumes)
     if low > volumes.min(initial=low):
-        lines.append("the first trials lie below the view; double-click shows them")
+        lines.append("the curve begins below; double-click shows it")
     if low < high:
         room = 0.06 * (high - low)
         figure.update_yaxes(range=(low - room, high + room))
@@ -298,12 +298,12 @@ def dressed(figure: Any, title: str, alternative: str) -> Any:
     figure.update_layout(
         template="none",
         meta={"alternative": printable(alternative)},
-        title={"text": title, "x": 0.02, "font": {"size": 14}},
+        title={"text": title, "x": 0.02, "y": 1, "yanchor": "top", "pad": {"t": 14}, "font": {"size": 14}},
         font={"color": GREY},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "x": 0.5, "xanchor": "center", "yref": "container", "y": 0, "yanchor": "bottom"},
-        margin={"l": 70, "r": 20, "t": 80 + _TITLE_LINE * max(0, title.count("<br>") - 1), "b": 80},
+        margin={"l": 70, "r": 20, "t": 60 + _TITLE_LINE * title.count("<br>"), "b": 80},
         hoverlabel={"align": "left"},
     )
     return figure

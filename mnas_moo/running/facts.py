@@ -5,21 +5,21 @@ Nothing reads them back; what two runs must share is in ``identity``.
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import optuna
-import torch
-
-from mnas_moo import __version__
 from mnas_moo.objectives.objective import is_latency
 from mnas_moo.spaces.printable import short
 
 if TYPE_CHECKING:
+    import optuna
+
     from mnas_moo.running.trials import Subject
     from mnas_moo.study_file.study import StudyFile
 
+_PACKAGES = ("mnas-moo", "optuna", "torch")
 _THEN = "; then "
 _MOST = 5
 
@@ -49,10 +49,7 @@ def facts_of(study_file: StudyFile, subject: Subject, identity: Mapping[str, Any
         if is_latency(name) and hasattr(objective, "device")
     }
     facts["device"] = "; ".join(timed.values() if len(timed) == 1 else map(": ".join, timed.items()))
-    facts["versions"] = (
-        f"mnas-moo {__version__}, Optuna {optuna.__version__}, PyTorch {torch.__version__}, "
-        f"Python {platform.python_version()}"
-    )
+    facts["versions"] = ", ".join([*map(_version, _PACKAGES), f"Python {platform.python_version()}"])
     return {name: fact or "none" for name, fact in facts.items()}
 
 
@@ -64,6 +61,14 @@ def store_facts(study: optuna.Study, facts: Mapping[str, str]) -> None:
         known = before.split(_THEN) if before and isinstance(before, str) else []
         if isinstance(before, str) and fact not in known:
             study.set_user_attr(name, _THEN.join([*known, fact][-_MOST:]))
+
+
+def _version(package: str) -> str:
+    """A package and its version; a checkout that was never installed has none."""
+    try:
+        return f"{package} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return package
 
 
 def _device(device: Mapping[str, Any]) -> str:
