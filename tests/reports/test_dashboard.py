@@ -273,7 +273,7 @@ def test_a_browser_shows_names_of_somebody_elses_as_they_are(browser: Any, own: 
         page.goto(f"{address}/note")
         page.get_by_text("What is traded off").wait_for()
         for number in (1, 2, 5):
-            assert page.locator("li", has_text=f"{number} {marks}").count() == 1
+            assert page.locator("li", has_text=f"{number} {marks}").count() >= 1
         for number in (3, 4):
             assert page.locator("code", has_text=f"{number} {marks}").count() == 1
         found = page.locator("img[src=x], a[href*=evil], img[src*=evil], mjx-container")
@@ -282,6 +282,10 @@ def test_a_browser_shows_names_of_somebody_elses_as_they_are(browser: Any, own: 
         label = page.locator("[id='user-defined-plot:pareto-front'] .xtitle")
         label.wait_for(state="attached")
         assert label.text_content() == f"2 {marks}"
+        assert found.count() == 0
+        page.goto(f"{address}/trials?numbers=12")
+        page.locator("code", has_text=f"6 {marks}").wait_for()
+        assert page.locator("li", has_text=f"1 {marks}").count() == 1
         assert found.count() == 0
     page.close()
     assert dialogs == []
