@@ -87,7 +87,8 @@ def _explained(
     feasible: Mapping[int, bool],
 ) -> str:
     lines = [_standing(trial, past, on_front, feasible)]
-    lines += ["", *_figures(identity, trial, past)]
+    if figures := _figures(identity, trial, past):
+        lines += ["", *figures]
     if network := network_of(trial):
         address = f"/artifacts/{study_id}/{trial._trial_id}/{artifact_of(trial, 0)}"
         alternative = f"Picture of the network of trial {trial.number}, layer by layer; its text is below"

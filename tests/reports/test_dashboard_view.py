@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
@@ -28,8 +30,10 @@ def own(finished_study: Finished) -> tuple[View, optuna.Study]:
 def test_the_front_leads_to_the_note(own: tuple[View, optuna.Study]) -> None:
     view, study = own
     plots = view.get_study_system_attrs(study._study_id)
-    front = "".join(text for key, text in plots.items() if key.startswith("dashboard:plot_data:pareto-front:"))
-    assert f"/dashboard/studies/{study._study_id}/note" in front
+    front = json.loads(
+        "".join(text for key, text in plots.items() if key.startswith("dashboard:plot_data:pareto-front:"))
+    )
+    assert f'<a href="/dashboard/studies/{study._study_id}/note"' in front["layout"]["title"]["text"]
 
 
 def test_what_is_shown_is_made_again_only_when_something_has_happened(own: tuple[View, optuna.Study]) -> None:
