@@ -41,6 +41,13 @@ EXAMPLES = [
     for i, block in enumerate(BLOCKS[:-1])
     if block.language == "python"
 ]
+EXAMPLES += [  # of the other pages, those whose output stands right below
+    example
+    for page in sorted(ROOT.glob("docs/*.md"))
+    for example in re.findall(
+        r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+]
 COMMANDS = [line for block in BLOCKS if block.language == "sh" for line in block.text.splitlines()]
 
 

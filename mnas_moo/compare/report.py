@@ -5,6 +5,7 @@ They are made from the results' JSON alone (``judgement.judge``), the argument `
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -116,16 +117,47 @@ def versus_table(found: Mapping[str, Any]) -> Any:
     if not found["tests"]:
         return None
     ours = found["tests"][0]["sampler"]
-    title = f"{ours} against each other sampler, seed by seed: seeds won : lost, and p"
-    return _framed(title, _by_marks(found, versus_rows(found)), versus_caption(found))
+    return _framed(versus_title(ours), _by_marks(found, versus_rows(found)), versus_caption(found))
+
+
+def versus_title(ours: str) -> str:
+    """Title of the table of paired tests of one sampler against the others."""
+    return f"{ours} against each other sampler, seed by seed: seeds won : lost, and p"
 
 
 def versus_caption(found: Mapping[str, Any]) -> str:
-    """Explanation of the paired tests."""
-    count = len(found["tests"])
-    return (
-        f"Wilcoxon's signed-rank test, two-sided; p corrected (Holm) for all {count} comparisons; *: p < {SIGNIFICANT}"
-    )
+    """Explanation of the paired tests, and of what they cannot show with so few seeds."""
+    test, count, seeds = found["tests"][0], len(found["tests"]), len(found["seeds"])
+    lines = [
+        f"{test['wins']}:{test['losses']}: {test['sampler']} won on {test['wins']} seeds and lost on {test['losses']}",
+        f"Wilcoxon's signed-rank test, two-sided; p corrected (Holm) for all {count} comparisons; *: p < {SIGNIFICANT}",
+    ]
+    enough = seeds_for(count)
+    if seeds < enough:
+        plural = "s" if seeds != 1 else ""
+        lines.append(
+            f"with {seeds} seed{plural} p is at least {p_value(least_p(seeds, count)).strip()}, whatever the results; "
+            f"to show a difference takes --seeds {enough} or more"
+        )
+    return "\n".join(lines)
+
+
+def least_p(seeds: int, comparisons: int) -> float:
+    """The smallest corrected p-value that so many seeds can give: all won, of 2^seeds equally likely signs.
+
+    >>> least_p(3, 6), least_p(10, 6)
+    (1.0, 0.01171875)
+    """
+    return min(1.0, comparisons * 2.0 ** (1 - seeds))
+
+
+def seeds_for(comparisons: int) -> int:
+    """The least number of seeds with which a difference can be significant.
+
+    >>> seeds_for(6)
+    11
+    """
+    return next(seeds for seeds in itertools.count(1) if least_p(seeds, comparisons) < SIGNIFICANT)
 
 
 def versus_rows(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
@@ -136,7 +168,7 @@ def versus_rows(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
         words = []
         for mark in found["marks"]:
             test = by.get((name, mark))
-            words.append(EMPTY if test is None else f"{test['wins']}:{test['losses']} {p_value(test['p_holm'])}")
+            words.append(EMPTY if test is None else f"{test['wins']}:{test['losses']}, p {p_value(test['p_holm'])}")
         rows.append((name, words))
     return rows
 

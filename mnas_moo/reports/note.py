@@ -9,8 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+import numpy as np
+
 from mnas_moo.objectives.objective import info_of
 from mnas_moo.objectives.training.settings import TrainingProgress
+from mnas_moo.reports.panels import figure_text
 from mnas_moo.reports.past import History, label_of
 from mnas_moo.reports.progress import training_line
 from mnas_moo.running.trials import PROGRESS
@@ -18,6 +21,8 @@ from mnas_moo.spaces.printable import as_code
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+_MOST_LISTED = 20
 
 
 def explain(
@@ -42,7 +47,7 @@ def explain(
     """
     of_networks = "table" not in identity
     lines = [
-        f"## {_plain(name)}",
+        f"## {plain(name)}",
         _searched(identity) if of_networks else _looked_up(identity),
         "",
         f"**What is {'traded off' if len(past.names) > 1 else 'optimised'}**",
@@ -51,18 +56,23 @@ def explain(
     for objective, direction in zip(past.names, past.directions, strict=True):
         info = info_of(objective) if of_networks else None
         meaning = f": {info.meaning}" if info else ""
-        lines.append(f"- {_plain(label_of(objective))}, {direction}d{meaning}")
+        lines.append(f"- {plain(label_of(objective))}, {direction}d{meaning}")
     for constrained, bounds in identity["constraints"].items():
-        limits = " and ".join(f"at {'most' if end == 'max' else 'least'} {limit:g}" for end, limit in bounds.items())
-        lines.append(f"- constraint: {_plain(label_of(constrained))} {limits}")
+        lines.append(f"- constraint: {plain(label_of(constrained))} {limits_of(bounds)}")
     if sampler is not None:
         lines += ["", f"{'Networks' if of_networks else 'Points'} are proposed by the sampler `{sampler}`."]
     if past.verdicts:
-        lines += ["", "**What the results cannot say**", "", *(f"- {_plain(line)}" for line in past.verdicts)]
+        lines += ["", "**What the results cannot say**", "", *(f"- {plain(line)}" for line in past.verdicts)]
     under_way = [line for trial in running if (line := progress_line(trial))]
     if under_way:
         lines += ["", "**Now**", "", *(f"- {line}" for line in under_way)]
-    lines += ["", "**How to read the plots** (at the end of the Analytics page)", ""]
+    if past.numbers:
+        lines += ["", *_best(past, of_networks)]
+    lines += [
+        "",
+        "**How to read [the plots](.)** (they begin the page that this link, or the topmost symbol, opens)",
+        "",
+    ]
     if len(past.names) > 1:
         lines += [
             "- *Pareto front*: every mark is a trial. Those on the orange steps are the front: no other trial "
@@ -81,10 +91,11 @@ def explain(
     if identity["constraints"]:
         lines.append(
             "- Trials that violate a constraint are drawn as crosses and are never on the front. The dashboard's own "
-            "list of best trials ignores constraints."
+            "Pareto front draws them grey."
         )
     if of_networks:
-        lines.append("- A trial's page has a picture of its network and the network as text (`network.txt`).")
+        lines.append("- A trial's page has a picture of its network, its figures, and the commands to go on with it.")
+    lines.append("- The other plots are the dashboard's own; the first objective is the horizontal axis of its front.")
     lines += [
         "",
         "**How to continue**",
@@ -93,6 +104,34 @@ def explain(
         f"trials. `mnas-moo front STUDY` prints the front{', `mnas-moo show` a network' if of_networks else ''}.",
     ]
     return "\n".join(lines)
+
+
+def limits_of(bounds: Mapping[str, float]) -> str:
+    """The bounds of a constraint in words.
+
+    >>> limits_of({"min": 2, "max": 30.5})
+    'at least 2 and at most 30.5'
+    """
+    return " and ".join(f"at {'most' if end == 'max' else 'least'} {limit:g}" for end, limit in bounds.items())
+
+
+def _best(past: History, of_networks: bool) -> list[str]:
+    """The front as a list, each trial linked to its page."""
+    members = np.flatnonzero(past.front)
+    members = members[np.argsort(past.values[members, -1], kind="stable")]
+    what = "networks" if of_networks else "trials"
+    if not len(members):
+        return [f"**No {what} to choose from yet**: all {len(past.numbers)} finished ones violate a constraint."]
+    heading = "The Pareto front: what there is to choose from" if len(past.names) > 1 else "The best"
+    lines = [f"**{heading}, of {len(past.numbers)} {what}**", ""]
+    for i in members[:_MOST_LISTED]:
+        number = past.numbers[i]
+        pairs = zip(past.labels, past.values[i], strict=True)
+        figures = ", ".join(f"{plain(label)} {figure_text(label, value)}" for label, value in pairs)
+        lines.append(f"- [trial {number}](trials?numbers={number}): {figures}")
+    if len(members) > _MOST_LISTED:
+        lines.append(f"- and {len(members) - _MOST_LISTED} more; `mnas-moo front STUDY` prints all")
+    return lines
 
 
 def progress_line(trial: FrozenTrial) -> str:
@@ -115,7 +154,7 @@ def _fits(value: Any, kind: Any) -> bool:
 def _searched(identity: Mapping[str, Any]) -> str:
     """A sentence on what a study of networks searches."""
     space, data = identity["space"], identity["data"]
-    settings = ", ".join(f"{_plain(str(key))}: {_plain(str(value))}" for key, value in space["settings"].items())
+    settings = ", ".join(f"{plain(str(key))}: {plain(str(value))}" for key, value in space["settings"].items())
     decisions = f"{len(identity['parameters'])} decisions a network" + (f"; {settings}" if settings else "")
     images = "grey" if data["channels"] == 1 else "colour"
     return (
@@ -138,6 +177,6 @@ def _looked_up(identity: Mapping[str, Any]) -> str:
 _WORDS = re.compile(r"(?=[^\W\d_])(?:[^\W_]|(?<=[^\W_])_(?=[^\W_])|[ (),%-])+|-?\d+(?:\.\d+)?")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A name as it is: as code, unless it is of words that mean nothing in Markdown."""
     return text if _WORDS.fullmatch(text) else as_code(text)

@@ -177,5 +177,13 @@ def notes_of(past: History) -> list[str]:
 
 def described(past: History, values: Floats) -> list[str]:
     """A text "label: value" for each objective."""
-    pairs = zip(past.labels, values, strict=True)
-    return [f"{label}: {value:.2%}" if label in PERCENT else f"{label}: {value:.4g}" for label, value in pairs]
+    return [f"{label}: {figure_text(label, value)}" for label, value in zip(past.labels, values, strict=True)]
+
+
+def figure_text(label: str, value: float) -> str:
+    """A value of an objective as text, without its name.
+
+    >>> figure_text("accuracy on the hold-out", 0.96378), figure_text("latency (ms)", 0.036615000000017606)
+    ('96.38%', '0.03661')
+    """
+    return f"{value:.2%}" if label in PERCENT else f"{value:.4g}"

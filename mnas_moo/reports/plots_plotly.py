@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import html
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from mnas_moo.objectives.extras import require
+from mnas_moo.objectives.front import Floats
 from mnas_moo.reports.learning import Chart
 from mnas_moo.reports.panels import (
     COLORS,
@@ -33,6 +34,9 @@ from mnas_moo.spaces.printable import printable
 
 _escaped = functools.partial(html.escape, quote=False)
 
+_MOST_TOLD = 20
+_TITLE_LINE = 19  # pixels
+_LINE = 50  # characters
 _NAMED_NETWORKS = 300  # with more trials only the front's networks are in the hover text, to keep the figure small
 
 
@@ -109,8 +113,36 @@ def front_figure(past: History) -> Any:
     hidden = outside(panels)
     notes = [f"{hidden}; double-click shows them"] if hidden else []
     notes += notes_of(past)
-    lines = [line for note in notes for line in textwrap.wrap(note, 110)]
-    return dressed(figure, _escaped(title_of(past)) + "".join(f"<br><sub>{_escaped(line)}</sub>" for line in lines))
+    return dressed(figure, _titled(title_of(past), notes), _told(past))
+
+
+def _titled(title: str, notes: Iterable[str]) -> str:
+    """A title with notes below it in smaller type, broken so that a phone shows them whole."""
+    lines = [_escaped(line) for note in notes for line in textwrap.wrap(note, _LINE)]
+    return "<br>".join([_escaped(title), *(f'<span style="font-size:11px">{line}</span>' for line in lines)])
+
+
+def _told(past: History) -> str:
+    """The front in words; with one objective, its best value."""
+    members = [i for i in np.flatnonzero(past.front) if np.isfinite(past.values[i]).all()]
+    said = [f"trial {past.numbers[i]}, {', '.join(described(past, past.values[i]))}" for i in members[:_MOST_TOLD]]
+    more = [f"and {len(members) - _MOST_TOLD} more"] if len(members) > _MOST_TOLD else []
+    axes = " against ".join(past.labels) if len(past.labels) > 1 else f"{past.labels[0]} over trials"
+    return f"{title_of(past)}; {axes}. " + "; ".join([*said, *more])
+
+
+def with_link(figure: Any, address: str, words: str) -> Any:
+    """A figure of ours with a link as the last line of its title.
+
+    Args:
+        figure: figure that ``dressed`` has dressed.
+        address: where it leads; of ours, as it is not escaped.
+        words: what it is called.
+    """
+    link = f'<br><span style="font-size:11px"><a href="{address}" target="_self">{words}</a></span>'
+    figure.layout.title.text += link
+    figure.layout.margin.t += _TITLE_LINE
+    return figure
 
 
 def _or_none(lengths: Any) -> list[float | None]:
@@ -150,10 +182,32 @@ def hypervolume_figure(past: History) -> Any:
     )
     figure = go.Figure(curve)
     figure.update_xaxes(title_text="trial")
-    figure.update_yaxes(title_text="hypervolume", rangemode="tozero")
+    figure.update_yaxes(title_text="hypervolume")
     reference = past.reference_point
-    corner = "none yet" if reference is None else _escaped(", ".join(described(past, reference)))
-    return dressed(figure, f"Hypervolume under the front<br><sub>reference point: {corner}</sub>")
+    corner = "none yet" if reference is None else ", ".join(described(past, reference))
+    lines = [f"reference point: {corner}"]
+    low, high = _rising(volumes)
+    if low > volumes.min(initial=low):
+        lines.append("the curve begins below; double-click shows it")
+    if low < high:
+        room = 0.06 * (high - low)
+        figure.update_yaxes(range=(low - room, high + room))
+    return dressed(
+        figure,
+        _titled("Hypervolume under the front", lines),
+        f"Hypervolume over trials: {high:.4g} after {len(volumes)} finished trials",
+    )
+
+
+def _rising(volumes: Floats) -> tuple[float, float]:
+    """The ends of the axis of hypervolumes: without the steep rise of the first fifth of the trials.
+
+    >>> _rising(np.array([0.0, 5.0, 9.0, 9.5, 9.5, 9.6]))
+    (5.0, 9.6)
+    """
+    if not len(volumes):
+        return 0.0, 0.0
+    return float(volumes[len(volumes) // 5]), float(volumes[-1])
 
 
 def learning_figure(charts: Sequence[Chart], title: str = "How the search is learning", *, tall: bool = False) -> Any:
@@ -202,9 +256,16 @@ def learning_figure(charts: Sequence[Chart], title: str = "How the search is lea
             )
             figure.add_trace(drawn, **place)
         last = i >= len(charts) - columns
-        figure.update_yaxes(tickformat=".0%" if chart.percent else None, nticks=5, **place)
+        values = [value for line in chart.lines for value in line.values]
+        share = chart.percent and all(0 <= value <= 1 for value in values)
+        view = (-0.03, 1.05) if share else None
+        figure.update_yaxes(tickformat=".0%" if chart.percent else None, nticks=5, range=view, **place)
         figure.update_xaxes(title_text="trial" if last else None, showticklabels=last or tall, **place)
-    dressed(figure, title)
+    ends = [
+        f"{chart.title}: {', '.join(f'{line.label} {line.values[-1]:.4g}' for line in chart.lines if len(line.values))}"
+        for chart in charts
+    ]
+    dressed(figure, title, f"{title}, at the end: {'; '.join(ends)}")
     figure.update_annotations(font={"size": 13 if tall else 11})
     if tall:
         figure.update_layout(height=140 + 230 * rows)
@@ -222,20 +283,27 @@ def _hover(past: History, group: Group) -> list[str]:
     return texts
 
 
-def dressed(figure: Any, title: str) -> Any:
-    """Sets title, legend and colours for light and dark pages; without plotly's template, which is 7 kB of JSON."""
+def dressed(figure: Any, title: str, alternative: str) -> Any:
+    """Sets title, legend and colours for light and dark pages; without plotly's template, which is 7 kB of JSON.
+
+    Args:
+        figure: figure of plotly's.
+        title: its title, as plotly reads it.
+        alternative: what it shows, in words, for those who do not see it: ``layout.meta["alternative"]``.
+    """
     axis = {"gridcolor": "rgba(128,136,144,0.25)", "linecolor": GREY, "showline": True, "zeroline": False}
     axis |= {"automargin": True, "title_standoff": 8, "exponentformat": "power"}
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     figure.update_layout(
         template="none",
-        title={"text": title, "x": 0.02, "font": {"size": 16}},
+        meta={"alternative": printable(alternative)},
+        title={"text": title, "x": 0.02, "y": 1, "yanchor": "top", "pad": {"t": 14}, "font": {"size": 14}},
         font={"color": GREY},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "x": 0.5, "xanchor": "center", "yref": "container", "y": 0, "yanchor": "bottom"},
-        margin={"l": 70, "r": 20, "t": 80 + 26 * max(0, title.count("<br>") - 1), "b": 80},
+        margin={"l": 70, "r": 20, "t": 60 + _TITLE_LINE * title.count("<br>"), "b": 80},
         hoverlabel={"align": "left"},
     )
     return figure

@@ -124,7 +124,9 @@ def _curve(curve: Sequence[Mapping[str, float]]) -> Any:
         figure.add_trace(line)
     figure.update_yaxes(title_text="accuracy on the hold-out", tickformat=".0%")
     figure.update_xaxes(title_text="step of the training")
-    return dressed(figure, "Weights that all networks share")
+    last = ", ".join(f"{name} network {curve[-1][name]:.1%}" for name in ("largest", "random", "smallest"))
+    told = f"Accuracy by the weights that all networks share, after {curve[-1]['step']:,.0f} steps: {last}"
+    return dressed(figure, "Weights that all networks share", told)
 
 
 def _ranks(pairs: Sequence[tuple[float, float]], found: tuple[float, float, float]) -> Any:
@@ -136,7 +138,8 @@ def _ranks(pairs: Sequence[tuple[float, float]], found: tuple[float, float, floa
     figure.update_xaxes(title_text="accuracy by shared weights", tickformat=".3~%")
     figure.update_yaxes(title_text="accuracy when trained alone", tickformat=".3~%")
     tau, low, high = found
-    return dressed(figure, f"Kendall's tau {tau:.2f} ({low:.2f} to {high:.2f}) over {len(pairs)} networks")
+    title = f"Kendall's tau {tau:.2f} ({low:.2f} to {high:.2f}) over {len(pairs)} networks"
+    return dressed(figure, title, f"Accuracy when trained alone against accuracy by shared weights: {title}")
 
 
 def _course(epochs: Sequence[Mapping[str, Any]]) -> Any:
@@ -157,7 +160,9 @@ def _course(epochs: Sequence[Mapping[str, Any]]) -> Any:
     for row, column, y, color, name in lines:
         line = go.Scatter(x=x, y=y, mode="lines", line={"color": color}, name=name, showlegend=bool(name))
         figure.add_trace(line, row=row, col=column)
-    return dressed(figure, "FBNet's search, epoch by epoch")
+    ends = ", ".join(f"{latency:.4g} ms" for latency in latencies[-1])
+    told = f"FBNet's search after {len(epochs)} epochs: loss {epochs[-1]['loss']:.4g}, expected latency {ends}"
+    return dressed(figure, "FBNet's search, epoch by epoch", told)
 
 
 def _theta(choices: Mapping[str, Sequence[str]], epochs: Sequence[Mapping[str, Any]]) -> Any:
@@ -176,7 +181,9 @@ def _theta(choices: Mapping[str, Sequence[str]], epochs: Sequence[Mapping[str, A
         heat = go.Heatmap(z=found[:, i].T.tolist(), y=list(choices[name]), **colours)
         figure.add_trace(heat, row=i // COLUMNS + 1, col=i % COLUMNS + 1)
     figure.update_layout(height=170 * rows + 80)
-    return dressed(figure, "Probability of each candidate, layer by layer, over the epochs")
+    likeliest = [f"{name} {choices[name][int(np.argmax(found[-1, i]))]}" for i, name in enumerate(names)]
+    told = f"The likeliest candidate of each layer after {len(epochs)} epochs: {', '.join(likeliest)}"
+    return dressed(figure, "Probability of each candidate, layer by layer, over the epochs", told)
 
 
 def _held(file: Path) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class NetworkTrials:
     def __init__(self, study_file: NetworkStudy) -> None:
         self.study_file = study_file
         data = describe(study_file)
+        self.images = data.images
         self.space = space_of(study_file, data)
         check_bounds(study_file, self.space)
         self.distributions = self.space.distributions

@@ -23,6 +23,7 @@ from mnas_moo.genomes.history import STANDARD_ERRORS
 from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.objectives.memory import shortage_of
 from mnas_moo.objectives.objective import DeviceError
+from mnas_moo.running.facts import facts_of, store_facts
 from mnas_moo.running.goal import Goal
 from mnas_moo.running.identity import check_identity, identity_of
 from mnas_moo.running.interrupts import Interrupts
@@ -163,6 +164,7 @@ def run_study(
                 )
         # Of a new study, too: another process may have created it meanwhile.
         check_identity(study_file, study, identity)
+        store_facts(study, facts_of(study_file, subject, identity))
         study.sampler = make_sampler(subject, len(study.get_trials(deepcopy=False)))
         goal.workers = workers or (1 if plan is None or not isinstance(subject, NetworkTrials) else subject.workers)
         if plan is not None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from mnas_moo.reports.past import History
-from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure
+from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure, with_link
 from tests.reports.conftest import NAMES, a_study, of, random_values
 
 
@@ -61,7 +63,8 @@ def test_one_objective_is_drawn_as_its_best_value_so_far() -> None:
 
 def test_the_hypervolume_figure_names_the_reference_point() -> None:
     figure = hypervolume_figure(of(a_study([[0.9, 10], [0.5, 50]])))
-    assert "accuracy on the hold-out: 46.00%, latency (ms): 54" in figure.layout.title.text
+    shown = re.sub("<.*?>", " ", figure.layout.title.text)
+    assert "accuracy on the hold-out: 46.00%,   latency (ms): 54" in shown
     assert list(figure.data[0].y) == pytest.approx([(0.9 - 0.46) * (54 - 10)] * 2)
 
 
@@ -77,3 +80,30 @@ def test_networks_of_dominated_trials_do_not_swell_the_figures_of_a_long_study()
     past = History(NAMES[:2], ("maximize", "minimize"), tuple(range(n)), values, np.ones(n, dtype=bool), networks)
     assert len(front_figure(past).to_json()) < 1.5e6
     assert len(hypervolume_figure(past).to_json()) < 1e4
+
+
+def test_the_axis_of_hypervolumes_leaves_out_the_steep_beginning_and_says_so() -> None:
+    rising = [[0.1, 99.0], *([0.9 + i / 1000, 10.0 - i / 10] for i in range(9))]
+    figure = hypervolume_figure(of(a_study(rising)))
+    low, high = figure.layout.yaxis.range
+    volumes = figure.data[0].y
+    assert volumes[0] < low < volumes[2]
+    assert high > volumes[-1]
+    assert "double-click" in figure.layout.title.text
+    assert "double-click" not in hypervolume_figure(of(a_study(rising[1:2]))).layout.title.text
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+def test_the_front_is_told_in_words(objectives: int) -> None:
+    past = of(a_study(random_values(30, objectives)))
+    told = front_figure(past).layout.meta["alternative"]
+    for label in past.labels:
+        assert label in told
+    assert f"trial {past.numbers[int(np.flatnonzero(past.front)[0])]}, " in told
+
+
+def test_a_link_is_the_last_line_of_a_title_with_room_for_it() -> None:
+    past = of(a_study([[0.9, 10]]))
+    figure, plain = with_link(front_figure(past), "/a", "b"), front_figure(past)
+    assert figure.layout.title.text.endswith('<a href="/a" target="_self">b</a></span>')
+    assert figure.layout.margin.t > plain.layout.margin.t
