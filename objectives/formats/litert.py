@@ -18,7 +18,16 @@ import numpy as np
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.formats import quantization
-from mnas_moo.objectives.formats.litert_operators import activate, activation, concat, fused, shift
+from mnas_moo.objectives.formats.litert_operators import (
+    FLOAT_VERSIONS,
+    INT8_VERSIONS,
+    activate,
+    activation,
+    channel_shuffle,
+    concat,
+    fused,
+    shift,
+)
 from mnas_moo.objectives.formats.quantization import Quantization, of_range, of_weights
 from mnas_moo.objectives.formats.weights import convolution, fully_connected, random_weights
 from mnas_moo.objectives.objective import Graph
@@ -46,27 +55,6 @@ DATA_TYPES = ("float32", "int8", "float16")
 
 _SCHEMA_VERSION = 3  # the version of schema.fbs that interpreters read; there is no other
 _ALIGNMENT = 16  # bytes to which weights are aligned in the file, as the kernels load them
-_INT8_VERSIONS = {  # each operator's first version that takes int8, which old interpreters check
-    "CONV_2D": 3,
-    "DEPTHWISE_CONV_2D": 3,
-    "FULLY_CONNECTED": 4,
-    "PAD": 2,
-    "AVERAGE_POOL_2D": 2,
-    "MEAN": 2,
-    "ADD": 2,
-    "MUL": 2,
-    "LOGISTIC": 2,
-    "RESHAPE": 1,
-    "TRANSPOSE": 2,
-    "RELU": 2,
-    "RELU6": 2,
-    "HARD_SWISH": 1,
-    "MAX_POOL_2D": 2,
-    "CONCATENATION": 2,
-    "QUANTIZE": 2,
-    "SLICE": 2,
-}
-_FLOAT_VERSIONS = {"DEQUANTIZE": 3}  # the first that takes float16; of all other operators the first takes float32
 METADATA_NAME = "TFLITE_METADATA"  # by which readers find the metadata in a model
 
 
@@ -254,7 +242,7 @@ class _Model:
 
     def operator(self, code: str, inputs: Sequence[int], output: int, options: str = "", **fields: int | bool) -> int:
         """Adds the builtin operator ``code`` with its options table; returns ``output``."""
-        version = _FLOAT_VERSIONS.get(code, 1) if self.ranges is None else _INT8_VERSIONS[code]
+        version = FLOAT_VERSIONS.get(code, 1) if self.ranges is None else INT8_VERSIONS[code]
         packed: dict[str, int] = {"Inputs": self.vector(inputs), "Outputs": self.vector([output])}
         if options:
             packed["BuiltinOptions"] = self.table(options, **fields)
@@ -385,15 +373,6 @@ def _multiply(model: _Model, operation: Multiply, node: Node, x: int, gate: int)
     return model.operator("MUL", [x, gate], model.activation(node.name, node.shape), "MulOptions")
 
 
-def _channel_shuffle(model: _Model, operation: ChannelShuffle, node: Node, x: int) -> int:
-    """RESHAPE to (1, H * W, groups, channels of a group), TRANSPOSE, RESHAPE: 4 dimensions, as accelerators want."""
-    channels, height, width = node.shape
-    pixels, groups, size = height * width, operation.groups, channels // operation.groups
-    x = model.rearrange("RESHAPE", (1, pixels, groups, size), x, f"{node.name}.groups", (1, pixels, groups, size))
-    x = model.rearrange("TRANSPOSE", (0, 1, 3, 2), x, f"{node.name}.transposed", (1, pixels, size, groups))
-    return model.rearrange("RESHAPE", (1, height, width, channels), x, node.name, (1, height, width, channels))
-
-
 def _dropout(model: _Model, operation: Dropout, node: Node, x: int) -> int:
     """No operator: the input is the output."""
     del model, operation, node
@@ -411,6 +390,6 @@ EMITTERS: dict[type[Operation], Callable[..., int]] = {
     Multiply: _multiply,
     Activation: activation,
     Shift: shift,
-    ChannelShuffle: _channel_shuffle,
+    ChannelShuffle: channel_shuffle,
     Dropout: _dropout,
 }

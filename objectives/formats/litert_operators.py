@@ -1,4 +1,4 @@
-"""Operators of a LiteRT model that published networks need besides those of the spaces: activations, joins, shifts.
+"""Operators of a LiteRT model beyond convolutions, pools and sums: activations, joins, shifts, shuffles; and versions.
 
 An activation is fused into the operator before it where LiteRT can; else it is an operator of its own, and the hard
 sigmoid, which has none, is computed as MobileNetV3's authors do: an addition, a ReLU6 and a multiplication.
@@ -12,8 +12,30 @@ from typing import Any
 import numpy as np
 
 from mnas_moo.objectives.formats import quantization
-from mnas_moo.spaces.operations import Activation, Concat, Shape, Shift
+from mnas_moo.spaces.operations import Activation, ChannelShuffle, Concat, Shape, Shift
 from mnas_moo.spaces.spec import Node
+
+INT8_VERSIONS = {  # each operator's first version that takes int8, which old interpreters check
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "PAD": 2,
+    "AVERAGE_POOL_2D": 2,
+    "MEAN": 2,
+    "ADD": 2,
+    "MUL": 2,
+    "LOGISTIC": 2,
+    "RESHAPE": 1,
+    "TRANSPOSE": 2,
+    "RELU": 2,
+    "RELU6": 2,
+    "HARD_SWISH": 1,
+    "MAX_POOL_2D": 2,
+    "CONCATENATION": 2,
+    "QUANTIZE": 2,
+    "SLICE": 2,
+}
+FLOAT_VERSIONS = {"DEQUANTIZE": 3}  # the first that takes float16; of all other operators the first takes float32
 
 _FUSED = {"none": "NONE", "relu": "RELU", "relu6": "RELU6"}
 _OWN = {"relu": "RELU", "relu6": "RELU6", "sigmoid": "LOGISTIC", "hardswish": "HARD_SWISH"}
@@ -86,3 +108,12 @@ def shift(model: Any, operation: Shift, node: Node, x: int) -> int:
     y = model.activation(f"{node.name}.slice", cut, model.quantizations.get(x))  # copied integers: one scale
     y = model.operator("SLICE", [x, begin, size], y, "SliceOptions")
     return int(model.pad(node.name, y, cut, ((0, 1), (0, 1))))
+
+
+def channel_shuffle(model: Any, operation: ChannelShuffle, node: Node, x: int) -> int:
+    """RESHAPE to (1, H * W, groups, channels of a group), TRANSPOSE, RESHAPE: 4 dimensions, as accelerators want."""
+    channels, height, width = node.shape
+    pixels, groups, size = height * width, operation.groups, channels // operation.groups
+    x = model.rearrange("RESHAPE", (1, pixels, groups, size), x, f"{node.name}.groups", (1, pixels, groups, size))
+    x = model.rearrange("TRANSPOSE", (0, 1, 3, 2), x, f"{node.name}.transposed", (1, pixels, size, groups))
+    return model.rearrange("RESHAPE", (1, height, width, channels), x, node.name, (1, height, width, channels))
