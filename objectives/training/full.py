@@ -309,7 +309,7 @@ def _affordable(spec: NetworkSpec, data: ImageData, recipe: Recipe, minutes: flo
         batch_size=recipe.batch_size, augmentation=recipe.augmentation, device=device, threads=threads
     )
     speed = speed_of(spec, data, timed, 1)
-    seconds = 60 * minutes - (CURVE_POINTS + 1) * speed.evaluation_seconds
+    seconds = 60 * minutes - min((CURVE_POINTS + 1) * speed.evaluation_seconds, 30 * minutes)
     return max(1.0, seconds * speed.images_per_second) / len(data.train)
 
 
