@@ -43,6 +43,7 @@ def learning_record(learning: Learning) -> dict[str, Any]:
             }
             for outcome in learning.outcomes
         ],
+        "grown": [dataclasses.asdict(each) for each in learning.grown],
     }
 
 
@@ -72,6 +73,12 @@ def learning_tables(learning: Learning) -> list[Any]:
                 "" if inside is None else f"{inside:.0%}",
             )
         tables.append(model)
+    if learning.grown:
+        rounds = table("rank correlation of mutants", "trial", "steps", "networks", *map(short, learning.names))
+        for each in learning.grown:
+            figures = (f"{each.trial}", f"{each.steps}", f"{each.networks}", *map(_number, each.tau))
+            rounds.add_row(f"round {each.round}", *figures)
+        tables.append(rounds)
     if learning.sources:
         counts = Counter(learning.sources.values())
         recent = Counter(source for _, source in sorted(learning.sources.items())[-WINDOW:])
