@@ -67,7 +67,7 @@ def regrets_of(task: tuple[str, str | None, str, int, int]) -> dict[str, Any]:
 
 def main() -> None:
     """Runs all and prints the mean regrets."""
-    parser = harness.options(__doc__, tables="wanted", seeds=10, trials=160, jobs=2, json_file=True)
+    parser = harness.options(__doc__, tables="optional", seeds=10, trials=160, jobs=2)
     parser.add_argument("--problems", nargs="*", default=PROBLEMS, metavar="TABLE")
     parser.add_argument("--study", type=Path, metavar="FILE", help="a study file of a table, in place of --problems")
     parser.add_argument("--samplers", nargs="+", default=SAMPLERS, metavar="NAME")

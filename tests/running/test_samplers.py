@@ -89,7 +89,11 @@ def test_a_study_that_goes_on_does_not_begin_with_its_first_points_again() -> No
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("nsga", {}, "there is no sampler 'nsga'; did you mean 'nsga2'? allowed: mnas, mnas-paper, nsga2, nsga3"),
+        (
+            "nsga",
+            {},
+            "there is no sampler 'nsga'; did you mean 'nsga2'? allowed: mnas, mnas-paper, dppnet, nsga2, nsga3",
+        ),
         ("mnas-paper", {}, "mnas-paper needs a reward that makes one number of 2 objectives"),
         ("cmaes", {}, "cmaes has one objective, not 2"),
         ("dppnet", {}, "dppnet needs an order of growth, and there is none here"),
