@@ -18,6 +18,8 @@ from mnas_moo.reports.past import PERCENT, Booleans, History
 from mnas_moo.spaces.printable import short
 
 FRONT_COLOR = "#D55E00"
+MARK = "#b3261e"
+"""Colour of what is marked."""
 GREY = "#808890"
 """Colour of text and axes, legible on white and on the dashboard's dark page."""
 COLORS = (FRONT_COLOR, "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", GREY)
@@ -179,3 +181,8 @@ def described(past: History, values: Floats) -> list[str]:
     """A text "label: value" for each objective."""
     pairs = zip(past.labels, values, strict=True)
     return [f"{label}: {value:.2%}" if label in PERCENT else f"{label}: {value:.4g}" for label, value in pairs]
+
+
+def marks_of(past: History) -> list[tuple[int, str]]:
+    """Index and words of each marked trial that is finished."""
+    return [(i, past.marks[number]) for i, number in enumerate(past.numbers) if number in past.marks]

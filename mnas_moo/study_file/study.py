@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
+import yaml
 from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic_core import PydanticCustomError
 
@@ -76,6 +77,11 @@ class StudyFile(Part):
         if scheme.split("+")[0] in ("sqlite", "journal") and Path(path).name:
             return Path(path).with_name(f"{Path(path).stem}_files")
         return Path(f"{folder_name(self.name)}_files")
+
+    @property
+    def written(self) -> str:
+        """What the file says, as YAML without comments; the storage's address may have a password in it."""
+        return str(yaml.safe_dump(self._document.data, sort_keys=False, allow_unicode=True))
 
     def error(self, key: Key, problem: str) -> StudyError:
         """The error about a key of this file: `file:line: dotted.key problem`."""

@@ -81,6 +81,7 @@ def test_every_verb_has_help_with_an_example_and_loads_nothing_heavy() -> None:
         "run",
         "front",
         "learning",
+        "report",
         "compare",
         "show",
         "supernet",

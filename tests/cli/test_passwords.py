@@ -34,6 +34,7 @@ VERBS = {
         *(["front", "counts.yaml", "--plot", f"front.{suffix}"] for suffix in ("html", "svg")),
     ],
     "learning": [["learning", "counts.yaml"], ["learning", "counts.yaml", "--plot", "learning.svg"]],
+    "report": [["report", "counts.yaml", "-o", "page.html"]],
     "show": [["show", "counts.yaml", "--trial", "0", "--picture", "network.svg"], ["show", "counts.yaml"]],
     "compare": [["compare", "counts.yaml", "--samplers", "random", "--seeds", "1", "--output", "compared"]],
     "repair": [["repair", "counts.yaml"]],

@@ -34,11 +34,12 @@ def test_a_round_ends_when_its_trials_have_completed_and_not_when_they_have_begu
     study = study_of()
     asked = [study.ask(GROWTH.distributions) for _ in range(3)]
     late = study.ask(GROWTH.distributions)  # the first round has three networks
-    note = late.system_attrs[ATTRIBUTE]
+    note = study.trials[late.number].system_attrs[ATTRIBUTE]
     assert (note["round"], note["source"]) == (0, "random")
     for trial in asked:
         study.tell(trial, values(trial))
-    assert study.ask(GROWTH.distributions).system_attrs[ATTRIBUTE]["round"] == 1
+    later = study.ask(GROWTH.distributions)
+    assert study.trials[later.number].system_attrs[ATTRIBUTE]["round"] == 1
 
 
 def test_trials_of_another_sampler_count_and_are_not_tried_again() -> None:

@@ -41,7 +41,7 @@ def test_the_spaces_of_this_package_grow_from_a_small_network_to_larger_ones(nam
     growth = space.growth
     assert len(growth.steps) == steps
     assert list(growth.distributions) == list(space.distributions)
-    chosen = {name: list(d.choices)[0] for name, d in space.distributions.items()}
+    chosen = {name: next(iter(d.choices)) for name, d in space.distributions.items()}
     sizes = [space.spec(growth.params(chosen, n)).multiply_adds for n in (1, steps // 2, steps)]
     assert sizes == sorted(sizes)
     assert growth.grown(growth.params(chosen, steps // 2)) == steps // 2

@@ -1,0 +1,124 @@
+"""A figure as a file for print, drawn with matplotlib, without its global state.
+
+Matplotlib reads what stands between two $ as mathematics: names of a study's are shown as they are.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnas_moo.objectives.extras import require
+from mnas_moo.reports.figures import Figure, Marks, Panel
+from mnas_moo.reports.panels import COLORS
+
+STYLES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+MARKERS = {"diamond": "D", "circle": "o", "cross": "x", "square": "s", "triangle": "^"}
+INK = "#555555"
+
+
+def print_figure(figure: Figure, *paths: Path) -> None:
+    """Draws a figure into files.
+
+    Args:
+        figure: the figure.
+        paths: files to write; the ending of each (.png, .svg, .pdf) decides its format.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figures = require("matplotlib.figure", extra="plot")
+    columns = min(2, len(figure.panels)) if not figure.panels[0].shades else min(4, len(figure.panels))
+    rows = -(-len(figure.panels) // columns)
+    height = 0.28 * max((len(panel.y.names) for panel in figure.panels), default=0) + 0.9
+    high = max(height if figure.panels[0].y.names else 0.0, 4.2 if columns == 1 else 2.6 if columns == 2 else 1.9)
+    drawn = figures.Figure(figsize=(7.2 if columns < 3 else 10.0, high * rows + 0.8), layout="constrained")
+    for k, panel in enumerate(figure.panels):
+        _draw(drawn.add_subplot(rows, columns, k + 1), panel, alone=len(figure.panels) == 1)
+    handles: dict[str, Any] = {}
+    for axes in drawn.axes:
+        found, labels = axes.get_legend_handles_labels()
+        handles |= {label: handle for label, handle in zip(labels, found, strict=True) if not label.startswith("_")}
+    named = {series.label: handles[series.label] for series in figure.legend if series.label in handles}
+    if named:
+        legend = drawn.legend(named.values(), named, loc="outside lower center", ncols=min(4, len(named)))
+        legend.set_frame_on(False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    drawn.suptitle(figure.title, x=0.02, ha="left", fontsize=11, parse_math=False)
+    if figure.notes:
+        lines = [line for note in figure.notes for line in textwrap.wrap(note, 120)]
+        drawn.supxlabel("\n".join(lines), x=0.02, ha="left", fontsize=7, color=INK, parse_math=False)
+    for path in paths:
+        drawn.savefig(path, dpi=150)
+
+
+def _draw(axes: Any, panel: Panel, *, alone: bool) -> None:
+    ticker = require("matplotlib.ticker", extra="plot")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=9 if alone else 8)
+    axes.set_title(panel.title, fontsize=9, loc="left", parse_math=False)
+    axes.set_xlabel(panel.x.label, fontsize=9, parse_math=False)
+    axes.set_ylabel(panel.y.label, fontsize=9, parse_math=False)
+    for axis, ends in ((axes.xaxis, panel.x), (axes.yaxis, panel.y)):
+        if ends.percent:
+            axis.set_major_formatter(ticker.PercentFormatter(1.0))
+    if panel.bars:
+        _bars(axes, panel)
+        return
+    if panel.shades is not None:
+        across = panel.shades.x
+        half = (across[1] - across[0]) / 2 if len(across) > 1 else 0.5
+        extent = (across[0] - half, across[-1] + half, len(panel.y.names) - 0.5, -0.5)
+        picture = np.array(panel.shades.shades, dtype=float)
+        axes.imshow(picture, extent=extent, aspect="auto", cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        _names(axes, panel)
+        return
+    axes.grid(color="#e3e6e8", linewidth=0.8)
+    drawstyles = {"hv": "steps-post", "vh": "steps-pre", "": "default"}
+    for line in panel.lines:
+        look = {"color": COLORS[line.color % len(COLORS)], "linestyle": STYLES[line.dash] if line.label else "-"}
+        dot = "o" if len(line.x) < 2 else ""
+        label = line.label or "_"
+        axes.plot(line.x, line.y, label=label, linewidth=1.3, marker=dot, drawstyle=drawstyles[line.turns], **look)
+    for marks in panel.marks:
+        _marks(axes, marks)
+    axes.set_xlim(panel.x.ends)
+    axes.set_ylim(panel.y.ends)
+
+
+def _marks(axes: Any, marks: Marks) -> None:
+    color = COLORS[marks.color % len(COLORS)]
+    look = {"color": color, "marker": MARKERS[marks.shape], "alpha": 1.0 if marks.large else 0.75, "zorder": 3}
+    edge = {} if marks.shape == "cross" else {"linewidths": 0}
+    axes.scatter(marks.x, marks.y, label=marks.label, s=40 if marks.large else 22, **look, **edge)
+    bars = {}
+    for axis, values, ranges in (("xerr", marks.x, marks.x_range), ("yerr", marks.y, marks.y_range)):
+        if any(ranges):
+            ends = np.array([(np.nan, np.nan) if pair is None else pair for pair in ranges]).T
+            bars[axis] = np.abs(ends - np.array(values))
+    if bars:
+        faint = {"ecolor": color, "elinewidth": 1.1, "alpha": 1.0 if marks.large else 0.2, "zorder": 2}
+        axes.errorbar(marks.x, marks.y, fmt="none", **bars, **faint)
+    for i, words in marks.tags:
+        offset = {"xytext": (-5, 7), "textcoords": "offset points", "fontsize": 8, "color": INK, "ha": "right"}
+        axes.annotate(words, (marks.x[i], marks.y[i]), parse_math=False, **offset)
+
+
+def _bars(axes: Any, panel: Panel) -> None:
+    for bars in panel.bars:
+        color = COLORS[bars.color % len(COLORS)]
+        axes.barh(range(len(bars.lengths)), bars.lengths, height=0.7, color=color, label=bars.label or "_")
+    axes.set_xlim(panel.x.ends)
+    axes.set_ylim(len(panel.y.names) - 0.5, -0.5)
+    _names(axes, panel)
+
+
+def _names(axes: Any, panel: Panel) -> None:
+    axes.set_yticks(range(len(panel.y.names)))
+    for text in axes.set_yticklabels(panel.y.names, fontsize=7):
+        text.set_parse_math(False)
