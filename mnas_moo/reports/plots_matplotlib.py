@@ -69,8 +69,8 @@ def print_front(past: History, path: Path) -> None:
         for i, words in marks_of(past):
             axes.scatter(panel.x[i], panel.y[i], s=130, facecolors="none", edgecolors=MARK, linewidths=1.6, zorder=4)
             if side == 1:
-                place = {"xytext": (8, 6), "textcoords": "offset points", "fontsize": 9, "color": MARK}
-                axes.annotate(words, (panel.x[i], panel.y[i]), **place, parse_math=False)
+                mark = {"xytext": (8, 6), "textcoords": "offset points", "fontsize": 9, "color": MARK}
+                axes.annotate(words, (panel.x[i], panel.y[i]), **mark, parse_math=False)
         axes.set_xlim(panel.x_view)
         axes.set_ylim(panel.y_view)
         for i in _tagged(past, panel) if side == 1 else []:

@@ -35,7 +35,7 @@ def test_a_round_ends_when_its_trials_have_completed_and_not_when_they_have_begu
     asked = [study.ask(GROWTH.distributions) for _ in range(3)]
     late = study.ask(GROWTH.distributions)  # the first round has three networks
     note = study.trials[late.number].system_attrs[ATTRIBUTE]
-    assert (note["round"], note["source"]) == (0, "random")
+    assert (note["round"], note["source"]) == (0, "walk")
     for trial in asked:
         study.tell(trial, values(trial))
     later = study.ask(GROWTH.distributions)

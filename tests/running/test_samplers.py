@@ -92,7 +92,7 @@ def test_a_study_that_goes_on_does_not_begin_with_its_first_points_again() -> No
         (
             "nsga",
             {},
-            "there is no sampler 'nsga'; did you mean 'nsga2'? allowed: mnas, mnas-paper, dppnet, nsga2, nsga3",
+            "there is no sampler 'nsga'; did you mean 'nsga2'? allowed: mnas, mnas-paper, dppnet, nsga2",
         ),
         ("mnas-paper", {}, "mnas-paper needs a reward that makes one number of 2 objectives"),
         ("cmaes", {}, "cmaes has one objective, not 2"),
