@@ -7,11 +7,15 @@ import re
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from rich.console import Console
 
-from mnas_moo.reports.learning import Learning, Outcome, Update
-from mnas_moo.reports.learning_text import advice, learning_record, learning_tables
+from mnas_moo import ProgressiveSampler
+from mnas_moo.dppnet.settings import ProgressiveSettings
+from mnas_moo.reports.learning import Learning, Outcome, Update, charts_of, learning_of
+from mnas_moo.reports.learning_text import advice, grown_line, learning_record, learning_tables
+from mnas_moo.spaces.growth import Growth
 
 NUMBERS: dict[str, float | None] = {
     "approx_kl": 0.001,
@@ -108,12 +112,6 @@ def test_the_record_is_plain_data() -> None:
 
 
 def test_the_rank_correlations_of_a_progressive_search_are_told_round_by_round() -> None:
-    from mnas_moo import ProgressiveSampler
-    from mnas_moo.dppnet.settings import ProgressiveSettings
-    from mnas_moo.reports.learning import charts_of, learning_of
-    from mnas_moo.reports.learning_text import grown_line
-    from mnas_moo.spaces.growth import Growth
-
     settings = ProgressiveSettings(k=6, fit_steps=20)
     sampler = ProgressiveSampler(Growth.by_parameter, seed=0, settings=settings)
     study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
