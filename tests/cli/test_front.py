@@ -45,4 +45,4 @@ def test_a_pick_is_told_with_its_reason_and_marked_in_the_pictures(mnas_moo: Run
     for name in ("front.svg", "front.html"):
         assert mnas_moo("front", "counts.yaml", "--pick", "panacea", "--plot", name)[0] == 0
     assert "panacea" in Path("front.html").read_text(encoding="utf-8")
-    refused(mnas_moo("front", "counts.yaml", "--pick", "fastest"), "needs an objective that is a latency")
+    refused(mnas_moo("front", "counts.yaml", "--pick", "fastest"), "--pick fastest needs an objective that is a latency")
