@@ -12,6 +12,7 @@ import lazy_loader  # type: ignore[import-untyped]
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from mnas_moo.dppnet.sampler import ProgressiveSampler as ProgressiveSampler
     from mnas_moo.objectives.front import hypervolume as hypervolume
     from mnas_moo.reward import AbsoluteReward as AbsoluteReward
     from mnas_moo.reward import MnasReward as MnasReward
@@ -24,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["objectives", "pymoo", "spaces"],
     submod_attrs={
+        "dppnet.sampler": ["ProgressiveSampler"],
         "objectives.front": ["hypervolume"],
         "reward": ["AbsoluteReward", "MnasReward"],
         "running.run": ["run_study"],

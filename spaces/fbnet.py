@@ -94,6 +94,12 @@ class FBNetSpace(SkeletonSpace[FBNetSettings]):
             own.append(choice)
         return tuple(own)
 
+    def _step(self, name: str) -> str:
+        return name
+
+    def _rest(self, name: str, values: Choice) -> str:
+        return SKIP
+
     def _menu(self, block: int, position: int) -> dict[str, Layer | None]:
         """The layer that each choice gives at a place; None: no layer."""
         key = block, min(position, 1)  # all but a block's first layer have the same

@@ -80,6 +80,11 @@ class FlatMnasNetSpace(MenuSpace):
             own += choice
         return tuple(own) + _ABSENT_CHOICE * (self.settings.layers[block] + 1 - len(layers))
 
+    def _rest(self, name: str, values: Choice) -> Any:
+        if ABSENT in values:  # the operation of a layer that may be left out
+            return ABSENT
+        return super()._rest(name, values)
+
     def _layer_choices(self, block: int, stride: int, in_channels: int) -> dict[Layer, Choice]:
         """The preferred choice for each effective layer."""
         key = block, stride, in_channels

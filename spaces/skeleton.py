@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from mnas_moo.spaces.growth import Growth
 from mnas_moo.spaces.names import unknown
 from mnas_moo.spaces.networks import round_filters
 from mnas_moo.spaces.skeleton_settings import FILTER_FACTORS, Settings, SkeletonSettings
@@ -38,6 +39,9 @@ LAYER_CHOICES: dict[str, tuple[str | float, ...]] = {
     "filters": FILTER_FACTORS,
 }
 """What every layer chooses, in decision order; filters are a factor on the block's base filters, and a setting."""
+
+SMALLEST = {"operation": "sepconv", "skip": "identity"}
+"""The choices of the smallest layer that are words; its numbers are the least ones."""
 
 LAYERS_CHANGES = (-1, 0, 1)
 """What a block chooses besides: its number of layers minus its base number; a block has at least one layer."""
@@ -155,9 +159,26 @@ class SkeletonSpace(ABC, Generic[_Settings]):
         """
         return summary(self.spec(params))
 
+    @property
+    def growth(self) -> Growth:
+        """The order of growth: a block or a layer a step, stem to head, and the rest as small as the space has it."""
+        steps: dict[str, list[str]] = {}
+        for name in self._distributions:
+            steps.setdefault(self._step(name), []).append(name)
+        rest = {name: self._rest(name, tuple(values)) for name, values in self._values.items()}
+        return Growth.of(self._distributions, list(steps.values()), rest)
+
     @abstractmethod
     def _choices(self) -> dict[str, tuple[Any, ...]]:
         """The parameters and their choices, in decision order."""
+
+    @abstractmethod
+    def _step(self, name: str) -> str:
+        """The step of growth that decides a parameter, by its name."""
+
+    @abstractmethod
+    def _rest(self, name: str, values: Choice) -> Any:
+        """The value of a parameter before its step, of all its values."""
 
     @abstractmethod
     def _layers(self, genome: Choice) -> tuple[Layer, ...]:
@@ -281,6 +302,12 @@ class MenuSpace(SkeletonSpace[Settings]):
                     place, _, kind = name.rpartition(".")
                     params[name] = factor[place] if kind == "filters" else common[kind]
                 yield self.spec(params)
+
+    def _step(self, name: str) -> str:
+        return name.rpartition(".")[0]
+
+    def _rest(self, name: str, values: Choice) -> Any:
+        return SMALLEST.get(name.rpartition(".")[2], min(values))
 
     def _menu(self, block: int, stride: int, in_channels: int) -> dict[Choice, Layer]:
         """All choices of one layer and the layers they give, the preferred ones first."""

@@ -29,8 +29,8 @@ def add(verbs: Any) -> None:
         "--samplers",
         metavar="A,B,…",
         default="mnas,nsga2,tpe",
-        help="mnas, mnas-paper; Optuna's nsga2, nsga3, tpe, gp, cmaes, random, brute; OptunaHub's auto; local; fbnet; "
-        "botorch; pymoo-nsga2, pymoo-agemoea, pymoo-smsemoa, pymoo-spea2; mnas, "
+        help="mnas, mnas-paper, dppnet; Optuna's nsga2, nsga3, tpe, gp, cmaes, random, brute; OptunaHub's auto; local; "
+        "fbnet; botorch; pymoo-nsga2, pymoo-agemoea, pymoo-smsemoa, pymoo-spea2; mnas, "
         "or else the first one, is tested against all others (default: %(default)s)",
     )
     parser.add_argument(

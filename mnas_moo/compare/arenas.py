@@ -6,6 +6,7 @@ networks is an Optuna study in the comparison's storage; ``run_study`` executes 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import math
@@ -26,6 +27,7 @@ from mnas_moo.compare.timed_sampler import SAMPLER_MS, TimedSampler
 from mnas_moo.objectives.tabular.problem import FailedTrialError, Fit
 from mnas_moo.running.identity import identity_of
 from mnas_moo.running.run import run_study, subject_of
+from mnas_moo.running.samplers import growth_of
 from mnas_moo.running.searches import fbnet_sampler
 from mnas_moo.running.storage import find_study
 from mnas_moo.running.trials import Observer, Subject, completed_trials
@@ -134,7 +136,8 @@ class TableArena:
 
     def __init__(self, study_file: TabularStudy, folder: Path, budget: Budget, reward: Reward | None) -> None:
         self._study_file, self._folder, self._budget, self._reward = study_file, folder, budget, reward
-        self._problem = study_file.problem
+        growth = growth_of(study_file, subject_of(study_file))
+        self._problem = dataclasses.replace(study_file.problem, growth=growth)
         self.task = tabular_run.task_of(self._problem, reward)
         self.identity = {**identity_of(study_file, subject_of(study_file)), "values": _probes(self._problem)}
         self.reference_point = self._problem.reference_point
@@ -227,6 +230,8 @@ def _task(study_file: StudyFile, subject: Subject, reward: Reward | None) -> con
         subject.features,
         reward,
         functools.partial(fbnet_sampler, study_file, subject),
+        growth_of(study_file, subject),
+        subject.computed,
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
     from mnas_moo.reward import Reward
+    from mnas_moo.spaces.growth import Growth
 
 NAMES = (*samplers.SAMPLERS, "fbnet", "auto", "local", "botorch", *ALGORITHMS)
 """Names of all samplers, ours first."""
@@ -35,6 +36,8 @@ class Task:
         features: function from parameters to numbers that describe them, for ``mnas``; None: there is none.
         reward: reward for ``mnas-paper``, which needs one if there are several objectives.
         fbnet: makes FBNet's sampler from a seed; None: the problem is none of networks.
+        growth: order of growth, for ``dppnet``; None: there is none.
+        computed: objectives that need no measurement, for ``dppnet``; None: all need one.
     """
 
     distributions: Mapping[str, BaseDistribution]
@@ -44,6 +47,8 @@ class Task:
     features: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None
     reward: Reward | None = None
     fbnet: Callable[[int], BaseSampler] | None = None
+    growth: Growth | None = None
+    computed: Callable[[Mapping[str, Any]], Mapping[int, float]] | None = None
 
 
 def make(name: str, seed: int, task: Task, n_trials: int = 0) -> BaseSampler:
@@ -93,6 +98,8 @@ def make(name: str, seed: int, task: Task, n_trials: int = 0) -> BaseSampler:
         canonical=task.canonical,
         features=task.features,
         reward=task.reward,
+        growth=task.growth,
+        computed=task.computed,
         n_trials=n_trials,
     )
 
@@ -112,6 +119,8 @@ def modules(names: Iterable[str]) -> list[str]:
     needed = []
     if any(name.startswith("mnas") for name in names):
         needed.append("mnas_moo.sampler")
+    if "dppnet" in names:
+        needed.append("mnas_moo.dppnet.sampler")
     if "botorch" in names:
         needed += ["mnas_moo.compare.botorch_sampler", "botorch.acquisition.multi_objective.logei", "botorch.models"]
     if "auto" in names:

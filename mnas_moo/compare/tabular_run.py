@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def task_of(problem: TabularProblem, reward: Reward | None = None) -> contenders.Task:
     """The problem of a table as samplers see it."""
     bounds = sum(limit is not None for pair in problem.bounds.values() for limit in pair)
-    return contenders.Task(problem.distributions, len(problem.directions), bounds, reward=reward)
+    return contenders.Task(problem.distributions, len(problem.directions), bounds, reward=reward, growth=problem.growth)
 
 
 def play(

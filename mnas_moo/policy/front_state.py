@@ -19,9 +19,10 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
 from mnas_moo.genomes.history import ATTRIBUTE, Record, generator, key_of, ordinal_of
+from mnas_moo.genomes.notes import FORMAT, rounded
 from mnas_moo.genomes.tokens import Decision
 from mnas_moo.policy.front_learner import FrontLearner, preferences
-from mnas_moo.policy.study_state import FORMAT, StudyState, Walk, rounded
+from mnas_moo.policy.study_state import StudyState, Walk
 from mnas_moo.settings import SearchSettings
 from mnas_moo.surrogate.pool import Pool, Ranking
 from mnas_moo.surrogate.proposals import SOURCES

@@ -33,9 +33,10 @@ from optuna.trial import FrozenTrial
 from mnas_moo import ppo
 from mnas_moo.controller import Controller
 from mnas_moo.genomes.history import ATTRIBUTE, Record, generator, ordinal_of
+from mnas_moo.genomes.notes import FORMAT
 from mnas_moo.genomes.tokens import Decision
 from mnas_moo.policy.learner import Learner
-from mnas_moo.policy.study_state import FORMAT, StudyState, Walk
+from mnas_moo.policy.study_state import StudyState, Walk
 from mnas_moo.ppo import PPOSettings
 from mnas_moo.reward import Reward
 

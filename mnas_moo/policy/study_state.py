@@ -11,10 +11,9 @@ diagnostics of the updates before it, if no earlier trial's note holds them.
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,11 +25,9 @@ from optuna.trial import FrozenTrial
 
 from mnas_moo.controller import Controller, RollOut
 from mnas_moo.genomes.history import ATTRIBUTE, History, Record, generator, ordinal_of
+from mnas_moo.genomes.notes import rounded, study_seed
 from mnas_moo.genomes.tokens import Decision
 from mnas_moo.policy.learner import Learner
-
-FORMAT = 1
-"""Number of the format of what is written to trials and studies."""
 
 
 @dataclass
@@ -212,24 +209,3 @@ class StudyState:
         if taken:
             self.stored_version = taken[-1]["version"]
         return taken
-
-
-def rounded(value: Any) -> Any:
-    """Plain data for a note: numbers to six digits, and None in place of those that are not finite."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if np.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: rounded(each) for key, each in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [rounded(each) for each in value]
-    return value
-
-
-def study_seed(study: Study) -> int:
-    """The seed drawn for a study whose sampler was given none; the first process draws it and all others read it."""
-    key = f"{ATTRIBUTE}:seed"
-    stored = study._storage.get_study_system_attrs(study._study_id)
-    if key not in stored:
-        study._storage.set_study_system_attr(study._study_id, key, secrets.randbits(31))
-        stored = study._storage.get_study_system_attrs(study._study_id)
-    return int(stored[key])

@@ -25,7 +25,7 @@ from mnas_moo.surrogate.scale import Scale
 
 WINDOW = 20
 """Number of trials over which shares are taken."""
-NOTHING = "only the samplers mnas and mnas-paper keep how they learn, from their second trial on"
+NOTHING = "only the samplers mnas, mnas-paper and dppnet keep how they learn, from their second trial on"
 """Why a study may have nothing to show."""
 POINTS = 300
 """Largest number of points of a line that are drawn."""
@@ -37,6 +37,8 @@ SOURCES = {
     "start": "first trials",
     "walk": "walk through the space",
     "again": "tried before",
+    "mutant": "grown by a step",
+    "exploration": "exploration",
 }
 """Sources of proposals: name in a trial's note -> label."""
 
@@ -101,6 +103,25 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Grown:
+    """How well the networks of a round of the progressive search were predicted before they were measured.
+
+    Attributes:
+        trial: number of the trial whose note says it, one of the first of the next round.
+        round: number of the round, from 0.
+        steps: number of steps that its networks have grown.
+        networks: number of those that were predicted and measured.
+        tau: Kendall's rank correlation of predictions and results, by objective; None where it was not predicted.
+    """
+
+    trial: int
+    round: int
+    steps: int
+    networks: int
+    tau: Sequence[float | None]
+
+
+@dataclass(frozen=True)
 class Learning:
     """How a search has been learning.
 
@@ -109,12 +130,14 @@ class Learning:
         updates: updates of the policy, by version.
         sources: source of every proposal whose note names one, by trial number.
         outcomes: finished proposals of the model, by trial number.
+        grown: rounds of the progressive search.
     """
 
     names: tuple[str, ...]
     updates: Sequence[Update]
     sources: Mapping[int, str]
     outcomes: Sequence[Outcome]
+    grown: Sequence[Grown] = ()
 
 
 @dataclass(frozen=True)
@@ -187,7 +210,21 @@ def _learning_of(
             if "source" in notes[trial.number] and not _is_enqueued(trial)
         },
         outcomes=_outcomes(trials, direction_names(directions), models),
+        grown=_grown(notes, len(directions)),
     )
+
+
+def _grown(notes: Mapping[int, Mapping[str, Any]], objectives: int) -> list[Grown]:
+    found: dict[int, Grown] = {}
+    for number, note in notes.items():
+        if "predictor" in note:
+            told = note["predictor"]
+            tau = [None if each is None else float(each) for each in told["tau"]]
+            if len(tau) != objectives:
+                raise ValueError(f"{len(tau)} rank correlations of {objectives} objectives")
+            each = Grown(number, int(told["round"]), int(told["steps"]), int(told["networks"]), tau)
+            found.setdefault(each.round, each)
+    return [found[number] for number in sorted(found)]
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float | None]:
@@ -256,6 +293,14 @@ def charts_of(learning: Learning) -> list[Chart]:
     charts = [
         _of_model("leave-one-out R²", "r2", learning),
         _of_model("rank correlation", "tau", learning),
+        Chart(
+            "model",
+            "rank correlation of mutants, predicted and measured",
+            [
+                _series(label_of(name), [(each.trial, each.tau[m]) for each in learning.grown])
+                for m, name in enumerate(learning.names)
+            ],
+        ),
         _inside(learning),
         _gains(learning),
         _of_sources(learning),

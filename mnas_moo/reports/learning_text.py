@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mnas_moo.reports.learning import SOURCES, UPDATES, WINDOW, Learning, Update
-from mnas_moo.reports.text import figure, words
+from mnas_moo.reports.learning import SOURCES, UPDATES, WINDOW, Learning, Update, learning_of
+from mnas_moo.reports.text import figure, objective_names, words
 from mnas_moo.spaces.printable import short
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
 
 # Limits beyond which ``advice`` says something.
 KL = 0.05
@@ -43,6 +47,7 @@ def learning_record(learning: Learning) -> dict[str, Any]:
             }
             for outcome in learning.outcomes
         ],
+        "grown": [dataclasses.asdict(each) for each in learning.grown],
     }
 
 
@@ -72,6 +77,12 @@ def learning_tables(learning: Learning) -> list[Any]:
                 "" if inside is None else f"{inside:.0%}",
             )
         tables.append(model)
+    if learning.grown:
+        rounds = table("rank correlation of mutants", "trial", "steps", "networks", *map(short, learning.names))
+        for each in learning.grown:
+            figures = (f"{each.trial}", f"{each.steps}", f"{each.networks}", *map(_number, each.tau))
+            rounds.add_row(f"round {each.round}", *figures)
+        tables.append(rounds)
     if learning.sources:
         counts = Counter(learning.sources.values())
         recent = Counter(source for _, source in sorted(learning.sources.items())[-WINDOW:])
@@ -132,6 +143,23 @@ def advice(learning: Learning) -> list[str]:
             if inside is not None and inside < INSIDE and len(learning.outcomes) >= WINDOW:
                 found.append(f"Only {inside:.0%} of the last results of {short(name)} lie where 95 % were expected.")
     return found
+
+
+def grown_line(study: optuna.Study, trial: FrozenTrial) -> str:
+    """How well the progressive search predicted its last round, in one line; empty where the trial does not tell it."""
+    try:
+        grown = learning_of([trial], study.directions, objective_names(study)).grown
+    except ValueError:  # a damaged note; `learning` says so
+        return ""
+    if not grown:
+        return ""
+    both = zip(objective_names(study), grown[0].tau, strict=True)
+    found = [f"{short(name)} {tau:.2f}" for name, tau in both if tau is not None]
+    rank = ", ".join(found) or "nothing had to be predicted"
+    return (
+        f"round {grown[0].round}: {grown[0].networks} networks of {grown[0].steps} steps; rank correlation of what was "
+        f"predicted and what came: {rank}"
+    )
 
 
 def _last_model(learning: Learning) -> Update | None:

@@ -18,6 +18,8 @@ from mnas_moo.reports.past import PERCENT, Booleans, History
 from mnas_moo.spaces.printable import short
 
 FRONT_COLOR = "#D55E00"
+MARK = "#b3261e"
+"""Colour of what is marked."""
 GREY = "#808890"
 """Colour of text and axes, legible on white and on the dashboard's dark page."""
 COLORS = (FRONT_COLOR, "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", GREY)
@@ -187,3 +189,8 @@ def figure_text(label: str, value: float) -> str:
     ('96.38%', '0.03661')
     """
     return f"{value:.2%}" if label in PERCENT else f"{value:.4g}"
+
+
+def marks_of(past: History) -> list[tuple[int, str]]:
+    """Index and words of each marked trial that is finished."""
+    return [(i, past.marks[number]) for i, number in enumerate(past.numbers) if number in past.marks]

@@ -5,8 +5,8 @@ The hypervolume is that of Zitzler & Thiele 1998, of the first n trials for ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ class History:
         networks: N networks as text; "" for a trial without a network.
         intervals: (N, M, 2) 95 % intervals of the values; NaN where one is not known, None where none is.
         verdicts: what the study cannot say yet, a line each.
+        marks: trials that are marked, and why in some words.
     """
 
     names: tuple[str, ...]
@@ -57,6 +58,7 @@ class History:
     networks: tuple[str, ...]
     intervals: Floats | None = None
     verdicts: tuple[str, ...] = ()
+    marks: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -6,10 +6,13 @@ the panels of ``panels.py``, made from a ``History`` (``past.py``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnas_moo.objectives.whole_file import whole_file
+from mnas_moo.reports.choices import Choice, tags_of
 from mnas_moo.reports.learning import NOTHING, charts_of, learning_of
 from mnas_moo.reports.past import history
 from mnas_moo.reports.plots_matplotlib import print_front, print_learning
@@ -32,7 +35,7 @@ __all__ = [
 SUFFIXES = (".html", ".pdf", ".png", ".svg")
 
 
-def save_front(study: optuna.Study, path: str | Path) -> None:
+def save_front(study: optuna.Study, path: str | Path, marked: Sequence[Choice] = ()) -> None:
     """Draws the study's Pareto front into a file; with one objective, its best value so far.
 
     >>> import optuna, tempfile
@@ -46,6 +49,7 @@ def save_front(study: optuna.Study, path: str | Path) -> None:
     Args:
         study: study with at least one finished trial.
         path: file to write. An .html file is interactive and complete in itself; .png, .svg and .pdf are for print.
+        marked: networks that are marked with their titles.
 
     Raises:
         ValueError: the file has another ending, or no trial is finished.
@@ -55,6 +59,7 @@ def save_front(study: optuna.Study, path: str | Path) -> None:
     past = history(study.get_trials(deepcopy=False), study.directions, study.metric_names)
     if not past.numbers:
         raise ValueError(f"study {study.study_name!r} has no finished trial yet, so there is no front to draw")
+    past = replace(past, marks=tags_of(marked))
     with whole_file(path) as part:
         if path.suffix == ".html":
             front_figure(past).write_html(part, include_plotlyjs=True)

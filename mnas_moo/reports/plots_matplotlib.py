@@ -17,8 +17,10 @@ from mnas_moo.reports.panels import (
     COLORS,
     DASHES,
     FRONT_COLOR,
+    MARK,
     Panel,
     groups_of,
+    marks_of,
     notes_of,
     outside,
     panels_of,
@@ -64,6 +66,11 @@ def print_front(past: History, path: Path) -> None:
                 opacity = group.opacity if group.size > 7 else 0.2
                 colors = {"ecolor": group.color, "elinewidth": 1.1, "alpha": opacity}
                 axes.errorbar(panel.x[group.mask], panel.y[group.mask], fmt="none", zorder=2, **bars, **colors)
+        for i, words in marks_of(past):
+            axes.scatter(panel.x[i], panel.y[i], s=130, facecolors="none", edgecolors=MARK, linewidths=1.6, zorder=4)
+            if side == 1:
+                mark = {"xytext": (8, 6), "textcoords": "offset points", "fontsize": 9, "color": MARK}
+                axes.annotate(words, (panel.x[i], panel.y[i]), **mark, parse_math=False)
         axes.set_xlim(panel.x_view)
         axes.set_ylim(panel.y_view)
         for i in _tagged(past, panel) if side == 1 else []:

@@ -21,9 +21,11 @@ from mnas_moo.reports.panels import (
     DASHES,
     FRONT_COLOR,
     GREY,
+    MARK,
     Group,
     described,
     groups_of,
+    marks_of,
     notes_of,
     outside,
     panels_of,
@@ -98,6 +100,20 @@ def front_figure(past: History) -> Any:
                 hovertemplate="%{text}<extra></extra>",
             )
             figure.add_trace(dots, **place)
+        marks = marks_of(past)
+        if marks:
+            rings = go.Scatter(
+                x=[float(panel.x[i]) for i, _ in marks],
+                y=[float(panel.y[i]) for i, _ in marks],
+                mode="markers+text" if side == 1 else "markers",
+                marker={"color": MARK, "symbol": "circle-open", "size": 16, "line": {"width": 2}},
+                text=[_escaped(words) for _, words in marks],
+                textposition="top right",
+                textfont={"color": MARK},
+                hovertemplate="%{text}<extra></extra>",
+                showlegend=False,
+            )
+            figure.add_trace(rings, **place)
         titled = panel.row == panel.column
         x_title, y_title = (panel.x_label, panel.y_label) if titled else (None, None)
         for update, text, label, view in (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from mnas_moo.objectives.front import is_feasible
+from mnas_moo.reports.learning_text import grown_line
 from mnas_moo.reports.text import figure, front_plot, front_table, front_trials, objective_names, words
 from mnas_moo.reports.verdicts import verdicts
 from mnas_moo.running.trials import FAILURE, SAME_AS, Observer
@@ -47,6 +48,7 @@ class Progress(Observer):
         self.finished_here = 0
         self.elsewhere: Sequence[FrozenTrial] = ()
         self.verdicts: list[str] = []
+        self.grown = ""  # how well the progressive search predicted its last round
 
     def promised(self, trial_seconds: float, words: Sequence[str]) -> None:
         """Notes how long a trial is expected to take."""
@@ -69,6 +71,7 @@ class Progress(Observer):
         self.completed = completed
         self.finished_here += 1
         self.verdicts = verdicts(objective_names(study), study.directions, completed)
+        self.grown = grown_line(study, trial) or self.grown
         self.show_trial(study, trial)
 
     def show_start(self, study: optuna.Study) -> None:
@@ -134,6 +137,8 @@ class PlainProgress(Progress):
         done = len(self.completed)
         rest = (f"{done} of {self.pace.wanted}", best_line(study, self.completed, self.reward), self.pace.left(done))
         self._print(f"{trial_line(study, trial)} ({', '.join(rest)})")
+        if grown_line(study, trial):
+            self._print(self.grown)
         for line in self.verdicts:
             kind = line.partition(":")[0]  # what follows changes from trial to trial
             if kind not in self._said:
@@ -229,7 +234,7 @@ class LiveProgress(Progress):
             lines.append(Text(f"and {len(front) - SHOWN_ROWS} more", style="dim"))
         lines += [
             Text(printable(line), style="dim", no_wrap=True, overflow="ellipsis")
-            for line in (self.last, self.running, self.training_now)
+            for line in (self.grown, self.last, self.running, self.training_now)
             if line
         ]
         lines += [words(line, style="yellow") for line in (*self.verdicts, self.device) if line]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from mnas_moo.objectives.counts import COUNTS
 from mnas_moo.objectives.memory import THREAD_BYTES, need_room
 from mnas_moo.objectives.objective import is_latency
 from mnas_moo.objectives.predictor.latency import PredictedLatency
@@ -47,10 +48,17 @@ if TYPE_CHECKING:
 
     from mnas_moo.objectives.objective import Latency, Objective
     from mnas_moo.objectives.training.accuracy import Accuracy
+    from mnas_moo.spaces.space import Space
     from mnas_moo.spaces.spec import NetworkSpec
 
 STORED_SECONDS = 1.0
 """A measurement that took longer is stored at once, and not only together with those that are still made."""
+
+
+def _counted(space: Space, counts: Mapping[int, str], params: Mapping[str, Any]) -> dict[int, float]:
+    """The objectives of a network that are counts, by their position in the study."""
+    spec = space.spec(params)
+    return {m: getattr(spec, attribute) / 1e6 for m, attribute in counts.items()}
 
 
 class NetworkTrials:
@@ -65,6 +73,9 @@ class NetworkTrials:
         self.distributions = self.space.distributions
         self.canonical = self.space.canonical
         self.features = getattr(self.space, "features", None)  # a plugin's space may have none
+        self.growth = getattr(self.space, "growth", None)
+        counts = {m: COUNTS[name] for m, name in enumerate(study_file.objective_names) if name in COUNTS}
+        self.computed = functools.partial(_counted, self.space, counts) if counts else None
         self.identity: dict[str, Any] = {
             "space": {
                 "name": study_file.space.name,

@@ -6,6 +6,7 @@ parameter) is an error before the first trial.
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,17 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
+from mnas_moo.dppnet.settings import ProgressiveSettings
 from mnas_moo.objectives.extras import require
 from mnas_moo.running.storage import find_study
+from mnas_moo.spaces.growth import Growth
 from mnas_moo.study_file.document import StudyError, nearest
 from mnas_moo.study_file.load import load_study_file
-from mnas_moo.study_file.sampling import Mnas
+from mnas_moo.study_file.sampling import DPPNet, Mnas
 
 if TYPE_CHECKING:
+    from mnas_moo.dppnet.rounds import Computed
+    from mnas_moo.dppnet.state import GrowthOf
     from mnas_moo.reward import Reward
     from mnas_moo.running.trials import Subject
     from mnas_moo.study_file.study import StudyFile
@@ -36,7 +41,7 @@ OPTUNA: Mapping[str, Callable[..., optuna.samplers.BaseSampler]] = {
 }
 """Optuna's samplers by our names for them."""
 
-SAMPLERS = ("mnas", "mnas-paper", *OPTUNA)
+SAMPLERS = ("mnas", "mnas-paper", "dppnet", *OPTUNA)
 """Names that ``make`` knows."""
 
 NEEDS: Mapping[str, tuple[str, str]] = {"gp": ("scipy", "gp"), "cmaes": ("cmaes", "cmaes")}
@@ -53,6 +58,8 @@ def make(
     canonical: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     features: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None,
     reward: Reward | None = None,
+    growth: Growth | GrowthOf | None = None,
+    computed: Computed | None = None,
     n_trials: int = 0,
     options: Mapping[str, Any] | None = None,
 ) -> optuna.samplers.BaseSampler:
@@ -64,13 +71,15 @@ def make(
         n_objectives: number of the study's objectives.
         constrained: whether the study has constraints.
         distributions: distributions of all parameters there can be; empty: they are not known, and not checked.
-        canonical: ``Space.canonical``, for ``mnas``.
-        features: ``Space.features``, for ``mnas``.
+        canonical: ``Space.canonical``, for ``mnas`` and ``dppnet``.
+        features: ``Space.features``, for ``mnas`` and ``dppnet``.
         reward: reward that makes one number of several objectives, for ``mnas-paper``.
+        growth: order of growth, for ``dppnet``.
+        computed: objectives that need no measurement, for ``dppnet``.
         n_trials: number of trials that the study holds already. Optuna's samplers begin their random numbers anew in
             every process, and with the same seed a study that goes on would try its first points again; so the number
             goes into their seed. Ours read the trials themselves.
-        options: further arguments of ``MnasSampler``, for ``mnas``.
+        options: further arguments of ``MnasSampler``, for ``mnas``, or of ``ProgressiveSampler``, for ``dppnet``.
 
     Raises:
         ValueError: there is no such sampler, or it cannot do what the study asks of it.
@@ -81,6 +90,11 @@ def make(
     distributions = list(distributions)
     if name == "mnas-paper" and n_objectives > 1 and reward is None:
         raise ValueError(f"mnas-paper needs a reward that makes one number of {n_objectives} objectives")
+    if name == "dppnet" and growth is None:
+        raise ValueError(
+            "dppnet needs an order of growth, and there is none here; sampler.dppnet.steps of the study file can say "
+            "which parameters each step decides"
+        )
     if name == "cmaes":
         if n_objectives > 1:
             raise ValueError(f"cmaes has one objective, not {n_objectives}; nsga2, tpe, gp and mnas take several")
@@ -98,6 +112,12 @@ def make(
         with warnings.catch_warnings():  # users of a study file did not choose an experimental class
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return OPTUNA[name](seed=seed)
+    if name == "dppnet":
+        from mnas_moo.dppnet.sampler import ProgressiveSampler
+
+        return ProgressiveSampler(
+            growth, seed=seed, canonical=canonical, features=features, computed=computed, **(options or {})
+        )
     from mnas_moo.sampler import MnasSampler
 
     if name == "mnas":
@@ -133,8 +153,10 @@ def sampler_of(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna
             canonical=subject.canonical,
             features=subject.features,
             reward=reward,
+            growth=growth_of(study_file, subject) if kind == "dppnet" else None,
+            computed=subject.computed,
             n_trials=n_trials,
-            options=_options(study_file, settings) if isinstance(settings, Mnas) else None,
+            options=_options(study_file, settings),
         )
     except StudyError:
         raise
@@ -142,8 +164,31 @@ def sampler_of(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna
         raise study_file.error(("sampler", kind), f": {error}") from error
 
 
-def _options(study_file: StudyFile, settings: Mnas) -> dict[str, Any]:
-    """Arguments of ``MnasSampler`` from a study file's settings, which name objectives."""
+def growth_of(study_file: StudyFile, subject: Subject) -> Growth | None:
+    """The order of growth that a study file gives its table or space, or else that one's own.
+
+    Raises:
+        StudyError: it names unknown parameters, leaves some out, or has a value at rest that is none.
+    """
+    settings = study_file.sampler.dppnet
+    if settings is None or (settings.steps is None and settings.rest is None):
+        return subject.growth
+    if settings.steps is None:
+        problem = "says where parameters rest, and needs steps, which say when each of them is decided"
+        raise study_file.error(("sampler", "dppnet", "rest"), problem)
+    try:
+        return Growth.of(subject.distributions, settings.steps, settings.rest)
+    except ValueError as error:
+        raise study_file.error(("sampler", "dppnet", "steps"), f": {error}") from error
+
+
+def _options(study_file: StudyFile, settings: Any) -> dict[str, Any] | None:
+    """Arguments of our samplers from a study file's settings, in which objectives go by their names."""
+    if isinstance(settings, DPPNet):
+        own = {each.name: getattr(settings, each.name) for each in dataclasses.fields(ProgressiveSettings)}
+        return {"settings": ProgressiveSettings(**own)}
+    if not isinstance(settings, Mnas):
+        return None
     names = list(study_file.objective_names)
 
     def known(key: str, name: str, allowed: Sequence[str]) -> int:

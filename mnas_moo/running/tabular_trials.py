@@ -16,12 +16,12 @@ from mnas_moo.study_file.tabular_study import TabularStudy
 class TabularTrials:
     """The subject of a study of a table: every trial is a look-up."""
 
-    canonical = features = None
+    canonical = features = computed = None
 
     def __init__(self, study_file: TabularStudy) -> None:
         self.wanted = study_file.trials
         self.problem = study_file.problem
-        self.distributions = self.problem.distributions
+        self.distributions, self.growth = self.problem.distributions, self.problem.growth
         self.seed = study_file.sampler.chosen[1].seed or 0
         table = study_file.table
         # The path of the table is no part of the study's identity.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
+    from mnas_moo.spaces.growth import Growth
+
 NETWORK = "network"
 """Trial attribute: the network in block-string notation, choices without effect spelt one way."""
 MEASUREMENTS = "measurements"
@@ -115,6 +117,16 @@ class Subject(Protocol):
     @property
     def features(self) -> Callable[[Mapping[str, Any]], Mapping[str, float]] | None:
         """Maps parameters to numbers that describe what they mean, for the sampler's model; None: there are none."""
+        ...
+
+    @property
+    def growth(self) -> Growth | None:
+        """The order in which networks grow; None: the space says none."""
+        ...
+
+    @property
+    def computed(self) -> Callable[[Mapping[str, Any]], Mapping[int, float]] | None:
+        """Maps parameters to the objectives that need no measurement, by their position; None: all need one."""
         ...
 
     @property

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from mnas_moo.dppnet.settings import ProgressiveSettings
 from mnas_moo.fbnet.settings import FBNetSettings
 from mnas_moo.reward import AbsoluteReward, MnasReward
 from mnas_moo.settings import DEFAULTS, LEAST
@@ -77,6 +78,22 @@ class FBNet(Seeded):
     targets_ms: _Numbers = ()
 
 
+def _alone(value: Any) -> Any:
+    return [[each] if isinstance(each, str) else each for each in value] if isinstance(value, list) else value
+
+
+@with_fields(fields_of(ProgressiveSettings))
+class DPPNet(Seeded):
+    """Settings of ``mnas_moo.ProgressiveSampler``.
+
+    ``steps`` says which parameters each step of growth decides, and ``rest`` their values until then, for a table, or
+    in place of the space's own order.
+    """
+
+    steps: Annotated[list[list[str]] | None, BeforeValidator(_alone)] = None
+    rest: dict[str, Any] | None = None
+
+
 class Sampler(OneOf):
     """The sampler, by a name that ``mnas_moo.running.samplers`` knows."""
 
@@ -89,4 +106,5 @@ class Sampler(OneOf):
     cmaes: Seeded | None = None
     random: Seeded | None = None
     fbnet: FBNet | None = None
+    dppnet: DPPNet | None = None
     brute: Seeded | None = None

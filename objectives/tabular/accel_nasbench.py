@@ -16,6 +16,7 @@ import numpy.typing as npt
 from mnas_moo.objectives.front import Floats
 from mnas_moo.objectives.tabular.archives import FILES, accuracy_of, categorical, directions_of, load
 from mnas_moo.objectives.tabular.problem import Bounds, TabularProblem, feasible, judged
+from mnas_moo.spaces.growth import Growth
 from mnas_moo.spaces.names import unknown
 
 ANB_ERROR = 50.0
@@ -133,7 +134,14 @@ def accel_nasbench(name: str, folder: Path, bounds: Bounds, parts: Sequence[str]
     costs = [quantity[part] for part in chosen]
     answers = AccelNASBench(z, {"accuracy": "acc", **{quantity[p]: short[p] for p in short}}, layered=layered)
 
-    problem = TabularProblem(name, categorical(answers.choices), directions_of(*costs), bounds, answers)
+    distributions = categorical(answers.choices)
+    growth = None
+    if not layered:  # block after block, the rest as small as can be
+        blocks: dict[str, list[str]] = {}
+        for parameter in distributions:
+            blocks.setdefault(parameter.partition("_")[0], []).append(parameter)
+        growth = Growth.of(distributions, list(blocks.values()))
+    problem = TabularProblem(name, distributions, directions_of(*costs), bounds, answers, growth=growth)
 
     stored = {target: load(folder, f"anb/reference_front_{target}.npz") for target in ANB_FRONTS}
     known = len(chosen) == 1 and short[chosen[0]] in stored

@@ -18,6 +18,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from mnas_moo.objectives.front import REFERENCE_MARGIN, Floats, hypervolume, minimised, pareto_mask
 from mnas_moo.objectives.objective import Direction
+from mnas_moo.spaces.growth import Growth
 from mnas_moo.spaces.names import unknown
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class TabularProblem:
         reference_point: (M,) worst values that count for the hypervolume, in the objectives' units.
         best_hypervolume: hypervolume of the true or best known feasible front; None where none is known.
         features: numbers that describe what parameters mean, for models; None: there are none.
+        growth: order in which its networks grow; None: they have none.
     """
 
     name: str
@@ -101,6 +103,7 @@ class TabularProblem:
     reference_point: tuple[float, ...] | None = None
     best_hypervolume: float | None = None
     features: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None
+    growth: Growth | None = None
 
     def __post_init__(self) -> None:
         for what, names in (("objective", self.directions), ("constraint", self.bounds)):

@@ -34,6 +34,7 @@ from mnas_moo.objectives.tabular import nb201
 from mnas_moo.objectives.tabular.accel_nasbench import accel_nasbench
 from mnas_moo.objectives.tabular.archives import FILES, accuracy_of, categorical, directions_of, load
 from mnas_moo.objectives.tabular.problem import Bounds, TabularProblem, feasible, judged
+from mnas_moo.spaces.growth import Growth
 from mnas_moo.spaces.names import unknown
 
 FAMILIES = ("macro", "macro-noisy", "nb201-DATASET-DEVICE", "anb-TARGET[-TARGET…][-conditional]")
@@ -134,7 +135,8 @@ def _macro(name: str, folder: Path, bounds: Bounds) -> TabularProblem:
         "parameters_m": z["params"] / 1e6,
     }
     noise = {"accuracy": accuracy_of(z["test_acc"])} if name == "macro-noisy" else {}
-    return _complete(name, Complete(choices, z["ops"], means, noise), "multiply_adds_m", MACRO_ERROR, bounds)
+    problem = _complete(name, Complete(choices, z["ops"], means, noise), "multiply_adds_m", MACRO_ERROR, bounds)
+    return dataclasses.replace(problem, growth=Growth.by_parameter(problem.distributions))  # identity is no layer
 
 
 def _nb201(name: str, folder: Path, bounds: Bounds, dataset: str, device: str) -> TabularProblem:

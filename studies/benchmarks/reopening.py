@@ -31,7 +31,7 @@ import sqlalchemy
 from optuna.distributions import CategoricalDistribution
 
 from mnas_moo.genomes.history import ATTRIBUTE, key_of
-from mnas_moo.policy.study_state import FORMAT
+from mnas_moo.genomes.notes import FORMAT
 from mnas_moo.running.network_trials import NetworkTrials
 from mnas_moo.running.run import subject_of
 from mnas_moo.running.trials import MEASUREMENTS, NETWORK

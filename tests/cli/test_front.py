@@ -33,3 +33,18 @@ def test_a_study_without_a_finished_trial_has_no_front(mnas_moo: Run) -> None:
     optuna.create_study(study_name="counts", storage="sqlite:///counts.db", directions=["minimize"] * 2)
     assert mnas_moo("front", "counts.yaml") == (0, "", "counts: no trial is finished yet, so there is no front\n")
     assert mnas_moo("front", "counts.yaml", "--json") == (0, "[]\n", "")
+
+
+def test_a_pick_is_told_with_its_reason_and_marked_in_the_pictures(mnas_moo: Run) -> None:
+    mnas_moo("run", "counts.yaml")
+    status, out, _ = mnas_moo("front", "counts.yaml", "--pick", "panacea")
+    assert status == 0
+    assert "Good at everything: of the front's" in out
+    records = json.loads(mnas_moo("front", "counts.yaml", "--pick", "panacea", "--json")[1])
+    assert [pick["title"] for record in records for pick in record["picks"]] == ["panacea"]
+    for name in ("front.svg", "front.html"):
+        assert mnas_moo("front", "counts.yaml", "--pick", "panacea", "--plot", name)[0] == 0
+    assert "panacea" in Path("front.html").read_text(encoding="utf-8")
+    refused(
+        mnas_moo("front", "counts.yaml", "--pick", "fastest"), "--pick fastest needs an objective that is a latency"
+    )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import numpy as np
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 
 from mnas_moo import MnasReward, MnasSampler
-from mnas_moo.policy.study_state import StudyState, rounded, study_seed
+from mnas_moo.policy.study_state import StudyState
 from mnas_moo.sampler import MnasSampler as Sampler
 
 HOOKS = [
@@ -60,17 +58,6 @@ def test_the_hooks_stand_in_the_order_in_which_a_trial_meets_them(
     assert called == HOOKS
     lines = [getattr(StudyState, name).__code__.co_firstlineno for name in HOOKS]
     assert lines == sorted(lines)
-
-
-def test_a_note_holds_plain_numbers_of_six_digits_and_none_for_what_is_no_number() -> None:
-    value = {"a": math.pi, "b": [float("nan"), 1], "c": np.float64(1e-9 / 3), "d": "text", "e": None}
-    assert rounded(value) == {"a": 3.14159, "b": [None, 1], "c": 3.33333e-10, "d": "text", "e": None}
-
-
-def test_a_seed_is_drawn_once_for_a_study() -> None:
-    study = optuna.create_study()
-    assert study_seed(study) == study_seed(study)
-    assert study_seed(study) != study_seed(optuna.create_study())
 
 
 def test_trials_that_are_never_told_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,15 @@ import re
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from rich.console import Console
 
-from mnas_moo.reports.learning import Learning, Outcome, Update
-from mnas_moo.reports.learning_text import advice, learning_record, learning_tables
+from mnas_moo import ProgressiveSampler
+from mnas_moo.dppnet.settings import ProgressiveSettings
+from mnas_moo.reports.learning import Learning, Outcome, Update, charts_of, learning_of
+from mnas_moo.reports.learning_text import advice, grown_line, learning_record, learning_tables
+from mnas_moo.spaces.growth import Growth
 
 NUMBERS: dict[str, float | None] = {
     "approx_kl": 0.001,
@@ -105,3 +109,17 @@ def test_the_record_is_plain_data() -> None:
         "expected_gain": 0.2,
         "gain": 0.1,
     }
+
+
+def test_the_rank_correlations_of_a_progressive_search_are_told_round_by_round() -> None:
+    settings = ProgressiveSettings(k=6, fit_steps=20)
+    sampler = ProgressiveSampler(Growth.by_parameter, seed=0, settings=settings)
+    study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+    study.optimize(lambda t: (float(t.suggest_int("a", 0, 5)), 1.0 + t.suggest_int("b", 0, 5)), n_trials=20)
+    found = learning_of(study.trials, study.directions, ["x", "y"])
+    assert [each.round for each in found.grown] == [1, 2]
+    assert len(learning_record(found)["grown"]) == 2
+    assert "rank correlation of mutants, predicted and measured" in [chart.title for chart in charts_of(found)]
+    line = grown_line(study, study.trials[found.grown[0].trial])
+    assert line.startswith("round 1: 6 networks of 2 steps; rank correlation of what was predicted and what came: obj")
+    assert grown_line(study, study.trials[0]) == ""

@@ -13,6 +13,7 @@ from mnas_moo.objectives.extras import MissingExtraError
 from mnas_moo.reward import MnasReward
 from mnas_moo.running import samplers
 from mnas_moo.running.run import run_study
+from mnas_moo.spaces.growth import Growth
 from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.sampling import Sampler
 from tests.study_file.conftest import load_table
@@ -24,7 +25,9 @@ WORD, NUMBER, REAL = CategoricalDistribution(["a", "b", "c"]), IntDistribution(0
 
 def asked(name: str, n_trials: int = 14, directions: tuple[str, ...] = ("minimize",), **settings: Any) -> list[Any]:
     """Parameters of the trials of a study with that sampler."""
-    sampler = samplers.make(name, **({"seed": 0, "n_objectives": len(directions)} | settings))
+    sampler = samplers.make(
+        name, **({"seed": 0, "n_objectives": len(directions), "growth": Growth.by_parameter} | settings)
+    )
     study = optuna.create_study(directions=directions, sampler=sampler)
 
     def objective(trial: optuna.Trial) -> Any:
@@ -86,9 +89,14 @@ def test_a_study_that_goes_on_does_not_begin_with_its_first_points_again() -> No
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("nsga", {}, "there is no sampler 'nsga'; did you mean 'nsga2'? allowed: mnas, mnas-paper, nsga2, nsga3"),
+        (
+            "nsga",
+            {},
+            "there is no sampler 'nsga'; did you mean 'nsga2'? allowed: mnas, mnas-paper, dppnet, nsga2",
+        ),
         ("mnas-paper", {}, "mnas-paper needs a reward that makes one number of 2 objectives"),
         ("cmaes", {}, "cmaes has one objective, not 2"),
+        ("dppnet", {}, "dppnet needs an order of growth, and there is none here"),
         ("cmaes", {"n_objectives": 1, "constrained": True}, "cmaes takes no constraints"),
         ("cmaes", {"n_objectives": 1, "distributions": [WORD]}, "cmaes takes numbers, and every parameter here is"),
         ("brute", {"distributions": [WORD, REAL]}, "brute tries every point, and a float without a step has no end"),
