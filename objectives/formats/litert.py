@@ -16,7 +16,7 @@ import numpy as np
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.formats import quantization
-from mnas_moo.objectives.formats.litert_operators import activate, activation, concat, fused, shift
+from mnas_moo.objectives.formats.litert_operators import activate, activation, concat, fused, norm, select, shift
 from mnas_moo.objectives.formats.quantization import Quantization, of_range, of_weights
 from mnas_moo.objectives.formats.weights import convolution, fully_connected, random_weights
 from mnas_moo.objectives.objective import Graph
@@ -33,7 +33,9 @@ from mnas_moo.spaces.operations import (
     Margins,
     MaxPool,
     Multiply,
+    Norm,
     Operation,
+    Select,
     Shape,
     Shift,
     margins,
@@ -63,6 +65,7 @@ _INT8_VERSIONS = {  # each operator's first version that takes int8, which old i
     "CONCATENATION": 2,
     "QUANTIZE": 2,
     "SLICE": 2,
+    "GATHER": 2,
 }
 
 
@@ -380,6 +383,8 @@ EMITTERS: dict[type[Operation], Callable[..., int]] = {
     Concat: concat,
     Multiply: _multiply,
     Activation: activation,
+    Norm: norm,
+    Select: select,
     Shift: shift,
     ChannelShuffle: _channel_shuffle,
     Dropout: _dropout,
