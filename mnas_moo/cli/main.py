@@ -14,9 +14,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from mnas_moo.cli import compare, dashboard, devices, front, learning, lut, repair, run, show, supernet
+from mnas_moo.cli import compare, dashboard, devices, front, learning, lut, repair, run, show, supernet, train
 
-VERBS = (run, front, learning, compare, show, supernet, devices, lut, dashboard, repair)
+VERBS = (run, front, learning, compare, show, supernet, train, devices, lut, dashboard, repair)
 """The modules of the verbs, in the order in which the help lists them."""
 
 

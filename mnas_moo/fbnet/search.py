@@ -28,8 +28,9 @@ from mnas_moo.fbnet.gumbel import ConditionedDistributions, Distributions, laten
 from mnas_moo.fbnet.settings import FBNetSettings
 from mnas_moo.fbnet.table import CandidateTable
 from mnas_moo.objectives.threads import cpu_threads
+from mnas_moo.objectives.training.batches import Batches, Randomness, batch_sizes
 from mnas_moo.objectives.training.data import ImageData
-from mnas_moo.objectives.training.train import Batches, Randomness, batch_sizes, find_device
+from mnas_moo.objectives.training.train import find_device
 from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.spaces.space import Space
 from mnas_moo.supernet.mixture import Mixture

@@ -93,13 +93,22 @@ def images_of(study_file: NetworkStudy, space: Space, observer: Observer) -> Ima
     Raises:
         StudyError: they cannot be read.
     """
+    return images_at(study_file, space.random(np.random.default_rng(0)).input_shape[1], observer)
+
+
+def images_at(study_file: NetworkStudy, resolution: int, observer: Observer) -> ImageData:
+    """The study's images at a resolution in pixels.
+
+    Raises:
+        StudyError: they cannot be read.
+    """
     from mnas_moo.objectives.training.data import load_data
 
     observer.preparing(f"reading the images of {study_file.data.chosen[1]}")
     try:
         images = load_data(
             study_file.data.source,
-            space.random(np.random.default_rng(0)).input_shape[1],
+            resolution,
             holdout=study_file.training["holdout"],
             cache=study_file.files,
             skip_broken=study_file.skips_broken,

@@ -148,14 +148,21 @@ def _has_stage(trials: Sequence[FrozenTrial], wanted: int) -> bool:
 def best(completed: Sequence[FrozenTrial], directions: Sequence[Any], n: int) -> list[dict[str, Any]]:
     """The parameters of the n networks that, together, have the largest hypervolume; feasible ones come first.
 
-    They are chosen one after the other, from the front first; where it has fewer, from the front of the others. Those
-    that were trained alone already are left out.
+    Those that were trained alone already are left out.
     """
     done = {network_of(trial) for trial in completed if JUDGED in trial.user_attrs} - {""}
     left = [trial for trial in completed if not {SAME_AS, JUDGED} & set(trial.user_attrs)]
     left = [trial for trial in left if network_of(trial) not in done]
     left = [trial for trial in left if is_feasible(trial)] or left
-    chosen: list[FrozenTrial] = []
+    return [trial.params for trial in together(left, directions, n)]
+
+
+def together(left: Sequence[FrozenTrial], directions: Sequence[Any], n: int) -> list[FrozenTrial]:
+    """The n trials that, together, have the largest hypervolume.
+
+    They are chosen one after the other, from the front first; where it has fewer, from the front of the others.
+    """
+    left, chosen = list(left), list[FrozenTrial]()
     while left and len(chosen) < n:
         values = np.array([trial.values for trial in left])
         front = [trial for trial, on in zip(left, pareto_mask(values, directions), strict=True) if on]
@@ -169,4 +176,4 @@ def best(completed: Sequence[FrozenTrial], directions: Sequence[Any], n: int) ->
             most = max(front, key=gain)
             front.remove(most)
             chosen.append(most)
-    return [trial.params for trial in chosen]
+    return chosen

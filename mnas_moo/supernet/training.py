@@ -28,18 +28,9 @@ from torch.nn import functional as F
 
 from mnas_moo.objectives.lookup.build import describe
 from mnas_moo.objectives.threads import cpu_threads
+from mnas_moo.objectives.training.batches import Batches, Randomness, batch_sizes
 from mnas_moo.objectives.training.data import ImageData
-from mnas_moo.objectives.training.train import (
-    Batches,
-    Criterion,
-    Randomness,
-    Step,
-    TrainSettings,
-    batch_sizes,
-    evaluate,
-    find_device,
-    fit,
-)
+from mnas_moo.objectives.training.train import Criterion, Step, TrainSettings, evaluate, find_device, fit
 from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.spaces.space import Space
 from mnas_moo.supernet.module import Section, Supernet, calibrate

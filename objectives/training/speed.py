@@ -12,16 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mnas_moo.objectives.threads import cpu_threads
+from mnas_moo.objectives.training.batches import Batches, Randomness
 from mnas_moo.objectives.training.data import ImageData
-from mnas_moo.objectives.training.train import (
-    Batches,
-    Randomness,
-    TrainSettings,
-    evaluate,
-    find_device,
-    fit,
-    untrained,
-)
+from mnas_moo.objectives.training.train import TrainSettings, evaluate, find_device, fit, untrained
 from mnas_moo.spaces.spec import NetworkSpec
 
 WARM_UP_STEPS = 3

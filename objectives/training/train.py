@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,8 +27,8 @@ from torch.nn import functional as F
 from mnas_moo.objectives.formats.torch_module import DropoutModule, Network, build
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.objectives.training import checkpoint
-from mnas_moo.objectives.training.augmentation import Augmenter, augmenter
 from mnas_moo.objectives.training.balance import balanced_accuracy
+from mnas_moo.objectives.training.batches import Batches, Randomness, batch_sizes
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.training.settings import AUGMENTATIONS, Training, augmentation_of, default_steps
 from mnas_moo.spaces.spec import NetworkSpec
@@ -37,9 +38,6 @@ NORM_MOMENTUM = 0.1
 WARM_UP = 0.2
 """Share of the steps over which the learning rate rises."""
 
-EVALUATION_BATCH = 256
-RESIDENT_BYTES = 2**31
-"""Images up to this size are copied to the device as a whole."""
 
 TELL_SECONDS = 1.0
 """A training says so often where it stands."""
@@ -108,6 +106,23 @@ Criterion = Callable[[Tensor, Tensor, int], Tensor]
 """Computes the gradients of a step from images and targets, and returns the loss, detached."""
 Listener = Callable[[Step], None]
 """Is told of a training about once a second; an error that it raises ends the training, which can go on later."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a training steps, where not as that of a child.
+
+    Attributes:
+        optimizer: the optimizer of the model's parameters.
+        rate: learning rate of a step, by its number from 0 and the number of all steps.
+        kept: the module whose state is what the training has made: the model, and what goes with it.
+        stepped: is called after every step.
+    """
+
+    optimizer: torch.optim.Optimizer
+    rate: Callable[[int, int], float]
+    kept: torch.nn.Module
+    stepped: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -202,24 +217,6 @@ def untrained(spec: NetworkSpec, random: Randomness, device: torch.device) -> Ne
     return model
 
 
-@dataclass(frozen=True)
-class Randomness:
-    """All that is random in a training: its seed, and the generators of order and weights, and of dropout."""
-
-    seed: int
-    order: torch.Generator
-    dropout: torch.Generator
-
-    @classmethod
-    def of(cls, seed: int, device: torch.device | str = "cpu") -> Randomness:
-        """Fresh generators of one seed, for a training on this device."""
-        return cls(seed, torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed))
-
-    def of_step(self, step: int) -> torch.Generator:
-        """A generator for what one step draws, so that a training that goes on at this step draws the same."""
-        return torch.Generator().manual_seed((self.seed << 24) + step)
-
-
 def fit(
     model: torch.nn.Module,
     batches: Batches,
@@ -228,6 +225,7 @@ def fit(
     listener: Listener | None = None,
     saved: Path | None = None,
     criterion: Criterion | None = None,
+    method: Method | None = None,
 ) -> Step:
     """The training loop; waits for the device to have finished.
 
@@ -240,6 +238,7 @@ def fit(
         saved: see ``train``.
         criterion: what computes the gradients; None: those of the cross-entropy of the model's logits. Weights that it
             leaves without one stay as they are.
+        method: optimizer and learning rates; None: a child's, SGD with Nesterov momentum and ``schedule``.
 
     Returns:
         The end of the training, with the mean loss of the last epoch.
@@ -247,16 +246,15 @@ def fit(
     Raises:
         ValueError: the loss stopped being a number.
     """
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    fused = criterion is None  # torch's fused step fails where some weights have had no gradient yet
-    optimizer = torch.optim.SGD(groups, lr=settings.learning_rate, momentum=MOMENTUM, nesterov=True, fused=fused)
+    if method is None:
+        fused = criterion is None  # torch's fused step fails where some weights have had no gradient yet
+        method = _of_a_child(model, settings, fused)
+    optimizer = method.optimizer
     sizes = batch_sizes(len(batches.data.train), settings.batch_size)
     steps = settings.length(len(batches.data.train))
-    keeper = checkpoint.Keeper(saved, model, optimizer, random.order, random.dropout, (random.seed, steps, settings))
+    keeper = checkpoint.Keeper(
+        saved, method.kept, optimizer, random.order, random.dropout, (random.seed, steps, settings)
+    )
     step, losses, spent = keeper.resume()
     began = told = time.perf_counter() - spent
     seen = sum(sizes) * (step // len(sizes)) + sum(sizes[: step % len(sizes)])
@@ -284,10 +282,11 @@ def fit(
             losses = []
         for images, targets in batches.training(sizes, random, step):
             for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * schedule((step + 0.5) / steps)
+                group["lr"] = method.rate(step, steps)
             optimizer.zero_grad()
             losses.append(criterion(images, targets, step))
             optimizer.step()
+            method.stepped()
             step += 1
             seen += len(images)
             now = time.perf_counter()
@@ -312,6 +311,25 @@ def fit(
     return state(len(sizes))
 
 
+def _of_a_child(model: torch.nn.Module, settings: TrainSettings, fused: bool) -> Method:
+    groups = decayed(model, settings.weight_decay)
+    optimizer = torch.optim.SGD(groups, lr=settings.learning_rate, momentum=MOMENTUM, nesterov=True, fused=fused)
+
+    def rate(step: int, steps: int) -> float:
+        return settings.learning_rate * schedule((step + 0.5) / steps)
+
+    return Method(optimizer, rate, model, lambda: None)
+
+
+def decayed(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """A model's parameters in two groups: weights of convolutions and the classifier decay, norms and biases do not."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
 def evaluate(model: Network, batches: Batches, *, balanced: bool = False) -> float:
     """Share of the hold-out classified right, in evaluation mode; the mean of that of its classes if ``balanced``."""
     model.eval()
@@ -328,63 +346,3 @@ def schedule(progress: float) -> float:
     if progress < WARM_UP:
         return progress / WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
-
-
-def batch_sizes(n: int, batch_size: int) -> list[int]:
-    """Splits ``n`` images into batches; the last takes what half a batch more or less leaves.
-
-    So no batch has one image only, which has no statistics for batch norm, and all but one have one size, for which the
-    code of the convolutions is generated once (near-equal sizes such as 63 and 62 for 64 cost a tenth more time).
-
-    >>> from mnas_moo.objectives.training.train import batch_sizes
-    >>> batch_sizes(1438, 512), batch_sizes(1100, 512), batch_sizes(5, 64)
-    ([512, 512, 414], [512, 588], [5])
-    """
-    full = max(1, int(n / batch_size + 0.5)) - 1
-    return [batch_size] * full + [n - batch_size * full]
-
-
-class Batches:
-    """Normalised batches of one data set on one device, (B, C, H, W) float32 in channels-last memory.
-
-    Images that train are augmented anew in every epoch (``augmentation``).
-    """
-
-    def __init__(self, data: ImageData, device: torch.device, augmentation: str = "shift") -> None:
-        self.data = data
-        self.device = device
-        resident = data.images.nbytes <= RESIDENT_BYTES
-        self.images = data.images.to(device) if resident else data.images
-        self.labels = data.labels.to(device)
-        self.mean = data.mean.to(device)
-        self.scale = data.std.to(device).reciprocal()
-        self.augmenter: Augmenter = augmenter(augmentation, data.info.flip, len(data.info.classes))
-
-    def training(self, sizes: list[int], random: Randomness, step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """One epoch: the training part in a new order, in batches of these sizes, with their targets.
-
-        Args:
-            sizes: sizes of the batches.
-            random: generators; that of the order is drawn from once.
-            step: number of steps done before; an epoch of which a part is done goes on with the next batch.
-        """
-        n, side = len(self.data.train), self.data.images.shape[1]
-        order = self.data.train[torch.randperm(n, generator=random.order)]
-        plan = self.augmenter.plan(n, side, random.order)
-        where = self.images.device
-        parts = zip(torch.split(order.to(where), sizes), self.augmenter.split(plan, sizes, where), strict=True)
-        for i, (index, part) in enumerate(parts):
-            if i < step % len(sizes):
-                continue
-            pixels = self._normalised(self.augmenter.images(self.images, index, part))
-            labels = self.labels[index.to(self.device)]
-            yield self.augmenter.mix(pixels, labels, random.of_step(step - step % len(sizes) + i))
-
-    def holdout(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The hold-out without augmentation, and its labels."""
-        for index in torch.split(self.data.holdout, EVALUATION_BATCH):
-            yield self._normalised(self.images[index.to(self.images.device)]), self.labels[index.to(self.device)]
-
-    def _normalised(self, pixels: Tensor) -> Tensor:
-        """Bytes (B, H, W, C) as float32 (B, C, H, W) of mean 0 and deviation 1 over the training part."""
-        return pixels.to(self.device).float().sub_(self.mean).mul_(self.scale).permute(0, 3, 1, 2)

@@ -25,8 +25,9 @@ from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untype
 
 from mnas_moo.objectives.formats import litert, onnx, torch_module
 from mnas_moo.objectives.host.latency import HostLatency, OnnxLatency, ProcessLatency
+from mnas_moo.objectives.training.batches import Batches, Randomness
 from mnas_moo.objectives.training.data import load_data
-from mnas_moo.objectives.training.train import NORM_MOMENTUM, Batches, Randomness, TrainSettings, fit
+from mnas_moo.objectives.training.train import NORM_MOMENTUM, TrainSettings, fit
 from mnas_moo.spaces import NetworkSpec, get, network
 from mnas_moo.studies.benchmarks import harness
 

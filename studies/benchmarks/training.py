@@ -26,18 +26,10 @@ from torch.nn import functional as F
 
 from mnas_moo import spaces
 from mnas_moo.objectives.formats.torch_module import build
+from mnas_moo.objectives.training.batches import Batches, Randomness, batch_sizes
 from mnas_moo.objectives.training.data import ImageData, describe, load_data
 from mnas_moo.objectives.training.settings import EPOCHS
-from mnas_moo.objectives.training.train import (
-    MOMENTUM,
-    NORM_MOMENTUM,
-    Batches,
-    Randomness,
-    TrainSettings,
-    batch_sizes,
-    evaluate,
-    fit,
-)
+from mnas_moo.objectives.training.train import MOMENTUM, NORM_MOMENTUM, TrainSettings, evaluate, fit
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.studies.benchmarks import harness
 

@@ -84,6 +84,7 @@ def test_every_verb_has_help_with_an_example_and_loads_nothing_heavy() -> None:
         "compare",
         "show",
         "supernet",
+        "train",
         "devices",
         "lut",
         "dashboard",

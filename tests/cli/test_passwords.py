@@ -40,6 +40,7 @@ VERBS = {
     "lut": [["lut", "build", "--space", "counts.yaml", "--device", "none", "-o", "t.json"]],
     "dashboard": [["dashboard", "counts.yaml", "--port", "-1", "--no-browser"]],
     "supernet": [["supernet", "counts.yaml", "--minutes", "0.01"]],
+    "train": [["train", "counts.yaml", "0", "--epochs", "0.1"]],
     "devices": [["devices", "--benchmark-model", "none"]],
 }
 

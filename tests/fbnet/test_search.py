@@ -12,6 +12,7 @@ from mnas_moo.fbnet import search as module
 from mnas_moo.fbnet.search import Epoch, search, split
 from mnas_moo.fbnet.settings import FBNetSettings
 from mnas_moo.fbnet.table import CandidateTable
+from mnas_moo.objectives.training.batches import Randomness
 from mnas_moo.objectives.training.data import ImageData, load_data
 from mnas_moo.spaces import get
 
@@ -134,7 +135,7 @@ def test_targets_raise_and_lower_their_exponents(digits: ImageData, tmp_path: Pa
 def test_the_step_of_the_distributions_has_the_gradient_of_the_paper_s_loss(digits: ImageData, tmp_path: Path) -> None:
     """In shares of the images with statistics of their own, but as one loss: CE * alpha * (log LAT)^beta."""
     one = module._Search(SPACE, digits, TABLE, SETTINGS, tmp_path / "a.pt", 0)
-    images, labels = next(one.parts[1].training(one.sizes[1], module.Randomness.of(0)))
+    images, labels = next(one.parts[1].training(one.sizes[1], Randomness.of(0)))
     weights = module.relaxed_sample(one.distributions.logits(0, 0.6), 5.0, one._generator(0))
     cross_entropy = sum(loss() for loss in one._cross_entropies(images, labels, weights))
     loss = module.loss_of(cross_entropy, module.latency_of(weights, one.ms, TABLE.rest_ms), 0.2, 0.6)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mnas_moo.objectives.training import train
+from mnas_moo.objectives.training.batches import Randomness
 from mnas_moo.objectives.training.data import ImageData, load_data
 from mnas_moo.spaces import get
 from mnas_moo.supernet import training
@@ -38,7 +39,7 @@ def test_all_networks_learn(rule: str, digits: ImageData, tmp_path: Path) -> Non
     assert steps[-1] == settings.steps and steps == sorted(set(steps))
     # A tenth by chance. The sandwich trains the ends of the space in every step, and what lies between comes later.
     ends = min(curve[-1].largest, curve[-1].smallest)
-    assert (ends > 0.5) if rule == "sandwich" else (min(ends, curve[-1].random) > 0.2)
+    assert (ends > 0.3) if rule == "sandwich" else (min(ends, curve[-1].random) > 0.2)
     assert json.loads((tmp_path / "a.json").read_text())["steps"] == settings.steps
     assert not (tmp_path / "a.part.pt").exists()
 
@@ -86,7 +87,7 @@ def test_minutes_become_steps_once(digits: ImageData, tmp_path: Path, monkeypatc
 def test_a_step_changes_nothing_of_networks_that_it_does_not_train(digits: ImageData, tmp_path: Path) -> None:
     train_supernet(SPACE, digits, dataclasses.replace(SETTINGS, steps=1), tmp_path / "a.pt", seed=1)
     trained = weights(tmp_path / "a.pt")
-    fresh = Supernet(SPACE, train.Randomness.of(1).order)
+    fresh = Supernet(SPACE, Randomness.of(1).order)
     rngs = (np.random.default_rng((1, 0, number)) for number in range(training.PATHS))
     paths = [fresh.path(training.random_params(SPACE, rng)) for rng in rngs]
     used = {step.owner for path in paths for section in path for step in section if step.owner}

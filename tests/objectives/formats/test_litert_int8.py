@@ -9,8 +9,9 @@ from ai_edge_litert.interpreter import Interpreter
 from torch.nn import functional as F
 
 from mnas_moo.objectives.formats import litert, torch_module
+from mnas_moo.objectives.training.batches import Batches, Randomness
 from mnas_moo.objectives.training.data import load_data
-from mnas_moo.objectives.training.train import Batches, Randomness, TrainSettings, fit
+from mnas_moo.objectives.training.train import TrainSettings, fit
 from mnas_moo.spaces import network
 from mnas_moo.spaces.fragment import fragments
 from mnas_moo.spaces.operations import (

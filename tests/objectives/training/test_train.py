@@ -9,46 +9,14 @@ import pytest
 import torch
 
 from mnas_moo.objectives.formats.torch_module import build
-from mnas_moo.objectives.training import train as module
-from mnas_moo.objectives.training.data import DataInfo, ImageData, load_data
-from mnas_moo.objectives.training.train import (
-    Batches,
-    Randomness,
-    TrainSettings,
-    evaluate,
-    find_device,
-    fit,
-    schedule,
-    train,
-)
-from mnas_moo.spaces.spec import Layer, NetworkSpec
+from mnas_moo.objectives.training import batches
+from mnas_moo.objectives.training.batches import Batches, Randomness
+from mnas_moo.objectives.training.data import ImageData, load_data
+from mnas_moo.objectives.training.train import TrainSettings, evaluate, find_device, fit, schedule, train
+from tests.objectives.training.conftest import images, network
 
 CPU = torch.device("cpu")
 SETTINGS = TrainSettings(epochs=2, device="cpu")
-
-
-def network(resolution: int = 8, channels: int = 1, classes: int = 10) -> NetworkSpec:
-    layers = (
-        Layer("mbconv", 8, 16, 3, stride=2, expansion=3, se_ratio=0.25),
-        Layer("conv", 16, 16, 3, skip="identity"),
-    )
-    stem = Layer("conv", channels, 8, 3, skip="none")
-    return NetworkSpec((channels, resolution, resolution), stem, layers, head=32, classes=classes)
-
-
-def images(n: int, n_train: int, flip: bool = False, resolution: int = 8) -> ImageData:
-    """Random bytes of two classes."""
-    pixels = torch.randint(256, (n, resolution, resolution, 3), generator=torch.Generator().manual_seed(0))
-    order = torch.arange(n)
-    return ImageData(
-        images=pixels.byte(),
-        labels=order % 2,
-        train=order[:n_train],
-        holdouts=(order[n_train:],),
-        mean=torch.full((3,), 100.0),
-        std=torch.tensor([50.0, 60.0, 70.0]),
-        info=DataInfo(("a", "b"), 3, resolution, n, flip),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -129,37 +97,8 @@ def test_an_epoch_takes_every_training_image_once_and_no_tiny_batch(n: int, monk
     assert 2 <= sizes[-1] <= 5
 
 
-def test_batches_are_normalised_and_channels_last() -> None:
-    data = images(6, 4)
-    ((pixels, labels),) = Batches(data, CPU).holdout()
-    expected = (data.images[4:].float() - data.mean) / data.std
-    assert torch.allclose(pixels, expected.permute(0, 3, 1, 2), atol=1e-5)
-    assert labels.tolist() == [0, 1]
-    assert pixels.is_contiguous(memory_format=torch.channels_last)
-
-
-@pytest.mark.parametrize("flip", [False, True])
-def test_augmented_images_are_shifted_and_mirrored_only_where_that_is_right(flip: bool) -> None:
-    data = images(201, 200, flip, resolution=16)
-    batches = Batches(data, CPU)
-    seen = set()
-    for pixels, _ in batches.training([200], Randomness.of(0)):
-        back = (pixels.permute(0, 2, 3, 1) * data.std + data.mean).round().byte()
-        for image in back:
-            # the middle tells which image it is, how far it was shifted, and whether it is mirrored
-            for mirrored in (False, True):
-                for down in (-1, 0, 1):
-                    for right in (-1, 0, 1):
-                        source = data.images[:200].flip(2) if mirrored else data.images[:200]
-                        moved = source[:, 1 + down : 15 + down, 1 + right : 15 + right]
-                        if (moved == image[1:15, 1:15]).all((1, 2, 3)).any():
-                            seen.add((mirrored, down, right))
-    shifts = {(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)}
-    assert seen == {(mirrored, *shift) for mirrored in {False, flip} for shift in shifts}
-
-
 def test_evaluation_counts_all_of_the_hold_out_in_evaluation_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "EVALUATION_BATCH", 3)
+    monkeypatch.setattr(batches, "EVALUATION_BATCH", 3)
     data = images(12, 4)
     model = build(network(channels=3, classes=2))
     statistics = model.stem.conv.running_mean.clone()  # type: ignore[union-attr,operator]
@@ -175,7 +114,7 @@ def test_images_too_many_for_the_device_give_the_same_result(
     digits: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loss = train(network(), digits, SETTINGS, seed=0).loss
-    monkeypatch.setattr(module, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(batches, "RESIDENT_BYTES", 0)
     assert train(network(), digits, SETTINGS, seed=0).loss == loss
 
 
