@@ -1,4 +1,4 @@
-"""Operators of a LiteRT model that are not in MobileNets: activations, joins, norms and selections by themselves, shifts.
+"""Operators of a LiteRT model that MobileNets lack: activations, joins, norms and selections by themselves, shifts.
 
 An activation is fused into the operator before it where LiteRT can; else it is an operator of its own, and the hard
 sigmoid, which has none, is computed as MobileNetV3's authors do: an addition, a ReLU6 and a multiplication.
