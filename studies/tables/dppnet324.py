@@ -2,11 +2,11 @@
 
 The images are scikit-learn's 1,797 handwritten digits at their own 8 x 8 pixels. Each of the 324 cells of four layers,
 and of the 36 + 18 shorter ones (a last norm that is none is no layer), is trained three times, with another seed and
-another part held out each time, on one core: 2 seconds or less a training. Latencies are those of LiteRT on this machine,
+another part held out each time, on one core: about a second a training. Latencies are those of LiteRT on this machine,
 float32 and int8, one thread: each the least of several visits in random order, since other work only adds time.
 
-    python -m mnas_moo.studies.tables.dppnet324          about half an hour; interrupted, the same command goes on
-    python -m mnas_moo.studies.tables.dppnet324 --latency   measures the latencies, once all are trained, on an idle machine
+    python -m mnas_moo.studies.tables.dppnet324            trains: 20 minutes; interrupted, the same command goes on
+    python -m mnas_moo.studies.tables.dppnet324 --latency  measures the latencies, on an idle machine
 
 The file is objectives/tabular/dppnet324.json, which ``mnas_moo.objectives.tabular.dppnet`` reads as a problem.
 """
