@@ -2,8 +2,8 @@
 
 The networks are CondenseNet's (Huang et al. 2018, sec. 4; its code for what the paper leaves open), "fully dense" with
 a growth rate that doubles from stage to stage, as DPP-Net takes them over (Dong et al. 2018): "cifar" is that of
-CondenseNet-86, "imagenet" that of CondenseNet-74. The other presets are ours, by the names and for the sizes of those of
-MnasNet's space.
+CondenseNet-86, "imagenet" that of CondenseNet-74. The other presets are ours, by the names and for the sizes of those
+of MnasNet's space.
 """
 
 from __future__ import annotations

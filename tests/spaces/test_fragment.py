@@ -132,7 +132,9 @@ def test_nodes_must_read_what_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", spaces.SPACES)
-@pytest.mark.parametrize("settings", [{"preset": "digits"}, {"resolution": 33, "blocks": 4}], ids=["digits", "odd"])
+@pytest.mark.parametrize(
+    "settings", [{"preset": "digits"}, {"preset": "cifar", "resolution": 33}], ids=["digits", "odd"]
+)
 def test_the_covering_networks_have_every_part_of_random_ones(name: str, settings: dict[str, object]) -> None:
     space = spaces.get(name, **settings)
     parts, rng = distinct_fragments(space.covering()), np.random.default_rng(0)
@@ -143,7 +145,7 @@ def test_the_covering_networks_have_every_part_of_random_ones(name: str, setting
 
 @pytest.mark.parametrize("name", spaces.SPACES)
 def test_the_covering_networks_are_members(name: str) -> None:
-    space = spaces.get(name, preset="digits", blocks=3)
+    space = spaces.get(name, preset="digits")
     for spec in space.covering():
         assert space.spec(space.params(spec)).canonical() == spec.canonical()
 

@@ -176,7 +176,7 @@ def test_each_operation_is_one_rounding_from_exact_arithmetic(spec: NetworkSpec)
 def test_each_kind_of_layer_is_within_the_quantisation_error_of_torch(layer: Layer, size: tuple[int, int]) -> None:
     quantised = Quantised(small(layer, shape=(3, *size)))
     assert quantised.error("mean") < 0.015
-    assert steps_off(quantised) < 4  # of roundings one after the other
+    assert steps_off(quantised) < (6 if layer.cell else 4)  # of roundings one after the other
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
