@@ -55,6 +55,8 @@ class _ConvModule(nn.Module):
     regular convolution and 1 for a depthwise one.
     """
 
+    gamma: nn.Parameter
+    beta: nn.Parameter
     running_mean: Tensor
     running_var: Tensor
 
@@ -151,6 +153,8 @@ class _ActivationModule(_FreeModule):
 class _NormModule(nn.Module):
     """Batch norm, activation; gamma 1, beta 0."""
 
+    gamma: nn.Parameter
+    beta: nn.Parameter
     running_mean: Tensor
     running_var: Tensor
 

@@ -20,6 +20,7 @@ from mnas_moo.spaces.cells import CONVS, NORMS
 
 FILE = Path(__file__).with_name("dppnet324.json")
 LENGTH = "length"
+TRAININGS = 3
 LENGTHS = (2, 3, 4)
 LAYERS = {f"layer{i + 1}.{'conv' if i % 2 else 'norm'}": tuple(CONVS if i % 2 else NORMS) for i in range(LENGTHS[-1])}
 _MILLION = {"multiply_adds": "multiply_adds_m", "parameters": "parameters_m"}
@@ -75,10 +76,21 @@ class Cells:
 
 
 def dppnet_cells(name: str, bounds: Bounds) -> TabularProblem:
-    """The problem of a table's name: "dppnet324", then "-int8" for that latency, then "-growing" for shorter cells."""
+    """The problem of a table's name: "dppnet324", then "-int8" for that latency, then "-growing" for shorter cells.
+
+    Raises:
+        ValueError: the table is not finished, or no cell keeps the bounds.
+    """
     words = name.split("-")[1:]
+    cells = json.loads(FILE.read_text(encoding="utf-8"))["cells"]
+    for cell, row in cells.items():
+        if len(row.get("accuracy", ())) < TRAININGS or "latency_ms_int8" not in row:
+            raise ValueError(
+                f"table {name} is not finished: cell {cell} lacks trainings or latencies; run python -m "
+                "mnas_moo.studies.tables.dppnet324, then the same with --latency"
+            )
     answers = Cells(
-        json.loads(FILE.read_text(encoding="utf-8"))["cells"],
+        cells,
         "int8" if "int8" in words else "float32",
         growing="growing" in words,
     )

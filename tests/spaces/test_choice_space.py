@@ -18,7 +18,7 @@ def test_spaces_are_equal_where_their_settings_are_and_only_these_are_pickled() 
 def test_a_wrong_genome_is_refused_with_the_parameters_name() -> None:
     space = DppNetSpace(preset="digits")
     genome = space.genome(("bn", "conv3x3"))
-    with pytest.raises(ValueError, match="parameter 'layer1.norm' is 'ln'; allowed: 'bnrelu', 'bn', 'identity'"):
+    with pytest.raises(ValueError, match=r"parameter 'layer1\.norm' is 'ln'; allowed: 'bnrelu', 'bn', 'identity'"):
         space.spec({**genome, "layer1.norm": "ln"})
     with pytest.raises(ValueError, match="parameter 'layer1' is unknown"):
         space.spec({**genome, "layer1": "bn"})

@@ -71,15 +71,6 @@ def test_every_cell_reads_what_all_before_it_gave_and_adds_its_growth() -> None:
     assert shapes == [(24, 32, 32), (32, 32, 32), (48, 16, 16)]
 
 
-@pytest.mark.parametrize("cell", [("identity", "depthwise3x3"), ("bn", "conv1x1", "bnrelu", "depthwise3x3")])
-def test_depthwise_convolutions_keep_their_channels_or_come_down_to_the_growth(cell: tuple[str, ...]) -> None:
-    space = DppNetSpace(preset="digits")
-    spec = space.spec(space.genome(cell))
-    convs = [node for node in spec.nodes if isinstance(node.operation, Conv) and node.operation.groups > 1]
-    for node in convs:
-        assert node.shape[0] == node.operation.groups  # type: ignore[union-attr]
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -101,7 +92,7 @@ def test_what_is_no_cell_is_refused() -> None:
     space = DppNetSpace(preset="digits")
     with pytest.raises(ValueError, match="2 to 4 layers, not 5"):
         space.genome(("bn",) * 5)
-    with pytest.raises(ValueError, match="layer2.conv' is 'bn'"):
+    with pytest.raises(ValueError, match=r"layer2\.conv' is 'bn'"):
         space.genome(("bn", "bn"))
     with pytest.raises(ValueError, match="its layers differ"):
         space.params(DppNetSpace(preset="digits", expansion=2).spec(space.genome(CONDENSENET)))
