@@ -5,7 +5,7 @@ and of the 36 + 18 shorter ones (a last norm that is none is no layer), is train
 another part held out each time, on one core: about a second a training. Latencies are those of LiteRT on this machine,
 float32 and int8, one thread: each the least of several visits in random order, since other work only adds time.
 
-    python -m mnas_moo.studies.tables.dppnet324            trains: 20 minutes; interrupted, the same command goes on
+    nice python -m mnas_moo.studies.tables.dppnet324       trains: 20 minutes; interrupted, the same command goes on
     python -m mnas_moo.studies.tables.dppnet324 --latency  measures the latencies, on an idle machine
 
 The file is objectives/tabular/dppnet324.json, which ``mnas_moo.objectives.tabular.dppnet`` reads as a problem.
@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import itertools
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--latency", action="store_true", help="measure the latencies in place of training")
     arguments = parser.parse_args()
-    os.nice(10)
     space = DppNetSpace(**SPACE)
     table = json.loads(FILE.read_text()) if FILE.exists() else {"space": SPACE, "training": TRAINING, "cells": {}}
     if (table["space"], table["training"]) != (SPACE, TRAINING):

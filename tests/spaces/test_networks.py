@@ -153,7 +153,7 @@ def test_default_resolution_is_the_published_one() -> None:
 
 
 def test_a_condensenet_has_no_width() -> None:
-    with pytest.raises(ValueError, match="width is 0.5; a CondenseNet's is 1"):
+    with pytest.raises(ValueError, match=r"width is 0\.5; a CondenseNet's is 1"):
         network("condensenet-86", width=0.5)
 
 
