@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from mnas_moo.spaces.choice_space import Choice
 from mnas_moo.spaces.fbnet_settings import FBNetSettings
 from mnas_moo.spaces.networks import round_filters
-from mnas_moo.spaces.skeleton import Choice, SkeletonSpace, effective
+from mnas_moo.spaces.skeleton import SkeletonSpace, effective
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 SKIP = "skip"

@@ -87,14 +87,15 @@ def fragments(spec: NetworkSpec) -> tuple[Fragment, ...]:
         In execution order: the stem, each layer without its skip, each skip, and all operations after the last layer
         as one part. The names are readable keys: if two networks have one norm epsilon and dropout rate, their
         fragments are equal where the names are. A skip adds its input to itself, or at a stride the pooled input to
-        itself: a graph with one input has no second tensor of that shape, and the time is that of an addition.
+        itself: a graph with one input has no second tensor of that shape, and the time is that of an addition. A dense
+        skip is a part of its cell.
     """
     parts: list[Fragment] = []
     shape, source = spec.input_shape, -1
     for place, group in itertools.groupby(enumerate(spec.nodes), key=lambda item: _place(item[1])):
         first, nodes = source + 1, [node for _, node in group]
         layer = _layer(spec, place)
-        n_skip = {"identity": 1, "pooling": 2, "none": 0}[layer.effective_skip] if layer else 0
+        n_skip = {"identity": 1, "pooling": 2, "dense": 0, "none": 0}[layer.effective_skip] if layer else 0
         body, skip = nodes[: len(nodes) - n_skip], nodes[len(nodes) - n_skip :]
         if body:
             name = _layer_name(layer, spec, shape, body) if layer else _head_name(spec, shape)
@@ -134,9 +135,11 @@ def _skip(layer: Layer, nodes: Sequence[Node], shape: Shape) -> Fragment:
 
 def _layer_name(layer: Layer, spec: NetworkSpec, shape: Shape, nodes: Sequence[Node]) -> str:
     words = [layer.operation, f"k{layer.kernel}"]
-    words += [f"e{layer.expansion}"] if layer.operation == "mbconv" else []
+    words += [f"e{layer.expansion}"] if layer.operation in ("mbconv", "cell") else []
     words += [f"g{layer.groups}"] if layer.groups > 1 else []
     words += [f"se{layer.se_ratio:g}"] if layer.se_ratio else []
+    words += ["-".join(layer.cell)] if layer.cell else []
+    words += ["dense"] if layer.skip == "dense" else []
     return " ".join([*words, f"s{layer.stride}", f"{_text(shape)}-{_text(nodes[-1].shape)}", spec.activation])
 
 

@@ -36,7 +36,9 @@ class Growth:
         rest: value of a parameter until its step; where none is given, the first choice or the smallest number.
         length: the parameter that says how long a network is, and its distribution; None: all networks have all
             parameters.
-        lengths: value of ``length`` from each step on, ascending; parameters of steps with a larger one do not exist.
+        lengths: value of ``length`` from each step on, ascending; parameters of steps with a larger one do not exist,
+            or, where ``whole``, have no effect.
+        whole: whether every network has all parameters, whatever its length.
 
     Raises:
         ValueError: there is no step, a parameter stands in two, a value at rest is none of its values, or the lengths
@@ -47,6 +49,7 @@ class Growth:
     rest: Mapping[str, Any] = field(default_factory=dict)
     length: tuple[str, BaseDistribution] | None = None
     lengths: tuple[int, ...] = ()
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if not self.steps or not all(self.steps):
@@ -123,7 +126,7 @@ class Growth:
 
     def existing(self, steps: int) -> int:
         """How many steps' parameters exist in a network of so many steps."""
-        if self.length is None:
+        if self.length is None or self.whole:
             return len(self.steps)
         return sum(length <= self.lengths[steps - 1] for length in self.lengths)
 
@@ -153,7 +156,7 @@ class Growth:
             if length not in self.lengths:
                 raise ValueError(f"order of growth: {self.length[0]} is {length!r}; allowed: {self.lengths}")
             least = self.lengths.index(length) + 1
-            most = self.existing(least)
+            most = least if self.whole else self.existing(least)
         for i in range(most, least, -1):
             if any(self._value(params, name) != self.at_rest[name] for name in self.steps[i - 1]):
                 return i

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mnas_moo.spaces.skeleton import LAYER_CHOICES, LAYERS_CHANGES, Choice, MenuSpace, effective
+from mnas_moo.spaces.choice_space import Choice
+from mnas_moo.spaces.skeleton import LAYER_CHOICES, LAYERS_CHANGES, MenuSpace, effective
 from mnas_moo.spaces.spec import Layer
 
 

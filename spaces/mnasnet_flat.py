@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mnas_moo.spaces.skeleton import LAYER_CHOICES, Choice, MenuSpace, effective
+from mnas_moo.spaces.choice_space import Choice
+from mnas_moo.spaces.skeleton import LAYER_CHOICES, MenuSpace, effective
 from mnas_moo.spaces.spec import Layer
 
 ABSENT = "absent"

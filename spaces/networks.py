@@ -3,6 +3,7 @@
 MnasNets: tensorflow/tpu models/official/mnasnet (mnasnet_models.py; the networks of Tan et al. 2019, and MnasFPN's
 d1); MobileNetV2: Sandler et al. 2018, table 2, as torchvision builds it. A2 and A3 were never published. FBNets: A, B
 and C as mobile_cv lists them, those for a Samsung S8 and an iPhone X as AnnaAraslanova's reimplementation does.
+CondenseNets: Huang et al. 2018, G = C = 4, condensed, as their code has them.
 
 Width scales the stem and all layers (``round_filters``), not the head; MobileNetV2's head grows with widths above 1.
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mnas_moo.spaces.names import unknown
@@ -49,6 +51,9 @@ class _Published:
     epsilon: float = 1e-3
     head: int = 1280
     head_grows: bool = False
+    stem_stride: int = 2
+    stem_operation: str = "conv"
+    classes: int = 1000
 
 
 def _fbnet(candidates: str) -> str:
@@ -63,6 +68,17 @@ def _fbnet(candidates: str) -> str:
                 tokens.append(f"r1_k1_e1_s{stride}{stride}_i{channels}_o{filters}_conv_noskip")
             channels, stride = filters, 1
     return " ".join(tokens)
+
+
+def _condensenet(stages: Sequence[int], last: str) -> str:
+    """The blocks of a CondenseNet from its numbers of layers, and its last norm."""
+    tokens, channels = [], 16
+    for i, layers in enumerate(stages):
+        growth, stride = 8 * 2**i, 2 if i else 1
+        cell = f"r{layers}_k3_s{stride}{stride}_e4_i{channels}_o{channels + growth}_g4"
+        tokens.append(f"{cell}_cell=bnrelu-learned1x1-bnrelu-group3x3_dense")
+        channels += layers * growth
+    return " ".join([*tokens, f"r1_k1_s11_e1_i{channels}_{last}_noskip"])
 
 
 _PUBLISHED = {
@@ -104,6 +120,27 @@ _PUBLISHED = {
             epsilon=1e-5,
             head_grows=True,
         ),
+        _Published(
+            "CondenseNet-86",
+            _condensenet((14, 14, 14), "o800_cell=bnrelu"),
+            stem=16,
+            dropout=0.0,
+            resolution=32,
+            epsilon=1e-5,
+            head=0,
+            stem_stride=1,
+            stem_operation="bare",
+            classes=10,
+        ),
+        _Published(
+            "CondenseNet-74",  # the classifier reads half of the features
+            _condensenet((4, 6, 8, 10, 8), "o1032_cell=bnrelu-select"),
+            stem=16,
+            dropout=0.0,
+            epsilon=1e-5,
+            head=0,
+            stem_operation="bare",
+        ),
         *(
             _Published(f"FBNet-{title}", _fbnet(candidates), stem=16, epsilon=1e-5, head=1504 if title == "A" else 1984)
             for title, candidates in (
@@ -141,7 +178,7 @@ NETWORKS = tuple(_PUBLISHED)
 """The names that ``network`` knows."""
 
 
-def network(name: str, width: float = 1.0, resolution: int | None = None, classes: int = 1000) -> NetworkSpec:
+def network(name: str, width: float = 1.0, resolution: int | None = None, classes: int | None = None) -> NetworkSpec:
     """A published network.
 
     >>> from mnas_moo.spaces import network
@@ -154,8 +191,9 @@ def network(name: str, width: float = 1.0, resolution: int | None = None, classe
     Args:
         name: one of ``NETWORKS``, in any case.
         width: factor on all channels but the head; at 1 they are as published, else they are rounded.
-        resolution: height and width of an image, in pixels; None: as published, 224 or (d1-320) 320.
-        classes: number of classes.
+        resolution: height and width of an image, in pixels; None: as published, 224, (d1-320) 320 or (CondenseNet-86)
+            32.
+        classes: number of classes; None: as published, 1000 or (CondenseNet-86) 10.
 
     Raises:
         ValueError: an unknown name, or a number out of range.
@@ -166,7 +204,10 @@ def network(name: str, width: float = 1.0, resolution: int | None = None, classe
     size = published.resolution if resolution is None else resolution
     if not 0 < width < math.inf:
         raise ValueError(f"network {name!r}: width is {width}; it must be above 0")
-    for what, value in (("resolution", size), ("classes", classes)):
+    outputs = published.classes if classes is None else classes
+    if published.stem_operation == "bare" and width != 1:
+        raise ValueError(f"network {name!r}: width is {width}; a CondenseNet's is 1")
+    for what, value in (("resolution", size), ("classes", outputs)):
         if value < 1:
             raise ValueError(f"network {name!r}: {what} is {value}; it must be at least 1")
 
@@ -179,10 +220,10 @@ def network(name: str, width: float = 1.0, resolution: int | None = None, classe
     )
     return NetworkSpec(
         input_shape=(3, size, size),
-        stem=Layer("conv", 3, scale(published.stem), 3, 2, skip="none"),
+        stem=Layer(published.stem_operation, 3, scale(published.stem), 3, published.stem_stride, skip="none"),
         layers=layers,
         head=round_filters(published.head * max(1.0, width)) if published.head_grows else published.head,
-        classes=classes,
+        classes=outputs,
         dropout=published.dropout,
         activation=published.activation,
         epsilon=published.epsilon,

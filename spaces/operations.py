@@ -199,6 +199,37 @@ class Activation(_Free):
 
 
 @dataclass(frozen=True)
+class Norm(_Free):
+    """Batch norm by itself, where no convolution before it can take it in, then an activation.
+
+    >>> Norm(1e-5, "relu").parameters((8, 4, 4))
+    16
+    """
+
+    epsilon: float
+    activation: str = "none"
+
+    def parameters(self, *inputs: Shape) -> int:
+        """Gamma and beta; running statistics are not parameters."""
+        return 2 * inputs[0][0]
+
+
+@dataclass(frozen=True)
+class Select(_Free):
+    """Channels of the input in an order that training has found, some perhaps twice, some not at all.
+
+    It stands before the groups of a learned group convolution, the index layer of Huang et al. 2018, fig. 3. Which
+    channels they are belongs to the weights ("index"): networks that differ in it are equally large and fast.
+    """
+
+    channels: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """(channels, H, W)."""
+        return self.channels, *inputs[0][1:]
+
+
+@dataclass(frozen=True)
 class Shift(_Free):
     """The image one pixel up and to the left: the first row and column go, zeros come at the bottom and right.
 
@@ -239,6 +270,8 @@ Operation = (
     | Concat
     | Multiply
     | Activation
+    | Norm
+    | Select
     | Shift
     | ChannelShuffle
     | Dropout
@@ -254,6 +287,8 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Concat,
     Multiply,
     Activation,
+    Norm,
+    Select,
     Shift,
     ChannelShuffle,
     Dropout,

@@ -144,7 +144,7 @@ def _layers_card(block: Sequence[Layer], prefix: str, size: tuple[int, int], mul
     skips = [layer.effective_skip for layer in block if layer.effective_skip != "none"]
     return _Card(
         title=f"{prefix}{_operation(first)} {first.kernel}{_BY}{first.kernel}",
-        channels=f"{first.in_channels} → {first.out_channels}",
+        channels=f"{first.in_channels} → {block[-1].out_channels}",
         colours=_COLOURS.get((first.operation, first.expansion), _OTHER),
         size=size,
         multiply_adds=multiply_adds,
@@ -157,8 +157,10 @@ def _layers_card(block: Sequence[Layer], prefix: str, size: tuple[int, int], mul
 
 
 def _operation(layer: Layer) -> str:
-    if layer.operation == "conv":
+    if layer.operation in ("conv", "bare"):
         return "Conv"
+    if layer.operation == "cell":
+        return "Cell"
     name = "SepConv" if layer.expansion == 1 else f"MBConv{layer.expansion}"
     return f"{name} g{layer.groups}" if layer.groups > 1 else name
 
@@ -280,7 +282,11 @@ def _legend(cards: Sequence[_Card], spec: NetworkSpec, width: int) -> list[list[
         entries.append(([_text(8, 13, f"{_BY}3", 13, bold=True)], "alike layers, the first with the stride"))
     entries += [
         ([_arc("M1 2C21 2 21 14 3 14", skip)], label)
-        for skip, label in (("identity", "identity skip"), ("pooling", f"3{_BY}3 average skip"))
+        for skip, label in (
+            ("identity", "identity skip"),
+            ("pooling", f"3{_BY}3 average skip"),
+            ("dense", "input beside result"),
+        )
         if any(card.skip == skip for card in cards)
     ]
     if any(0 < card.skipped < card.repeats for card in cards):

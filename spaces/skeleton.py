@@ -12,21 +12,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution
-
+from mnas_moo.spaces.choice_space import Choice, ChoiceSpace
 from mnas_moo.spaces.growth import Growth
-from mnas_moo.spaces.names import unknown
 from mnas_moo.spaces.networks import round_filters
 from mnas_moo.spaces.skeleton_settings import FILTER_FACTORS, Settings, SkeletonSettings
 from mnas_moo.spaces.spec import Layer, NetworkSpec
-from mnas_moo.spaces.summary import summary
-
-if TYPE_CHECKING:
-    import numpy as np
 
 OPERATIONS = {"conv": ("conv", 1), "sepconv": ("mbconv", 1), "mbconv3": ("mbconv", 3), "mbconv6": ("mbconv", 6)}
 """The choices of an operation, as a layer's operation and expansion."""
@@ -46,56 +40,15 @@ SMALLEST = {"operation": "sepconv", "skip": "identity"}
 LAYERS_CHANGES = (-1, 0, 1)
 """What a block chooses besides: its number of layers minus its base number; a block has at least one layer."""
 
-Choice = tuple[Any, ...]
-"""The values of one layer's ``LAYER_CHOICES``."""
-
-
 _Settings = TypeVar("_Settings", bound=SkeletonSettings)
 
 
-class SkeletonSpace(ABC, Generic[_Settings]):
+class SkeletonSpace(ChoiceSpace[_Settings]):
     """What all spaces of a skeleton share: genomes read back from layers.
 
     Args:
         settings: the arguments of ``settings_type.of``.
     """
-
-    settings_type: type[_Settings]
-
-    def __init__(self, **settings: Any) -> None:
-        self.settings = self.settings_type.of(**settings)
-        self._reset()
-
-    def _reset(self) -> None:
-        chosen = self._choices()
-        self._values = {name: {value: value for value in values} for name, values in chosen.items()}
-        self._distributions = {name: CategoricalDistribution(values) for name, values in chosen.items()}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"settings": self.settings}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._reset()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and self.settings == other.settings
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.settings))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.settings!r})"
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """The space's name for ``mnas_moo.spaces.get``."""
-
-    @property
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """The parameters in the order of decision, stem to head; all are categorical."""
-        return dict(self._distributions)
 
     def spec(self, params: Mapping[str, Any]) -> NetworkSpec:
         """The network of a genome.
@@ -119,10 +72,6 @@ class SkeletonSpace(ABC, Generic[_Settings]):
                     f"the space's {getattr(ours, part)}"
                 )
         return self._read(theirs.layers)
-
-    def random(self, rng: np.random.Generator) -> NetworkSpec:
-        """The network of a genome drawn uniformly."""
-        return self.spec({name: list(values)[int(rng.integers(len(values)))] for name, values in self._values.items()})
 
     def places(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         """Where in the skeleton each layer of ``spec(params)`` stands: "block2.layer3".
@@ -151,14 +100,6 @@ class SkeletonSpace(ABC, Generic[_Settings]):
         """
         return self._read([effective(layer) for layer in self._layers(self._genome(params))])
 
-    def features(self, params: Mapping[str, Any]) -> dict[str, float]:
-        """Numbers that say more of a genome's network than its choices; see ``summary``.
-
-        Raises:
-            ValueError: for the reasons that ``spec`` has.
-        """
-        return summary(self.spec(params))
-
     @property
     def growth(self) -> Growth:
         """The order of growth: a block or a layer a step, stem to head, and the rest as small as the space has it."""
@@ -167,10 +108,6 @@ class SkeletonSpace(ABC, Generic[_Settings]):
             steps.setdefault(self._step(name), []).append(name)
         rest = {name: self._rest(name, tuple(values)) for name, values in self._values.items()}
         return Growth.of(self._distributions, list(steps.values()), rest)
-
-    @abstractmethod
-    def _choices(self) -> dict[str, tuple[Any, ...]]:
-        """The parameters and their choices, in decision order."""
 
     @abstractmethod
     def _step(self, name: str) -> str:
@@ -195,24 +132,6 @@ class SkeletonSpace(ABC, Generic[_Settings]):
     @abstractmethod
     def _read_block(self, block: int, layers: Sequence[Layer]) -> Choice | None:
         """The preferred values of a block's parameters that give these effective layers; None: there are none."""
-
-    def _genome(self, params: Mapping[str, Any]) -> Choice:
-        if params.keys() != self._values.keys():
-            for name in params:
-                if name not in self._values:
-                    raise unknown(f"space {self.name}: parameter", name, self._values)
-            missing = [name for name in self._values if name not in params]
-            raise ValueError(f"space {self.name}: parameter {missing[0]!r} is missing ({len(missing)} in all)")
-        genome = []
-        for name, values in self._values.items():
-            try:
-                genome.append(values[params[name]])
-            except (KeyError, TypeError):
-                raise ValueError(
-                    f"space {self.name}: parameter {name!r} is {params[name]!r}; "
-                    f"allowed: {', '.join(map(repr, values))}"
-                ) from None
-        return tuple(genome)
 
     def _network(self, layers: Iterable[Layer]) -> NetworkSpec:
         s = self.settings

@@ -21,12 +21,14 @@ FILTER_FACTORS = (0.75, 1.0, 1.25)
 """The factors on the filters of a block that the paper's space chooses from (Tan et al. 2019, sec. 3.2)."""
 
 
-def _whole(name: str, value: object, low: int) -> None:
+def whole(name: str, value: object, low: int) -> None:
+    """Refuses a setting that is no whole number of at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise ValueError(f"setting {name!r} is {value!r}; it must be a whole number of at least {low}")
 
 
-def _real(name: str, value: object, below: float = math.inf, zero: bool = False) -> None:
+def real(name: str, value: object, below: float = math.inf, zero: bool = False) -> None:
+    """Refuses a setting that is no number above 0 (or 0, with ``zero``) and below ``below``."""
     number = isinstance(value, int | float) and not isinstance(value, bool) and value < below
     if not number or not ((value == 0 and zero) or cast("float", value) > 0):
         raise ValueError(
@@ -75,21 +77,21 @@ class SkeletonSettings:
         for name, low in (
             ("resolution", 1), ("channels", 1), ("classes", 1), ("stem", 1), ("stem_stride", 1), ("head", 0)
         ):  # fmt: skip
-            _whole(name, getattr(self, name), low)
+            whole(name, getattr(self, name), low)
         for name in ("filters", "layers", "strides"):
             values = getattr(self, name)
             if not isinstance(values, tuple) or not values:
                 raise ValueError(f"setting {name!r} is {values!r}; it must be a list of one whole number a block")
             for value in values:
-                _whole(name, value, 1)
+                whole(name, value, 1)
         if not len(self.filters) == len(self.layers) == len(self.strides):
             raise ValueError(
                 f"settings 'filters', 'layers', 'strides' have {len(self.filters)}, {len(self.layers)} and "
                 f"{len(self.strides)} values; they must have one each a block: give all three alike, or only 'blocks'"
             )
-        _real("width", self.width)
-        _real("dropout", self.dropout, below=1, zero=True)
-        _real("epsilon", self.epsilon)
+        real("width", self.width)
+        real("dropout", self.dropout, below=1, zero=True)
+        real("epsilon", self.epsilon)
         if self.activation not in ACTIVATIONS:
             raise unknown("setting 'activation':", self.activation, ACTIVATIONS)
 
@@ -129,7 +131,7 @@ class SkeletonSettings:
         else:
             raise unknown("preset", preset, [*PRESETS, *SIZES])
         if blocks is not None:
-            _whole("blocks", blocks, 1)
+            whole("blocks", blocks, 1)
             per_block = {name: getattr(base, name)[:blocks] for name in ("filters", "layers", "strides")}
             changes = {**per_block, **changes}
             for name in per_block:
@@ -166,7 +168,7 @@ class Settings(SkeletonSettings):
         if not isinstance(factors, tuple) or not factors or len(set(factors)) < len(factors):
             raise ValueError(f"setting 'filter_factors' is {factors!r}; it must be a list of different numbers above 0")
         for factor in factors:
-            _real("filter_factors", factor)
+            real("filter_factors", factor)
 
     @classmethod
     def presets(cls) -> Mapping[str, Settings]:
@@ -207,7 +209,7 @@ def nearest_preset(resolution: int) -> str:
     >>> nearest_preset(8), nearest_preset(28), nearest_preset(192)
     ('digits', 'cifar', 'imagenet')
     """
-    _whole("resolution", resolution, 1)
+    whole("resolution", resolution, 1)
     return min(PRESETS, key=lambda name: abs(math.log(resolution / PRESETS[name].resolution)))
 
 
@@ -255,7 +257,7 @@ def on_rung(base: _Rung, rungs: Sequence[Rung], resolution: int) -> _Rung:
         rungs: one for each of ``LADDER_RESOLUTIONS``.
         resolution: height and width of an image, in pixels.
     """
-    _whole("resolution", resolution, 1)
+    whole("resolution", resolution, 1)
     nearest = min(range(len(rungs)), key=lambda i: abs(math.log(resolution / LADDER_RESOLUTIONS[i])))
     width, stem_stride, strides = rungs[nearest]
     return dataclasses.replace(base, resolution=resolution, width=width, stem_stride=stem_stride, strides=strides)

@@ -3,7 +3,8 @@
 It has two levels, like the intermediate representations of a compiler: typed layers (what a search chooses) and the
 nodes they are lowered to (what is run and counted). Layers follow the official MnasNet code (tensorflow/tpu
 models/official/mnasnet, MnasBlock.call); regular convolutions and pooling skips, which the paper names but no
-published network uses, are ours and described at ``_lower_conv`` and ``Layer.skip``.
+published network uses, are ours and described at ``_lower_conv`` and ``Layer.skip``. Cells and what joins them are
+those of DPP-Net and CondenseNet (``cells``).
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mnas_moo.spaces import cells
 from mnas_moo.spaces.operations import (
     ACTIVATIONS,
     Add,
     AveragePool,
     ChannelShuffle,
+    Concat,
     Conv,
     Dropout,
     GlobalAveragePool,
@@ -27,7 +30,7 @@ from mnas_moo.spaces.operations import (
     Shape,
 )
 
-SKIPS = ("identity", "pooling", "none")
+SKIPS = ("identity", "pooling", "dense", "none")
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,20 @@ class Layer:
     'none'
 
     Attributes:
-        operation: "conv" (regular convolution) or "mbconv" (mobile inverted bottleneck; with expansion 1 it is
-            the depthwise-separable convolution, SepConv).
+        operation: "conv" (regular convolution), "bare" (one without norm and activation), "mbconv" (mobile inverted
+            bottleneck; with expansion 1 it is the depthwise-separable convolution, SepConv) or "cell".
         in_channels: number of input channels.
         out_channels: number of output channels.
-        kernel: height and width of the kernel; odd.
-        stride: step of the kernel.
-        expansion: width of an mbconv's depthwise part over that of its input; 1 for a conv.
-        groups: groups of both 1x1 convolutions of an mbconv; 1 for a conv.
+        kernel: height and width of the kernel; odd. Of a cell it is ``cells.kernel_of``.
+        stride: step of the kernel; a cell averages its input over as many pixels first.
+        expansion: width of an mbconv's depthwise part over that of its input; 1 for a conv. Of a cell, see ``cells``.
+        groups: groups of both 1x1 convolutions of an mbconv, and of a cell's; 1 for a conv.
         se_ratio: squeeze-and-excite width over the layer's *input* channels, as the official code has it; 0: none.
         skip: tensor that is added to the result: the input ("identity"; only at stride 1 and equal channels), its
             3x3 average at the layer's stride ("pooling"; only at equal channels), or nothing ("none"). It is
-            kept as chosen; ``effective_skip`` is what is done.
+            kept as chosen; ``effective_skip`` is what is done. "dense", for cells: the input, averaged at a stride, and
+            the result side by side; out_channels are those of both.
+        cell: the steps of a cell, from ``cells``; empty for other layers.
     """
 
     operation: str
@@ -62,6 +67,7 @@ class Layer:
     se_ratio: float = 0.0
     skip: str = "identity"
     groups: int = 1
+    cell: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.operation not in LAYERS:
@@ -73,10 +79,9 @@ class Layer:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel is {self.kernel}; it must be odd")
-        if self.operation == "conv" and self.expansion != 1:
-            raise ValueError(f"expansion is {self.expansion}; a conv has none (1)")
-        if self.operation == "conv" and self.groups != 1:
-            raise ValueError(f"groups is {self.groups}; a conv has none (1)")
+        for name in ("expansion", "groups"):
+            if self.operation in ("conv", "bare") and getattr(self, name) != 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; a {self.operation} has none (1)")
         if self.groups < 1 or self.in_channels % self.groups or self.out_channels % self.groups:
             raise ValueError(
                 f"groups is {self.groups}; it must divide in_channels {self.in_channels} and out_channels "
@@ -84,10 +89,45 @@ class Layer:
             )
         if not 0 <= self.se_ratio <= 1:
             raise ValueError(f"se_ratio is {self.se_ratio}; it must be between 0 and 1")
+        if self.operation == "cell":
+            self._check_cell()
+        elif self.cell or self.skip == "dense":
+            raise ValueError(f"cell is {self.cell}, skip {self.skip!r}; only a cell has steps or a dense skip")
+
+    def _check_cell(self) -> None:
+        cells.check(self.cell)
+        if self.kernel != cells.kernel_of(self.cell):
+            raise ValueError(f"kernel is {self.kernel}; that of this cell is {cells.kernel_of(self.cell)}")
+        if self.se_ratio or self.skip not in ("dense", "none"):
+            raise ValueError(f"a cell has no se_ratio, and skip dense or none, not {self.se_ratio} and {self.skip!r}")
+        if self.new_channels < 1:
+            raise ValueError(
+                f"out_channels is {self.out_channels}; with a dense skip it must be above in_channels, "
+                f"{self.in_channels}"
+            )
+        if not set(self.cell) - set(cells.NORMS) and self.new_channels != self.in_channels:
+            raise ValueError(f"a cell of norms gives the {self.in_channels} channels it takes, not {self.new_channels}")
+
+    @property
+    def new_channels(self) -> int:
+        """Channels of the result itself, without those of the input that a dense skip puts beside them."""
+        return self.out_channels - self.in_channels if self.skip == "dense" else self.out_channels
+
+    @property
+    def again(self) -> Layer:
+        """The layer that follows this one in a block of equal layers."""
+        return dataclasses.replace(
+            self,
+            in_channels=self.out_channels,
+            out_channels=self.out_channels + (self.new_channels if self.skip == "dense" else 0),
+            stride=1,
+        )
 
     @property
     def effective_skip(self) -> str:
         """The skip that is done: none where the chosen one does not fit the shapes, as in the official code."""
+        if self.skip == "dense":
+            return "dense"
         if self.in_channels != self.out_channels or (self.skip == "identity" and self.stride != 1):
             return "none"
         return self.skip
@@ -156,6 +196,8 @@ class NetworkSpec:
             if layer.in_channels != channels:
                 raise ValueError(f"{place} takes {layer.in_channels} channels, but the one before it gives {channels}")
             channels = layer.out_channels
+        if self.stem.operation == "cell":
+            raise ValueError("stem is a cell; allowed: conv, bare, mbconv")
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation is {self.activation!r}; allowed: {', '.join(ACTIVATIONS)}")
         if min(self.input_shape) < 1 or self.classes < 1 or self.head < 0:
@@ -168,8 +210,7 @@ class NetworkSpec:
         """Runs of equal layers, the official strings' blocks; only the first may have a stride or new channels."""
         blocks: list[list[Layer]] = []
         for layer in self.layers:
-            first = blocks[-1][0] if blocks else None
-            if first and layer == dataclasses.replace(first, in_channels=first.out_channels, stride=1):
+            if blocks and layer == blocks[-1][-1].again:
                 blocks[-1].append(layer)
             else:
                 blocks.append([layer])
@@ -264,9 +305,13 @@ class _Graph(NodeList):
 
     def layer(self, name: str, layer: Layer, x: int) -> int:
         """Appends a layer and its skip."""
+        if layer.operation == "cell" and layer.stride > 1:
+            x = self.add(f"{name}.reduce", AveragePool(layer.stride, layer.stride, "same"), x)
         y = LAYERS[layer.operation](self, name, layer, x)
         if layer.effective_skip == "none":
             return y
+        if layer.effective_skip == "dense":
+            return self.add(f"{name}.concat", Concat(), x, y)
         if layer.effective_skip == "pooling":
             x = self.add(f"{name}.pooling", AveragePool(3, layer.stride), x)
         return self.add(f"{name}.add", Add(), y, x)
@@ -305,7 +350,24 @@ def _lower_mbconv(graph: _Graph, name: str, layer: Layer, x: int) -> int:
     return graph.add(f"{name}.project", Conv(layer.out_channels, 1, 1, layer.groups, spec.epsilon), x)
 
 
-LAYERS: dict[str, Callable[[_Graph, str, Layer, int], int]] = {"conv": _lower_conv, "mbconv": _lower_mbconv}
+def _lower_bare(graph: _Graph, name: str, layer: Layer, x: int) -> int:
+    """Convolution alone: the norm comes at the beginning of each cell that reads it."""
+    conv = Conv(layer.out_channels, layer.kernel, layer.stride, bias=False)
+    return graph.squeeze_excite(name, layer, graph.add(f"{name}.conv", conv, x))
+
+
+def _lower_cell(graph: _Graph, name: str, layer: Layer, x: int) -> int:
+    """The steps of a cell, whose stride is done already."""
+    sizes = layer.new_channels, layer.expansion, layer.groups
+    return cells.lower(graph, name, layer.cell, x, *sizes, graph.spec.epsilon)
+
+
+LAYERS: dict[str, Callable[[_Graph, str, Layer, int], int]] = {
+    "conv": _lower_conv,
+    "bare": _lower_bare,
+    "mbconv": _lower_mbconv,
+    "cell": _lower_cell,
+}
 
 
 def _elements(shape: Shape) -> int:

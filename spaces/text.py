@@ -1,16 +1,16 @@
 """NetworkSpec as one line of text and back: MnasNet's official block strings, and tokens for what these leave out.
 
 The block strings are those of tensorflow/tpu models/official/mnasnet (mnasnet_models.py, MnasNetDecoder); input,
-stem, head, classifier, activation, epsilon, groups (of both 1x1 convolutions of an MBConv), regular convolutions and
-pooling skips are ours. Tokens are separated by white space and stand in this order (``[]``: may be left out, ``*``: any
-number)::
+stem, head, classifier, activation, epsilon, groups (of both 1x1 convolutions of an MBConv, and of a cell), regular
+convolutions, cells, pooling and dense skips are ours. Tokens are separated by white space and stand in this order
+(``[]``: may be left out, ``*``: any number)::
 
     network    = input stem block* [head] [dropout] classifier [activation] [epsilon]
     input      = "in" CHANNELS "x" HEIGHT "x" WIDTH
-    stem       = "stem" "_k" KERNEL "_s" STRIDES "_o" CHANNELS ["_mbconv" "_e" EXPANSION] ["_se" RATIO]
+    stem       = "stem" "_k" KERNEL "_s" STRIDES "_o" CHANNELS ["_bare" | "_mbconv" "_e" EXPANSION] ["_se" RATIO]
                  ["_g" GROUPS] ["_idskip" | "_poolskip"]
     block      = "r" LAYERS "_k" KERNEL "_s" STRIDES "_e" EXPANSION "_i" CHANNELS "_o" CHANNELS ["_se" RATIO]
-                 ["_g" GROUPS] ["_conv"] ["_noskip" | "_poolskip"]
+                 ["_g" GROUPS] ["_conv" | "_bare" | "_cell=" STEPS] ["_noskip" | "_poolskip" | "_dense"]
     head       = "head_o" CHANNELS                           left out: no 1x1 convolution before pooling
     dropout    = "drop" RATE                                 left out: 0
     classifier = "fc" CLASSES
@@ -19,9 +19,11 @@ number)::
     STRIDES    = the stride down, then the same stride across: "11", "22"
 
 The parts of a stem or a block, joined by ``_``, may stand in any order after the first. A block is LAYERS equal
-layers; the first takes ``i`` channels and has the stride, the others take ``o`` and have stride 1. Without
+layers; the first takes ``i`` channels and has the stride, the others take ``o`` and have stride 1. ``_bare`` is a
+convolution without norm and activation, ``_cell`` a cell of the STEPS of ``cells``, joined by "-". Without these and
 ``_conv`` a block's layers are MBConv (with ``e1``: SepConv). Without a skip part every layer adds its input where
-the shapes allow it, a stem adds nothing. A spec's name is not part of its text.
+the shapes allow it, a stem adds nothing; with ``_dense`` the ``o`` channels are the ``i`` and those that a layer adds
+beside them. A spec's name is not part of its text.
 
 >>> from mnas_moo.spaces.text import from_text, to_text
 >>> spec = from_text("in3x32x32 stem_k3_s11_o16 r2_k3_s22_e6_i16_o24_se0.25 r1_k5_s11_e1_i24_o24_conv_poolskip fc10")
@@ -33,7 +35,6 @@ in3x32x32 stem_k3_s11_o16 r2_k3_s22_e6_i16_o24_se0.25 r1_k5_s11_e1_i24_o24_conv_
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
@@ -57,7 +58,8 @@ _FORM = {
     "act": "act_relu",
     "eps": "eps0.001",
 }
-_BLOCK_SKIPS = {"identity": "", "none": "_noskip", "pooling": "_poolskip"}
+_BLOCK_SKIPS = {"identity": "", "none": "_noskip", "pooling": "_poolskip", "dense": "_dense"}
+_CELL = "cell="
 _STEM_SKIPS = {"none": "", "identity": "_idskip", "pooling": "_poolskip"}
 
 
@@ -65,7 +67,7 @@ def to_text(spec: NetworkSpec) -> str:
     """The network as one line; ``from_text`` gives back an equal spec."""
     stem = spec.stem
     tokens = ["in" + "x".join(map(str, spec.input_shape))]
-    wide = f"_mbconv_e{stem.expansion}" if stem.operation == "mbconv" else ""
+    wide = {"mbconv": f"_mbconv_e{stem.expansion}", "bare": "_bare"}.get(stem.operation, "")
     parts = f"{wide}{_se(stem)}{_groups(stem)}{_STEM_SKIPS[stem.skip]}"
     tokens.append(f"stem_k{stem.kernel}_s{stem.stride}{stem.stride}_o{stem.out_channels}{parts}")
     tokens += blocks_to_text(spec).split()
@@ -80,10 +82,11 @@ def blocks_to_text(spec: NetworkSpec) -> str:
     tokens = []
     for block in spec.blocks:
         first = block[0]
-        conv = "_conv" if first.operation == "conv" else ""
+        kinds = {"conv": "_conv", "bare": "_bare", "cell": f"_{_CELL}{'-'.join(first.cell)}"}
+        kind = kinds.get(first.operation, "")
         tokens.append(
             f"r{len(block)}_k{first.kernel}_s{first.stride}{first.stride}_e{first.expansion}"
-            f"_i{first.in_channels}_o{first.out_channels}{_se(first)}{_groups(first)}{conv}{_BLOCK_SKIPS[first.skip]}"
+            f"_i{first.in_channels}_o{first.out_channels}{_se(first)}{_groups(first)}{kind}{_BLOCK_SKIPS[first.skip]}"
         )
     return " ".join(tokens)
 
@@ -126,7 +129,7 @@ def from_text(text: str) -> NetworkSpec:
                     f"token {token!r}: i{block[0].in_channels} does not fit, the token before it gives {channels} "
                     f"channels; write i{channels}"
                 )
-            channels = block[0].out_channels
+            channels = block[-1].out_channels
             layers += block
             if len(layers) > MOST_LAYERS:
                 raise ValueError(f"token {token!r} makes {len(layers):,} layers; at most {MOST_LAYERS:,} are allowed")
@@ -180,8 +183,8 @@ def _input_shape(token: str) -> tuple[int, int, int]:
 
 
 def _stem(token: str, channels: int) -> Layer:
-    parts = _parts(token, ("k", "s", "o"), ("e", "se", "g"), ("mbconv", "idskip", "poolskip"))
-    operation = "mbconv" if "mbconv" in parts else "conv"
+    parts = _parts(token, ("k", "s", "o"), ("e", "se", "g"), ("bare", "mbconv", "idskip", "poolskip"))
+    operation = _operation(token, parts, ("bare", "mbconv"), "conv")
     if (operation == "mbconv") != ("e" in parts):
         raise ValueError(f"token {token!r}: mbconv and e stand together; a stem without them is a convolution")
     return _layer(token, parts, operation, channels, _skip(token, parts, _STEM_SKIPS))
@@ -190,25 +193,40 @@ def _stem(token: str, channels: int) -> Layer:
 def _block(token: str) -> list[Layer]:
     if not token.startswith("r"):
         raise ValueError(f"token {token!r} is no block; allowed is the form {_FORM['r']!r}")
-    parts = _parts(token, ("r", "k", "s", "e", "i", "o"), ("se", "g"), ("conv", "noskip", "poolskip"))
-    operation = "conv" if "conv" in parts else "mbconv"
+    flags = ("conv", "bare", "noskip", "poolskip", "dense")
+    parts = _parts(token, ("r", "k", "s", "e", "i", "o"), ("se", "g"), flags, _CELL)
+    operation = _operation(token, parts, ("conv", "bare", "cell"), "mbconv")
     channels = _integer(token, "i", parts["i"])
     first = _layer(token, parts, operation, channels, _skip(token, parts, _BLOCK_SKIPS))
-    later = dataclasses.replace(first, in_channels=first.out_channels, stride=1)
     n_layers = _integer(token, "r", parts["r"])
     if n_layers > MOST_LAYERS:
         raise ValueError(f"token {token!r}: part r{n_layers}: at most {MOST_LAYERS:,} layers are allowed")
-    return [first, *[later] * (n_layers - 1)]
+    layers = [first]
+    for _ in range(n_layers - 1):
+        layers.append(layers[-1].again)
+    return layers
 
 
-def _parts(token: str, required: Sequence[str], optional: Sequence[str], flags: Sequence[str] = ()) -> dict[str, str]:
-    """The ``_``-joined parts of a token: letters to number; a flag to ""."""
-    allowed = ", ".join([*(f"{key}NUMBER" for key in (*required, *optional)), *flags])
+def _operation(token: str, parts: Mapping[str, str], named: Sequence[str], unnamed: str) -> str:
+    found = [each for each in named if each in parts]
+    if len(found) > 1:
+        raise ValueError(f"token {token!r} is {' and '.join(found)}; one of them is allowed")
+    return found[0] if found else unnamed
+
+
+def _parts(
+    token: str, required: Sequence[str], optional: Sequence[str], flags: Sequence[str] = (), word: str = ""
+) -> dict[str, str]:
+    """The ``_``-joined parts of a token: letters to number; a flag to ""; what begins with ``word``, to its rest."""
+    numbers = (f"{key}NUMBER" for key in (*required, *optional))
+    allowed = ", ".join([*numbers, *flags, *([f"{word}STEPS"] if word else [])])
     parts: dict[str, str] = {}
     for part in token.split("_")[token.startswith(("stem", "head")) :]:
         match = re.fullmatch(r"([a-z]+?)(\d[\d.]*(?:e[+-]?\d+)?)", part)
         key, number = (part, "") if part in flags else match.groups() if match else ("", "")
-        if key not in (*required, *optional, *flags):
+        if word and part.startswith(word):
+            key, number = word.rstrip("="), part.removeprefix(word)
+        elif key not in (*required, *optional, *flags):
             raise ValueError(f"token {token!r}: part {part!r} is unknown; allowed: {allowed}")
         if key in parts:
             raise ValueError(f"token {token!r}: part {part!r}: {key!r} stands there twice; once is allowed")
@@ -234,6 +252,7 @@ def _layer(token: str, parts: Mapping[str, str], operation: str, channels: int, 
             se_ratio=_decimal(token, "se", parts.get("se", "0")),
             skip=skip,
             groups=_integer(token, "g", parts.get("g", "1")),
+            cell=tuple(parts["cell"].split("-")) if "cell" in parts else (),
         )
     except ValueError as error:
         raise error if str(error).startswith("token") else ValueError(f"token {token!r}: {error}") from None

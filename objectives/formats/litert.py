@@ -3,11 +3,11 @@
 Packing the flatbuffer ourselves takes milliseconds; converting a torch module takes seconds for each network. The
 format is TensorFlow Lite's schema.fbs, whose classes ship in ``ai-edge-litert``. Norms are folded into the
 convolutions, activations fused, dropout left out. Padding is SAME where that means what the specification says, else an
-explicit PAD before a VALID convolution (XNNPACK merges the two). An int8 model has the same
-operators; ``quantization`` says what its integers mean. Input and output are int8 too, as converters write models
-"for integer-only devices": a camera's bytes are the input but for an offset, and nothing is left to a float unit.
-A float16 model computes in float32: its weights are stored as float16 with a DEQUANTIZE behind each, as TensorFlow's
-converter writes them, which the runtime executes once, when it loads the model.
+explicit PAD before a VALID convolution (XNNPACK merges the two). An int8 model has the same operators;
+``quantization`` says what its integers mean. Input and output are int8 too, as converters write models "for
+integer-only devices": a camera's bytes are the input but for an offset, and nothing is left to a float unit. A float16
+model computes in float32: its weights are stored as float16 with a DEQUANTIZE behind each, as TensorFlow's converter
+writes them, which the runtime executes once, when it loads the model.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from mnas_moo.objectives.formats.litert_operators import (
     channel_shuffle,
     concat,
     fused,
+    norm,
+    select,
     shift,
 )
 from mnas_moo.objectives.formats.quantization import Quantization, of_range, of_weights
@@ -44,7 +46,9 @@ from mnas_moo.spaces.operations import (
     Margins,
     MaxPool,
     Multiply,
+    Norm,
     Operation,
+    Select,
     Shape,
     Shift,
     margins,
@@ -389,6 +393,8 @@ EMITTERS: dict[type[Operation], Callable[..., int]] = {
     Concat: concat,
     Multiply: _multiply,
     Activation: activation,
+    Norm: norm,
+    Select: select,
     Shift: shift,
     ChannelShuffle: channel_shuffle,
     Dropout: _dropout,

@@ -1,4 +1,4 @@
-"""Operators of a LiteRT model beyond convolutions, pools and sums: activations, joins, shifts, shuffles; and versions.
+"""Operators of a LiteRT model beyond convolutions, pools and sums: activations, joins, norms, selections, shuffles.
 
 An activation is fused into the operator before it where LiteRT can; else it is an operator of its own, and the hard
 sigmoid, which has none, is computed as MobileNetV3's authors do: an addition, a ReLU6 and a multiplication.
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mnas_moo.objectives.formats import quantization
-from mnas_moo.spaces.operations import Activation, ChannelShuffle, Concat, Shape, Shift
+from mnas_moo.objectives.formats import quantization, weights
+from mnas_moo.spaces.operations import Activation, ChannelShuffle, Concat, Norm, Select, Shape, Shift
 from mnas_moo.spaces.spec import Node
 
 INT8_VERSIONS = {  # each operator's first version that takes int8, which old interpreters check
@@ -34,6 +34,7 @@ INT8_VERSIONS = {  # each operator's first version that takes int8, which old in
     "CONCATENATION": 2,
     "QUANTIZE": 2,
     "SLICE": 2,
+    "GATHER": 2,
 }
 FLOAT_VERSIONS = {"DEQUANTIZE": 3}  # the first that takes float16; of all other operators the first takes float32
 
@@ -96,6 +97,31 @@ def _rescaled(model: Any, node: Node, inputs: Sequence[int], y: int) -> tuple[in
             x = model.operator("QUANTIZE", [x], model.activation(f"{node.name}.{i}", shape, wanted), "QuantizeOptions")
         same.append(x)
     return tuple(same)
+
+
+def norm(model: Any, operation: Norm, node: Node, x: int) -> int:
+    """DEPTHWISE_CONV_2D of 1x1: scale, offset and ReLU in one pass, and in int8 a scale of its own a channel."""
+    scale, offset = weights.norm(model.weights, node)
+    inputs = model.filters(node.name, x, scale.reshape(1, 1, 1, -1), offset, axis=3)
+    fields = {
+        "Padding": model.schema.Padding.VALID,
+        "StrideW": 1,
+        "StrideH": 1,
+        "DepthMultiplier": 1,
+        "FusedActivationFunction": fused(model, operation.activation),
+    }
+    y = model.activation(node.name, node.shape)
+    model.operator("DEPTHWISE_CONV_2D", inputs, y, "DepthwiseConv2DOptions", **fields)
+    return activate(model, operation.activation, y, node)
+
+
+def select(model: Any, operation: Select, node: Node, x: int) -> int:
+    """GATHER of channels."""
+    del operation
+    index = weights.selection(model.weights, node).astype(np.int32)
+    y = model.activation(node.name, node.shape, model.quantizations.get(x))  # copied integers: one scale
+    inputs = [x, model.tensor(f"{node.name}.index", index.shape, index)]
+    return int(model.operator("GATHER", inputs, y, "GatherOptions", Axis=3))
 
 
 def shift(model: Any, operation: Shift, node: Node, x: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mnas_moo.objectives.extras import require
-from mnas_moo.objectives.formats.weights import convolution, fully_connected, random_weights
+from mnas_moo.objectives.formats.weights import convolution, fully_connected, norm, random_weights, selection
 from mnas_moo.objectives.objective import Graph
 from mnas_moo.spaces.operations import (
     Activation,
@@ -28,7 +28,9 @@ from mnas_moo.spaces.operations import (
     Margins,
     MaxPool,
     Multiply,
+    Norm,
     Operation,
+    Select,
     Shift,
 )
 from mnas_moo.spaces.spec import Node
@@ -195,6 +197,21 @@ def _activation(model: _Model, operation: Activation, node: Node, x: str) -> str
     return _activate(model, operation.activation, x, node.name)
 
 
+def _norm(model: _Model, operation: Norm, node: Node, x: str) -> str:
+    """Mul and Add with a number a channel, then the activation."""
+    for code, each in zip(("Mul", "Add"), norm(model.weights, node), strict=True):
+        constant = model.constant(f"{node.name}.{code.lower()}.value", each.reshape(1, -1, 1, 1))
+        x = model.operator(code, [x, constant], node.name if code == "Add" else f"{node.name}.mul")
+    return _activate(model, operation.activation, x, node.name)
+
+
+def _select(model: _Model, operation: Select, node: Node, x: str) -> str:
+    """Gather of channels."""
+    del operation
+    index = model.constant(f"{node.name}.index", selection(model.weights, node))
+    return model.operator("Gather", [x, index], node.name, axis=1)
+
+
 def _shift(model: _Model, operation: Shift, node: Node, x: str) -> str:
     """Slice from the second row and column on, then Pad."""
     del operation
@@ -235,6 +252,8 @@ EMITTERS: dict[type[Operation], Callable[..., str]] = {
     Concat: _concat,
     Multiply: _multiply,
     Activation: _activation,
+    Norm: _norm,
+    Select: _select,
     Shift: _shift,
     ChannelShuffle: _channel_shuffle,
     Dropout: _dropout,

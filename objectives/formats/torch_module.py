@@ -31,7 +31,9 @@ from mnas_moo.spaces.operations import (
     Margins,
     MaxPool,
     Multiply,
+    Norm,
     Operation,
+    Select,
     Shift,
 )
 from mnas_moo.spaces.spec import Node
@@ -53,6 +55,8 @@ class _ConvModule(nn.Module):
     regular convolution and 1 for a depthwise one.
     """
 
+    gamma: nn.Parameter
+    beta: nn.Parameter
     running_mean: Tensor
     running_var: Tensor
 
@@ -68,10 +72,7 @@ class _ConvModule(nn.Module):
         if operation.epsilon is None:
             self.bias = nn.Parameter(_empty(channels).zero_()) if operation.bias else None
         else:
-            self.gamma = nn.Parameter(_empty(channels).fill_(1))
-            self.beta = nn.Parameter(_empty(channels).zero_())
-            self.register_buffer("running_mean", _empty(channels).zero_())
-            self.register_buffer("running_var", _empty(channels).fill_(1))
+            _add_norm(self, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, out_channels, ceil(H / stride), ceil(W / stride))."""
@@ -149,6 +150,43 @@ class _ActivationModule(_FreeModule):
         return x if activation is None else activation(x.clone())  # others read x
 
 
+class _NormModule(nn.Module):
+    """Batch norm, activation; gamma 1, beta 0."""
+
+    gamma: nn.Parameter
+    beta: nn.Parameter
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, operation: Norm, node: Node, generator: torch.Generator, norm_momentum: float) -> None:
+        del generator
+        super().__init__()
+        self.operation = operation
+        self.norm_momentum = norm_momentum
+        _add_norm(self, node.shape[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape."""
+        statistics, momentum = (self.running_mean, self.running_var), self.norm_momentum
+        x = F.batch_norm(x, *statistics, self.gamma, self.beta, self.training, momentum, self.operation.epsilon)
+        activation = ACTIVATION_FUNCTIONS[self.operation.activation]
+        return x if activation is None else activation(x)
+
+
+class SelectModule(_FreeModule):
+    """Channels of the input by ``index``; fresh, the first ones, and again from the first where there are too few."""
+
+    index: Tensor
+
+    def __init__(self, operation: Select, node: Node, generator: torch.Generator, norm_momentum: float) -> None:
+        super().__init__(operation, node, generator, norm_momentum)
+        self.register_buffer("index", torch.arange(operation.channels) % node.input_shapes[0][0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, channels, H, W)."""
+        return x.index_select(1, self.index)
+
+
 class _ShiftModule(_FreeModule):
     def forward(self, x: Tensor) -> Tensor:
         return F.pad(x[:, :, 1:, 1:], (0, 1, 0, 1))
@@ -190,6 +228,8 @@ MODULES: dict[type[Operation], Callable[[Any, Node, torch.Generator, float], nn.
     Concat: _ConcatModule,
     Multiply: _MultiplyModule,
     Activation: _ActivationModule,
+    Norm: _NormModule,
+    Select: SelectModule,
     Shift: _ShiftModule,
     ChannelShuffle: _ChannelShuffleModule,
     Dropout: DropoutModule,
@@ -200,7 +240,8 @@ class Network(nn.Module):
     """The network of ``spec``: (B, C, H, W) images to (B, classes) logits.
 
     Every node is a submodule of its name, so parameters are called "layers.3.expand.weight": ``weight`` and
-    ``bias``, or ``weight``, ``gamma``, ``beta``, ``running_mean``, ``running_var`` where a norm follows.
+    ``bias``, or ``weight``, ``gamma``, ``beta``, ``running_mean``, ``running_var`` where a norm follows; a selection of
+    channels has an ``index``.
     """
 
     def __init__(self, spec: Graph, generator: torch.Generator, norm_momentum: float) -> None:
@@ -258,7 +299,8 @@ def weights(module: nn.Module) -> dict[str, np.ndarray]:
     """The parameters and running statistics of a ``Network`` by name, as the other readers take them.
 
     Returns:
-        Copies, float32, in torch's layouts: convolutions (out, in / groups, k, k), fully connected (out, in).
+        Copies, float32, in torch's layouts: convolutions (out, in / groups, k, k), fully connected (out, in). An
+        ``index`` is float32 too.
     """
     state = module.state_dict()
     return {name: tensor.cpu().numpy().astype(np.float32, order="C") for name, tensor in state.items()}
@@ -306,6 +348,14 @@ def _padded(x: Tensor, margins: Margins) -> tuple[Tensor, tuple[int, int]]:
     if above == below and left == right:
         return x, (above, left)
     return F.pad(x, (left, right, above, below)), (0, 0)
+
+
+def _add_norm(module: nn.Module, channels: int) -> None:
+    """A fresh batch norm's parameters and statistics."""
+    module.gamma = nn.Parameter(_empty(channels).fill_(1))
+    module.beta = nn.Parameter(_empty(channels).zero_())
+    module.register_buffer("running_mean", _empty(channels).zero_())
+    module.register_buffer("running_var", _empty(channels).fill_(1))
 
 
 def _empty(*shape: int) -> Tensor:

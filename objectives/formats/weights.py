@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mnas_moo.objectives.objective import Graph
-from mnas_moo.spaces.operations import Conv, Linear
+from mnas_moo.spaces.operations import Conv, Linear, Norm, Select
 from mnas_moo.spaces.spec import Node
 
 
@@ -34,11 +34,43 @@ def convolution(weights: Mapping[str, np.ndarray], node: Node) -> tuple[np.ndarr
     if operation.epsilon is None:
         zeros = np.zeros(outputs, np.float32)
         return weight, _weight(weights, f"{node.name}.bias", outputs) if operation.bias else zeros
+    scale, offset = norm(weights, node)
+    return weight * scale[:, None, None, None], offset
+
+
+def norm(weights: Mapping[str, np.ndarray], node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """The batch norm of ``node``.
+
+    Returns:
+        Scale and offset (channels,), float32.
+
+    Raises:
+        ValueError: a weight is missing or has another shape than the specification says.
+    """
+    operation, channels = node.operation, node.shape[0]
+    assert isinstance(operation, Conv | Norm)
     gamma, beta, mean, variance = (
-        _weight(weights, f"{node.name}.{part}", outputs) for part in ("gamma", "beta", "running_mean", "running_var")
+        _weight(weights, f"{node.name}.{part}", channels) for part in ("gamma", "beta", "running_mean", "running_var")
     )
+    assert operation.epsilon is not None
     scale = gamma / np.sqrt(variance + np.float32(operation.epsilon))
-    return weight * scale[:, None, None, None], beta - mean * scale
+    return scale, beta - mean * scale
+
+
+def selection(weights: Mapping[str, np.ndarray], node: Node) -> np.ndarray:
+    """The channels of the input that ``node`` selects.
+
+    Returns:
+        Their indices (channels,), int64.
+
+    Raises:
+        ValueError: the index is missing, has another shape than the specification says, or names channels that are
+            not there.
+    """
+    index, channels = _weight(weights, f"{node.name}.index", node.shape[0]), node.input_shapes[0][0]
+    if not np.isin(index, np.arange(channels)).all():
+        raise ValueError(f"weight {node.name + '.index'!r} must be whole numbers from 0 to {channels - 1}")
+    return index.astype(np.int64)
 
 
 def fully_connected(weights: Mapping[str, np.ndarray], node: Node) -> tuple[np.ndarray, np.ndarray]:
@@ -85,13 +117,16 @@ def random_weights(spec: Graph) -> dict[str, np.ndarray]:
             draw(
                 f"{node.name}.weight", operation.activation, outputs, node.input_shapes[0][0] // groups, kernel, kernel
             )
-            zeros, ones = np.zeros(outputs, np.float32), np.ones(outputs, np.float32)
             if operation.epsilon is None and operation.bias:
-                weights[f"{node.name}.bias"] = zeros
-            elif operation.epsilon is not None:
-                statistics = {"gamma": ones, "beta": zeros, "running_mean": zeros, "running_var": ones}
-                weights.update({f"{node.name}.{part}": array for part, array in statistics.items()})
+                weights[f"{node.name}.bias"] = np.zeros(outputs, np.float32)
         elif isinstance(operation, Linear):
             draw(f"{node.name}.weight", "none", operation.out_features, math.prod(node.input_shapes[0]))
             weights[f"{node.name}.bias"] = np.zeros(operation.out_features, np.float32)
+        elif isinstance(operation, Select):
+            index = np.arange(operation.channels) % node.input_shapes[0][0]
+            weights[f"{node.name}.index"] = index.astype(np.float32)
+        if isinstance(operation, Norm) or (isinstance(operation, Conv) and operation.epsilon is not None):
+            zeros, ones = np.zeros(node.shape[0], np.float32), np.ones(node.shape[0], np.float32)
+            statistics = {"gamma": ones, "beta": zeros, "running_mean": zeros, "running_var": ones}
+            weights.update({f"{node.name}.{part}": array for part, array in statistics.items()})
     return weights

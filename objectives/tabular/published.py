@@ -14,6 +14,8 @@ Read from one folder, as numpy archives, nothing unpickled:
   parameters of layers beyond a block's count do not exist: 30 of 58 parameters are conditional. No such networks were
   measured: the ensemble is given the mean of the inputs of a block's layers, so a block of equal layers is a measured
   one and all others are interpolated.
+- ``dppnet324``: the 324 cells of four layers of DPP-Net's space (``dppnet``), accuracy on the digits against latency in
+  LiteRT; with ``-int8`` that of int8, with ``-growing`` shorter cells too. It comes with this package, from no folder.
 
 Accuracy is a fraction and maximised, as everywhere in this package.
 """
@@ -33,11 +35,19 @@ from mnas_moo.objectives.front import Floats
 from mnas_moo.objectives.tabular import nb201
 from mnas_moo.objectives.tabular.accel_nasbench import accel_nasbench
 from mnas_moo.objectives.tabular.archives import FILES, accuracy_of, categorical, directions_of, load
+from mnas_moo.objectives.tabular.dppnet import dppnet_cells
 from mnas_moo.objectives.tabular.problem import Bounds, TabularProblem, feasible, judged
 from mnas_moo.spaces.growth import Growth
 from mnas_moo.spaces.names import unknown
 
-FAMILIES = ("macro", "macro-noisy", "nb201-DATASET-DEVICE", "anb-TARGET[-TARGET…][-conditional]")
+FAMILIES = (
+    "macro",
+    "macro-noisy",
+    "nb201-DATASET-DEVICE",
+    "anb-TARGET[-TARGET…][-conditional]",
+    "dppnet324[-int8][-growing]",
+)
+DPPNET = ("dppnet324", "dppnet324-int8", "dppnet324-growing", "dppnet324-int8-growing")
 NB201_DATASETS = {
     "cifar10": ("acc12_cifar10_val", 40.0),
     "cifar100": ("acc12_cifar100_val", 80.0),
@@ -78,6 +88,8 @@ def bench_table(name: str, folder: str | os.PathLike[str], *, bounds: Bounds | N
         return _nb201(name, folder, bounds, *parts[1:])
     if name in ("macro", "macro-noisy"):
         return _macro(name, folder, bounds)
+    if name in DPPNET:
+        return dppnet_cells(name, bounds)
     raise unknown("table", name, FAMILIES)
 
 

@@ -13,6 +13,7 @@ and its number of threads is restored.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.objectives.training import checkpoint
 from mnas_moo.objectives.training.balance import balanced_accuracy
 from mnas_moo.objectives.training.batches import Batches, Randomness, batch_sizes
+from mnas_moo.objectives.training.condensing import Condensing, dense, learns
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.training.settings import AUGMENTATIONS, Training, augmentation_of, default_steps
 from mnas_moo.spaces.spec import NetworkSpec
@@ -193,11 +195,19 @@ def train(
     device = find_device(settings.device)
     random = Randomness.of(seed, device)
     with cpu_threads(settings.threads):
-        model = untrained(spec, random, device)
+        condensed = learns(spec) and start is None
+        model = untrained(dense(spec) if condensed else spec, random, device)
         if start is not None:
             model.load_state_dict(start)
         batches = Batches(data, device, settings.augmenting(data))
-        fitted = fit(model, batches, settings, random, listener, saved)
+        if condensed:
+            condensing = Condensing(spec, model)
+            criterion = condensing.criterion(settings.label_smoothing)
+            method = _condensing(condensing, _of_a_child(model, settings, fused=False))
+            fitted = fit(model, batches, settings, random, listener, saved, criterion, method)
+            model = condensing.condensed()
+        else:
+            fitted = fit(model, batches, settings, random, listener, saved)
         accuracy = evaluate(model, batches, balanced=settings.balanced)
     return TrainResult(
         accuracy=accuracy,
@@ -319,6 +329,16 @@ def _of_a_child(model: torch.nn.Module, settings: TrainSettings, fused: bool) ->
         return settings.learning_rate * schedule((step + 0.5) / steps)
 
     return Method(optimizer, rate, model, lambda: None)
+
+
+def _condensing(condensing: Condensing, method: Method) -> Method:
+    """The same method, which drops what is due after each step."""
+
+    def rate(step: int, steps: int) -> float:
+        condensing.at((step + 1) / steps)
+        return method.rate(step, steps)
+
+    return dataclasses.replace(method, rate=rate, stepped=condensing.drop)
 
 
 def decayed(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:

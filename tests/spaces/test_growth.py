@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
@@ -69,3 +70,17 @@ def test_every_parameter_needs_a_step() -> None:
         Growth.of({f"op{i}": OPERATION for i in range(3)}, [["op0"], ["op1"]])
     with pytest.raises(ValueError, match="parameter 'op7' is unknown"):
         Growth.of({"op0": OPERATION}, [["op7"]])
+
+
+def test_cells_grow_by_a_layer_and_later_layers_have_no_effect() -> None:
+    space = get("dppnet", preset="digits", shortest=2, longest=4)
+    growth = space.growth  # type: ignore[attr-defined]
+    assert [len(step) for step in growth.steps] == [2, 1, 1]
+    chosen = space.random(np.random.default_rng(3))
+    genome = {**space.params(chosen), "length": 4}
+    for steps, length in ((1, 2), (2, 3), (3, 4)):
+        made = growth.params(genome, steps)
+        assert made["length"] == length and growth.grown(made) == steps
+        assert len(space.spec(made).layers[0].cell) <= length
+    assert growth.grown({**genome, "length": 2}) == 1
+    assert growth.is_whole(growth.params(genome, 1))

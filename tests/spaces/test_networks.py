@@ -146,8 +146,15 @@ def test_names_are_taken_in_any_case() -> None:
 
 def test_default_resolution_is_the_published_one() -> None:
     assert {name: network(name).input_shape[1] for name in NETWORKS if network(name).input_shape[1] != 224} == {
-        "mnasnet-d1-320": 320
+        "mnasnet-d1-320": 320,
+        "condensenet-86": 32,
     }
+    assert (network("condensenet-86").classes, network("condensenet-74").classes) == (10, 1000)
+
+
+def test_a_condensenet_has_no_width() -> None:
+    with pytest.raises(ValueError, match=r"width is 0\.5; a CondenseNet's is 1"):
+        network("condensenet-86", width=0.5)
 
 
 def test_classes_change_only_the_classifier() -> None:

@@ -18,7 +18,7 @@ def test_spaces_are_got_by_name_with_settings(name: str) -> None:
 def test_unknown_space_gives_the_nearest_and_all() -> None:
     with pytest.raises(ValueError, match="space 'mnasnet_flat' is unknown; did you mean 'mnasnet-flat'") as error:
         get("mnasnet_flat")
-    assert "allowed: mnasnet, mnasnet-flat, fbnet" in str(error.value)
+    assert "allowed: mnasnet, mnasnet-flat, fbnet, dppnet" in str(error.value)
 
 
 def test_published_networks_need_neither_optuna_nor_torch_nor_numpy() -> None:

@@ -105,8 +105,9 @@ def test_a_spec_pickles_after_use() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"operation": "pool"}, "operation is 'pool'; allowed: conv, mbconv"),
-        ({"skip": "dense"}, "skip is 'dense'; allowed: identity, pooling, none"),
+        ({"operation": "pool"}, "operation is 'pool'; allowed: conv, bare, mbconv, cell"),
+        ({"skip": "dense"}, "skip 'dense'; only a cell has steps or a dense skip"),
+        ({"skip": "sparse"}, "skip is 'sparse'; allowed: identity, pooling, dense, none"),
         ({"kernel": 4}, "kernel is 4; it must be odd"),
         ({"stride": 0}, "stride is 0; it must be at least 1"),
         ({"operation": "conv"}, "expansion is 3; a conv has none"),

@@ -23,7 +23,9 @@ from mnas_moo.spaces.operations import (
     Linear,
     MaxPool,
     Multiply,
+    Norm,
     Operation,
+    Select,
     Shape,
     Shift,
 )
@@ -116,6 +118,8 @@ SINGLE: dict[type[Operation], list[NetworkSpec]] = {
         of_nodes((4, 5, 5), (Activation(activation), (-1,)), (Add(), (-1, 0)))
         for activation in ACTIVATIONS  # none leaves what it reads as it is
     ],
+    Norm: [of_nodes((4, 5, 6), (Norm(1e-3, activation), (-1,))) for activation in ("none", "relu", "hardswish")],
+    Select: [of_nodes((6, 5, 4), (AveragePool(3, 1), (-1,)), (Select(channels), (0,))) for channels in (4, 6, 9)],
     Shift: [of_nodes(shape, (Shift(), (-1,)), (Conv(6, 1, 2), (0,))) for shape in ((4, 7, 7), (4, 8, 5))],
     Multiply: [of_nodes((4, 5, 5), (GlobalAveragePool(), (-1,)), (Multiply(), (-1, 0)))],
     ChannelShuffle: [
@@ -139,6 +143,9 @@ LAYERS = (
     Layer("mbconv", 8, 8, 3, 2, 6, skip="pooling"),
     Layer("mbconv", 8, 12, 3, 2, 3, groups=2),
     Layer("mbconv", 8, 8, 5, groups=4),
+    Layer("bare", 8, 12, 3, 2, skip="none"),
+    Layer("cell", 8, 16, 3, 2, 2, skip="dense", groups=4, cell=("bnrelu", "learned1x1", "bnrelu", "group3x3")),
+    Layer("cell", 8, 12, 5, 1, skip="none", cell=("bn", "conv3x3", "identity", "depthwise3x3", "bnrelu")),
 )
 
 

@@ -25,6 +25,8 @@ from mnas_moo.spaces.operations import (
     Linear,
     MaxPool,
     Multiply,
+    Norm,
+    Select,
     Shift,
 )
 from mnas_moo.spaces.spec import Layer, NetworkSpec
@@ -128,6 +130,11 @@ def emulated(quantised: Quantised, image: np.ndarray) -> np.ndarray:
             values[i] = rounded(node.name, torch.cat([values[j] for j in node.inputs], 1))
         elif isinstance(operation, Activation):
             values[i] = activated(operation.activation, x, node.name)
+        elif isinstance(operation, Norm):
+            scale, offset = constant(f"{node.name}.weight").reshape(-1, 1, 1), constant(f"{node.name}.bias")
+            values[i] = fused(operation.activation, x * scale + offset.reshape(-1, 1, 1), node.name)
+        elif isinstance(operation, Select):
+            values[i] = x[:, np.arange(operation.channels) % x.shape[1]]
         elif isinstance(operation, Shift):
             values[i] = F.pad(x[:, :, 1:, 1:], (0, 1, 0, 1))
         elif isinstance(operation, Multiply):
@@ -169,7 +176,7 @@ def test_each_operation_is_one_rounding_from_exact_arithmetic(spec: NetworkSpec)
 def test_each_kind_of_layer_is_within_the_quantisation_error_of_torch(layer: Layer, size: tuple[int, int]) -> None:
     quantised = Quantised(small(layer, shape=(3, *size)))
     assert quantised.error("mean") < 0.015
-    assert steps_off(quantised) < 4  # of roundings one after the other
+    assert steps_off(quantised) < (6 if layer.cell else 4)  # of roundings one after the other
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -180,10 +187,11 @@ def test_published_networks_run_in_xnnpack_and_are_within_the_quantisation_error
     assert quantised.error("mean") < 0.06
 
 
-def test_only_average_pooling_is_left_to_litert_itself() -> None:
+def test_only_average_pooling_and_selections_are_left_to_litert_itself() -> None:
     for layer in LAYERS:
+        left = layer.effective_skip == "pooling" or "learned1x1" in layer.cell
         model = litert.write(small(layer), data_type="int8")
-        assert runs_in_xnnpack_alone(interpreter(model)) == (layer.effective_skip != "pooling"), layer
+        assert runs_in_xnnpack_alone(interpreter(model)) != left, layer
 
 
 def test_a_trained_network_decides_as_before() -> None:

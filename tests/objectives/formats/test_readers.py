@@ -25,7 +25,9 @@ from mnas_moo.spaces.operations import (
     Linear,
     MaxPool,
     Multiply,
+    Norm,
     Operation,
+    Select,
     Shift,
 )
 from mnas_moo.spaces.picture import picture
@@ -46,6 +48,16 @@ EXAMPLES: dict[type[Operation], NetworkSpec] = {
     Multiply: network(Layer("mbconv", 8, 16, 3, 2, 3, 0.25), Layer("conv", 16, 16, 3, 1, 1, 0.5)),
     ChannelShuffle: network(Layer("mbconv", 8, 16, 3, 2, 3, groups=2), Layer("mbconv", 16, 16, 5, groups=2)),
     Dropout: network(dropout=0.5),
+}
+CELLS = (
+    Layer("cell", 8, 16, 3, 1, 4, skip="dense", groups=4, cell=("bnrelu", "learned1x1", "bnrelu", "group3x3")),
+    Layer("cell", 16, 24, 3, 2, 2, skip="dense", groups=2, cell=("identity", "group1x1", "bn", "depthwise3x3", "bn")),
+    Layer("cell", 24, 32, 5, 1, skip="dense", groups=2, cell=("bn", "depthwise3x3", "identity", "conv3x3")),
+    Layer("cell", 32, 12, 1, 1, skip="none", cell=("bnrelu", "select")),
+)
+EXAMPLES |= {
+    Norm: network(CELLS[0], CELLS[0].again),
+    Select: NetworkSpec((3, 13, 10), Layer("bare", 3, 8, 3, 2, skip="none"), CELLS, 0, 5),
 }
 
 
@@ -79,7 +91,7 @@ def test_every_operation_has_an_example() -> None:
     assert set(BOTH) == set(OPERATIONS)
     for operation, spec in BOTH.items():
         assert operation in {type(node.operation) for node in spec.nodes}
-    assert {layer.operation for spec in EXAMPLES.values() for layer in spec.layers} == set(LAYERS)
+    assert {layer.operation for spec in EXAMPLES.values() for layer in (spec.stem, *spec.layers)} == set(LAYERS)
 
 
 @every_operation
