@@ -26,6 +26,7 @@ from mnas_moo.objectives.formats.litert_operators import (
     channel_shuffle,
     concat,
     fused,
+    multiply,
     norm,
     select,
     shift,
@@ -371,12 +372,6 @@ def _add(model: _Model, operation: Add, node: Node, x: int, y: int) -> int:
     return activate(model, operation.activation, z, node)
 
 
-def _multiply(model: _Model, operation: Multiply, node: Node, x: int, gate: int) -> int:
-    """MUL, which broadcasts the gate."""
-    del operation
-    return model.operator("MUL", [x, gate], model.activation(node.name, node.shape), "MulOptions")
-
-
 def _dropout(model: _Model, operation: Dropout, node: Node, x: int) -> int:
     """No operator: the input is the output."""
     del model, operation, node
@@ -391,7 +386,7 @@ EMITTERS: dict[type[Operation], Callable[..., int]] = {
     GlobalAveragePool: _global_average_pool,
     Add: _add,
     Concat: concat,
-    Multiply: _multiply,
+    Multiply: multiply,
     Activation: activation,
     Norm: norm,
     Select: select,

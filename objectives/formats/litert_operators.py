@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mnas_moo.objectives.formats import quantization, weights
-from mnas_moo.spaces.operations import Activation, ChannelShuffle, Concat, Norm, Select, Shape, Shift
+from mnas_moo.spaces.operations import Activation, ChannelShuffle, Concat, Multiply, Norm, Select, Shape, Shift
 from mnas_moo.spaces.spec import Node
 
 INT8_VERSIONS = {  # each operator's first version that takes int8, which old interpreters check
@@ -142,4 +142,11 @@ def channel_shuffle(model: Any, operation: ChannelShuffle, node: Node, x: int) -
     pixels, groups, size = height * width, operation.groups, channels // operation.groups
     x = model.rearrange("RESHAPE", (1, pixels, groups, size), x, f"{node.name}.groups", (1, pixels, groups, size))
     x = model.rearrange("TRANSPOSE", (0, 1, 3, 2), x, f"{node.name}.transposed", (1, pixels, size, groups))
-    return model.rearrange("RESHAPE", (1, height, width, channels), x, node.name, (1, height, width, channels))
+    shape = 1, height, width, channels
+    return int(model.rearrange("RESHAPE", shape, x, node.name, shape))
+
+
+def multiply(model: Any, operation: Multiply, node: Node, x: int, gate: int) -> int:
+    """MUL, which broadcasts the gate."""
+    del operation
+    return int(model.operator("MUL", [x, gate], model.activation(node.name, node.shape), "MulOptions"))
