@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from mnas_moo.cli import main as cli
-from mnas_moo.reports.dashboard import _NetworkStore, _View
+from mnas_moo.reports.dashboard_view import NetworkStore, View
 from mnas_moo.running.storage import open_study
 from mnas_moo.study_file.load import load_study_file
 from tests.cli.conftest import Run, refused
@@ -42,7 +42,7 @@ def test_a_line_names_a_test_that_exists(row: str) -> None:
 @pytest.mark.parametrize("identifier", ["../x", "../../x", "/etc/passwd", "a/../../x", "..", "/tmp/x"])
 def test_artifacts_stay_in_their_folder(identifier: str, tmp_path: Path) -> None:
     folder = tmp_path / "study_files" / "artifacts"
-    store = _NetworkStore(optuna.storages.InMemoryStorage(), folder)
+    store = NetworkStore(optuna.storages.InMemoryStorage(), folder)
     (tmp_path / "x").write_text("mine", encoding="utf-8")
     folder.mkdir(parents=True)
     with pytest.raises((ValueError, OSError)):
@@ -110,11 +110,11 @@ def test_a_network_of_any_length_holds_nothing_up(mnas_moo: Run, kind: str) -> N
         f"trial 4 of counts holds no network of ours: {message}",
     )
     assert mnas_moo("run", "counts.yaml", "--trials", "7")[0] == 0
-    view = _View(open_study(study_file)._storage, study_file)
+    view = View(open_study(study_file)._storage, study_file)
     (last,) = [each for each in view.get_all_trials(study._study_id) if each.number == 4]
     assert len(str(last.user_attrs["network"])) < 100
     view.refresh()
-    store = _NetworkStore(view.stored, Path("artifacts"))
+    store = NetworkStore(view.stored, Path("artifacts"))
     with pytest.raises(optuna.artifacts.exceptions.ArtifactNotFound) as raised:
         store.open_reader(f"0-{last._trial_id:x}-0")
     assert len(str(raised.value)) < 1000

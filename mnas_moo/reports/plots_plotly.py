@@ -313,7 +313,8 @@ def dressed(figure: Any, title: str, alternative: str) -> Any:
     figure.update_yaxes(**axis)
     figure.update_layout(
         template="none",
-        meta={"alternative": printable(alternative)},
+        # brackets that plotly, which fills texts with what stands here, could not take for markup
+        meta={"alternative": printable(alternative).replace("<", "\u2039").replace(">", "\u203a")},
         title={"text": title, "x": 0.02, "y": 1, "yanchor": "top", "pad": {"t": 14}, "font": {"size": 14}},
         font={"color": GREY},
         paper_bgcolor="rgba(0,0,0,0)",
