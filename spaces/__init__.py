@@ -19,6 +19,7 @@ _SPACES = {
     "mnasnet": ("mnas_moo.spaces.mnasnet", "MnasNetSpace"),
     "mnasnet-flat": ("mnas_moo.spaces.mnasnet_flat", "FlatMnasNetSpace"),
     "fbnet": ("mnas_moo.spaces.fbnet", "FBNetSpace"),
+    "instanas": ("mnas_moo.spaces.instanas", "InstaNASSpace"),
 }
 
 SPACES = tuple(_SPACES)

@@ -39,18 +39,20 @@ class Layer:
     'none'
 
     Attributes:
-        operation: "conv" (regular convolution) or "mbconv" (mobile inverted bottleneck; with expansion 1 it is
-            the depthwise-separable convolution, SepConv).
+        operation: "conv" (regular convolution), "basic" (two of them, one after the other) or "mbconv" (mobile inverted
+            bottleneck; with expansion 1 it is the depthwise-separable convolution, SepConv).
         in_channels: number of input channels.
         out_channels: number of output channels.
         kernel: height and width of the kernel; odd.
         stride: step of the kernel.
-        expansion: width of an mbconv's depthwise part over that of its input; 1 for a conv.
-        groups: groups of both 1x1 convolutions of an mbconv; 1 for a conv.
+        expansion: width of an mbconv's depthwise part over that of its input; 1 for others.
+        groups: groups of both 1x1 convolutions of an mbconv; 1 for others.
         se_ratio: squeeze-and-excite width over the layer's *input* channels, as the official code has it; 0: none.
         skip: tensor that is added to the result: the input ("identity"; only at stride 1 and equal channels), its
             3x3 average at the layer's stride ("pooling"; only at equal channels), or nothing ("none"). It is
             kept as chosen; ``effective_skip`` is what is done.
+        beside: layers of the same input, channels and stride whose results are added to this one's (a cell of InstaNAS'
+            meta-graph); they have none themselves.
     """
 
     operation: str
@@ -62,6 +64,7 @@ class Layer:
     se_ratio: float = 0.0
     skip: str = "identity"
     groups: int = 1
+    beside: tuple[Layer, ...] = ()
 
     def __post_init__(self) -> None:
         if self.operation not in LAYERS:
@@ -73,10 +76,10 @@ class Layer:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel is {self.kernel}; it must be odd")
-        if self.operation == "conv" and self.expansion != 1:
-            raise ValueError(f"expansion is {self.expansion}; a conv has none (1)")
-        if self.operation == "conv" and self.groups != 1:
-            raise ValueError(f"groups is {self.groups}; a conv has none (1)")
+        if self.operation != "mbconv" and self.expansion != 1:
+            raise ValueError(f"expansion is {self.expansion}; a {self.operation} has none (1)")
+        if self.operation != "mbconv" and self.groups != 1:
+            raise ValueError(f"groups is {self.groups}; a {self.operation} has none (1)")
         if self.groups < 1 or self.in_channels % self.groups or self.out_channels % self.groups:
             raise ValueError(
                 f"groups is {self.groups}; it must divide in_channels {self.in_channels} and out_channels "
@@ -84,6 +87,30 @@ class Layer:
             )
         if not 0 <= self.se_ratio <= 1:
             raise ValueError(f"se_ratio is {self.se_ratio}; it must be between 0 and 1")
+        for other in self.beside:
+            for name in ("in_channels", "out_channels", "stride"):
+                if getattr(other, name) != getattr(self, name):
+                    raise ValueError(
+                        f"a layer beside has {name} {getattr(other, name)}; it must have {getattr(self, name)}, since "
+                        "the results are added"
+                    )
+            if other.beside:
+                raise ValueError("a layer beside another one has layers beside it; name all of them beside the first")
+
+    @property
+    def modules(self) -> tuple[Layer, ...]:
+        """The layers whose results are added: this one alone, and each of those beside it."""
+        return dataclasses.replace(self, beside=()), *self.beside
+
+    def canonical(self) -> Layer:
+        """The same layer with ``effective_skip`` as its skip, and as that of those beside it."""
+        beside = tuple(other.canonical() for other in self.beside)
+        return dataclasses.replace(self, skip=self.effective_skip, beside=beside)
+
+    def next(self) -> Layer:
+        """The layer that may follow in a run of equal ones: of the output's channels, without a stride."""
+        beside = tuple(other.next() for other in self.beside)
+        return dataclasses.replace(self, in_channels=self.out_channels, stride=1, beside=beside)
 
     @property
     def effective_skip(self) -> str:
@@ -169,7 +196,7 @@ class NetworkSpec:
         blocks: list[list[Layer]] = []
         for layer in self.layers:
             first = blocks[-1][0] if blocks else None
-            if first and layer == dataclasses.replace(first, in_channels=first.out_channels, stride=1):
+            if first and layer == first.next():
                 blocks[-1].append(layer)
             else:
                 blocks.append([layer])
@@ -187,7 +214,7 @@ class NetworkSpec:
 
     def canonical(self) -> NetworkSpec:
         """The same network with ``effective_skip`` as each skip; equal for networks that differ in nothing else."""
-        stem, *layers = (dataclasses.replace(layer, skip=layer.effective_skip) for layer in (self.stem, *self.layers))
+        stem, *layers = (layer.canonical() for layer in (self.stem, *self.layers))
         return dataclasses.replace(self, stem=stem, layers=tuple(layers))
 
     @functools.cached_property
@@ -247,7 +274,14 @@ class _Graph:
         return len(self.nodes) - 1
 
     def layer(self, name: str, layer: Layer, x: int) -> int:
-        """Appends a layer and its skip."""
+        """Appends a layer with its skip, and the sum with each of those beside it."""
+        y = self._module(name, layer, x)
+        for i, other in enumerate(layer.beside):
+            beside = f"{name}.beside.{i}"
+            y = self.add(f"{beside}.sum", Add(), y, self._module(beside, other, x))
+        return y
+
+    def _module(self, name: str, layer: Layer, x: int) -> int:
         y = LAYERS[layer.operation](self, name, layer, x)
         if layer.effective_skip == "none":
             return y
@@ -273,6 +307,15 @@ def _lower_conv(graph: _Graph, name: str, layer: Layer, x: int) -> int:
     return graph.squeeze_excite(name, layer, graph.add(f"{name}.conv", conv, x))
 
 
+def _lower_basic(graph: _Graph, name: str, layer: Layer, x: int) -> int:
+    """Two convolutions, each with norm and activation, the first with the stride; InstaNAS' BasicBlock."""
+    spec = graph.spec
+    for part, stride in (("first", layer.stride), ("second", 1)):
+        conv = Conv(layer.out_channels, layer.kernel, stride, 1, spec.epsilon, spec.activation)
+        x = graph.add(f"{name}.{part}", conv, x)
+    return graph.squeeze_excite(name, layer, x)
+
+
 def _lower_mbconv(graph: _Graph, name: str, layer: Layer, x: int) -> int:
     """Expand (not at expansion 1), depthwise, gate, linear projection (Tan et al. 2019, fig. 7; official code).
 
@@ -289,7 +332,11 @@ def _lower_mbconv(graph: _Graph, name: str, layer: Layer, x: int) -> int:
     return graph.add(f"{name}.project", Conv(layer.out_channels, 1, 1, layer.groups, spec.epsilon), x)
 
 
-LAYERS: dict[str, Callable[[_Graph, str, Layer, int], int]] = {"conv": _lower_conv, "mbconv": _lower_mbconv}
+LAYERS: dict[str, Callable[[_Graph, str, Layer, int], int]] = {
+    "conv": _lower_conv,
+    "basic": _lower_basic,
+    "mbconv": _lower_mbconv,
+}
 
 
 def _elements(shape: Shape) -> int:

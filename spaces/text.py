@@ -2,7 +2,7 @@
 
 The block strings are those of tensorflow/tpu models/official/mnasnet (mnasnet_models.py, MnasNetDecoder); input,
 stem, head, classifier, activation, epsilon, groups (of both 1x1 convolutions of an MBConv), regular convolutions and
-pooling skips are ours. Tokens are separated by white space and stand in this order (``[]``: may be left out, ``*``: any
+pooling skips, pairs of convolutions and sums of layers are ours. Tokens are separated by white space and stand in this order (``[]``: may be left out, ``*``: any
 number)::
 
     network    = input stem block* [head] [dropout] classifier [activation] [epsilon]
@@ -10,7 +10,8 @@ number)::
     stem       = "stem" "_k" KERNEL "_s" STRIDES "_o" CHANNELS ["_mbconv" "_e" EXPANSION] ["_se" RATIO]
                  ["_g" GROUPS] ["_idskip" | "_poolskip"]
     block      = "r" LAYERS "_k" KERNEL "_s" STRIDES "_e" EXPANSION "_i" CHANNELS "_o" CHANNELS ["_se" RATIO]
-                 ["_g" GROUPS] ["_conv"] ["_noskip" | "_poolskip"]
+                 ["_g" GROUPS] ["_conv" | "_basic"] ["_noskip" | "_poolskip"] ("+" beside)*
+    beside     = "k" KERNEL "_e" EXPANSION ["_se" RATIO] ["_g" GROUPS] ["_conv" | "_basic"] ["_noskip" | "_poolskip"]
     head       = "head_o" CHANNELS                           left out: no 1x1 convolution before pooling
     dropout    = "drop" RATE                                 left out: 0
     classifier = "fc" CLASSES
@@ -19,9 +20,10 @@ number)::
     STRIDES    = the stride down, then the same stride across: "11", "22"
 
 The parts of a stem or a block, joined by ``_``, may stand in any order after the first. A block is LAYERS equal
-layers; the first takes ``i`` channels and has the stride, the others take ``o`` and have stride 1. Without
-``_conv`` a block's layers are MBConv (with ``e1``: SepConv). Without a skip part every layer adds its input where
-the shapes allow it, a stem adds nothing. A spec's name is not part of its text.
+layers; the first takes ``i`` channels and has the stride, the others take ``o`` and have stride 1. Without ``_conv``
+or ``_basic`` (two convolutions) a block's layers are MBConv (with ``e1``: SepConv). Without a skip part every layer
+adds its input where the shapes allow it, a stem adds nothing. What stands after ``+`` has the same input, channels and
+strides, and its result is added. A spec's name is not part of its text.
 
 >>> from mnas_moo.spaces.text import from_text, to_text
 >>> spec = from_text("in3x32x32 stem_k3_s11_o16 r2_k3_s22_e6_i16_o24_se0.25 r1_k5_s11_e1_i24_o24_conv_poolskip fc10")
@@ -58,6 +60,7 @@ _FORM = {
     "eps": "eps0.001",
 }
 _BLOCK_SKIPS = {"identity": "", "none": "_noskip", "pooling": "_poolskip"}
+_FLAGS = ("conv", "basic", "noskip", "poolskip")
 _STEM_SKIPS = {"none": "", "identity": "_idskip", "pooling": "_poolskip"}
 
 
@@ -80,12 +83,18 @@ def blocks_to_text(spec: NetworkSpec) -> str:
     tokens = []
     for block in spec.blocks:
         first = block[0]
-        conv = "_conv" if first.operation == "conv" else ""
-        tokens.append(
+        token = (
             f"r{len(block)}_k{first.kernel}_s{first.stride}{first.stride}_e{first.expansion}"
-            f"_i{first.in_channels}_o{first.out_channels}{_se(first)}{_groups(first)}{conv}{_BLOCK_SKIPS[first.skip]}"
+            f"_i{first.in_channels}_o{first.out_channels}{_rest(first)}"
         )
+        beside = (f"k{layer.kernel}_e{layer.expansion}{_rest(layer)}" for layer in first.beside)
+        tokens.append("+".join([token, *beside]))
     return " ".join(tokens)
+
+
+def _rest(layer: Layer) -> str:
+    kind = "" if layer.operation == "mbconv" else f"_{layer.operation}"
+    return f"{_se(layer)}{_groups(layer)}{kind}{_BLOCK_SKIPS[layer.skip]}"
 
 
 def from_text(text: str) -> NetworkSpec:
@@ -190,15 +199,26 @@ def _stem(token: str, channels: int) -> Layer:
 def _block(token: str) -> list[Layer]:
     if not token.startswith("r"):
         raise ValueError(f"token {token!r} is no block; allowed is the form {_FORM['r']!r}")
-    parts = _parts(token, ("r", "k", "s", "e", "i", "o"), ("se", "g"), ("conv", "noskip", "poolskip"))
-    operation = "conv" if "conv" in parts else "mbconv"
+    own, *others = token.split("+")
+    parts = _parts(own, ("r", "k", "s", "e", "i", "o"), ("se", "g"), _FLAGS)
+    shared = {key: parts[key] for key in ("s", "o")}
     channels = _integer(token, "i", parts["i"])
-    first = _layer(token, parts, operation, channels, _skip(token, parts, _BLOCK_SKIPS))
-    later = dataclasses.replace(first, in_channels=first.out_channels, stride=1)
+    beside = tuple(
+        _module(token, {**_parts(other, ("k", "e"), ("se", "g"), _FLAGS), **shared}, channels) for other in others
+    )
+    first = dataclasses.replace(_module(token, parts, channels), beside=beside)
+    later = first.next()
     n_layers = _integer(token, "r", parts["r"])
     if n_layers > MOST_LAYERS:
         raise ValueError(f"token {token!r}: part r{n_layers}: at most {MOST_LAYERS:,} layers are allowed")
     return [first, *[later] * (n_layers - 1)]
+
+
+def _module(token: str, parts: Mapping[str, str], channels: int) -> Layer:
+    operations = [name for name in ("conv", "basic") if name in parts]
+    if len(operations) > 1:
+        raise ValueError(f"token {token!r} has two operations; one of conv and basic is allowed")
+    return _layer(token, parts, operations[0] if operations else "mbconv", channels, _skip(token, parts, _BLOCK_SKIPS))
 
 
 def _parts(token: str, required: Sequence[str], optional: Sequence[str], flags: Sequence[str] = ()) -> dict[str, str]:
