@@ -2,8 +2,9 @@
 
 Two bodies as in the official code (search/models/controller.py, after BlockDrop's): ``Policy32`` for small images and
 ``Policy224``, which sees the image at half its size. A residual that changes the shape is averaged over 2x2 pixels and
-has zeros for its new channels. Ours: bodies take images of other sizes too (the nearest one in ratio), and a width.
-Where a side is odd the last average is of the pixels that are left.
+has zeros for its new channels. Ours: bodies take images of other sizes too (the nearest one in ratio), and for graphs
+that are not much larger than the controller there are a width and images that are shrunk more. Where a side is odd the
+last average is of the pixels that are left.
 """
 
 from __future__ import annotations
@@ -28,33 +29,38 @@ class Body:
     """A ResNet.
 
     Attributes:
-        halved: whether the image is averaged over 2x2 pixels first.
+        shrunk: the image is averaged over so many pixels a side first.
         kernel: of the first convolution.
         stride: of the first convolution.
         pooled: whether the 3x3 maximum at stride 2 follows it.
         filters: channels of the blocks; each but the first has stride 2.
     """
 
-    halved: bool
+    shrunk: int
     kernel: int
     stride: int
     pooled: bool
     filters: tuple[int, ...]
 
 
-BODIES = {32: Body(False, 3, 1, False, (16, 32, 64)), 224: Body(True, 7, 2, True, (16, 32, 64, 128))}
+BODIES = {32: Body(1, 3, 1, False, (16, 32, 64)), 224: Body(2, 7, 2, True, (16, 32, 64, 128))}
 """By the resolution that they are made for."""
 
 
-def body_for(resolution: int, width: float = 1.0) -> Body:
+def body_for(resolution: int, width: float = 1.0, shrink: int = 1) -> Body:
     """The body for images of so many pixels a side, with its channels times ``width``, at least 4.
 
     >>> body_for(32).filters, body_for(96, 0.5).filters
     ((16, 32, 64), (8, 16, 32, 64))
     """
-    body = BODIES[min(BODIES, key=lambda made: abs(math.log(resolution / made)))]
+    if shrink > resolution // 8:
+        raise ValueError(
+            f"instanas: controller_shrink is {shrink}, which leaves {resolution // shrink} of {resolution} pixels; at "
+            f"most {resolution // 8} is allowed"
+        )
+    body = BODIES[min(BODIES, key=lambda made: abs(math.log(resolution / shrink / made)))]
     filters = tuple(max(4, round(each * width)) for each in body.filters)
-    return Body(body.halved, body.kernel, body.stride, body.pooled, filters)
+    return Body(shrink * body.shrunk, body.kernel, body.stride, body.pooled, filters)
 
 
 class _Normed(nn.Module):
@@ -100,14 +106,23 @@ class Controller(nn.Module):
         decisions: (cells, modules).
         generator: random generator of the initial weights.
         width: factor on the channels.
+        shrink: images are averaged over so many pixels a side before the body sees them.
+
+    Raises:
+        ValueError: ``shrink`` leaves too few pixels.
     """
 
     def __init__(
-        self, input_shape: Shape, decisions: tuple[int, int], generator: torch.Generator, width: float = 1.0
+        self,
+        input_shape: Shape,
+        decisions: tuple[int, int],
+        generator: torch.Generator,
+        width: float = 1.0,
+        shrink: int = 1,
     ) -> None:
         super().__init__()
         self.input_shape, self.decisions = input_shape, decisions
-        body = self.body = body_for(input_shape[1], width)
+        body = self.body = body_for(input_shape[1], width, shrink)
         self.stem = _Normed(input_shape[0], body.filters[0], body.kernel, body.stride, generator)
         blocks = [
             _Block(body.filters[max(i - 1, 0)], filters, 2 if i else 1, generator)
@@ -129,7 +144,7 @@ class Controller(nn.Module):
         if tuple(images.shape[1:]) != self.input_shape:
             ours, theirs = ("x".join(map(str, shape)) for shape in (self.input_shape, images.shape[1:]))
             raise ValueError(f"instanas: the controller is for images of {ours} (channels first); these have {theirs}")
-        x = F.avg_pool2d(images, 2) if self.body.halved else images
+        x = F.avg_pool2d(images, self.body.shrunk) if self.body.shrunk > 1 else images
         x = F.relu(self.stem(x))
         if self.body.pooled:
             x = F.max_pool2d(x, 3, 2, 1)
@@ -137,17 +152,17 @@ class Controller(nn.Module):
         return torch.sigmoid(self.decide(x)).reshape(-1, *self.decisions)
 
 
-def timed_graph(input_shape: Shape, decisions: tuple[int, int], width: float = 1.0) -> Fragment:
+def timed_graph(input_shape: Shape, decisions: tuple[int, int], width: float = 1.0, shrink: int = 1) -> Fragment:
     """The controller as a graph that a source of latency can time, and with its counts.
 
     It has all convolutions and the classifier. Of a block that changes the shape, the residual (an average and an
-    addition) is left out, and pooling is by 3x3 averages.
+    addition) is left out, and pooling is by averages over an odd number of pixels.
 
     >>> graph = timed_graph((3, 32, 32), (17, 5))
     >>> graph.parameters, graph.multiply_adds
     (80165, 12244288)
     """
-    body = body_for(input_shape[1], width)
+    body = body_for(input_shape[1], width, shrink)
     nodes: list[Node] = []
 
     def add(operation: Operation, *inputs: int) -> int:
@@ -158,7 +173,7 @@ def timed_graph(input_shape: Shape, decisions: tuple[int, int], width: float = 1
     def conv(x: int, filters: int, kernel: int, stride: int, activation: str) -> int:
         return add(Conv(filters, kernel, stride, 1, EPSILON, activation), x)
 
-    x = add(AveragePool(3, 2), -1) if body.halved else -1
+    x = add(AveragePool(body.shrunk | 1, body.shrunk), -1) if body.shrunk > 1 else -1
     x = conv(x, body.filters[0], body.kernel, body.stride, "relu")
     if body.pooled:
         x = add(AveragePool(3, 2), x)

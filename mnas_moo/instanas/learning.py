@@ -47,7 +47,8 @@ class Learner:
         self.table, self.settings, self.device = table, settings, device
         self.decisions = space.cells, len(NAMES)
         self.graph = MetaGraph(space, generator).to(device).to(memory_format=torch.channels_last)
-        self.controller = controller_of(space, generator, settings.controller_width).to(device)
+        self.controller = controller_of(space, generator, settings.controller_width, settings.controller_shrink)
+        self.controller.to(device)
         self.controller.to(memory_format=torch.channels_last)
         self.adam = torch.optim.Adam(self.controller.parameters(), settings.controller_learning_rate)
         self.new_sgd(settings.pretrain_weight_decay)
@@ -135,11 +136,11 @@ class Learner:
         return {"loss": loss.detach()}
 
 
-def controller_of(space: InstaNASSpace, generator: torch.Generator, width: float) -> Controller:
+def controller_of(space: InstaNASSpace, generator: torch.Generator, width: float, shrink: int) -> Controller:
     """A fresh controller for a space."""
     settings = space.settings
     shape = settings.channels, settings.resolution, settings.resolution
-    return Controller(shape, (space.cells, len(NAMES)), generator, width)
+    return Controller(shape, (space.cells, len(NAMES)), generator, width, shrink)
 
 
 def seed_of(*numbers: int) -> int:

@@ -88,7 +88,7 @@ def load(file: Path, space: InstaNASSpace) -> Runner:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
         graph = MetaGraph(space, torch.Generator())
-        controller = controller_of(space, torch.Generator(), float(state["controller_width"]))
+        controller = controller_of(space, torch.Generator(), *state["controller_size"])
         graph.load_state_dict(state["graph"])
         controller.load_state_dict(state["controller"])
     except Exception as error:  # torch raises errors of many kinds for a broken file
@@ -317,9 +317,10 @@ class _Search:
     def _write_point(self, file: Path) -> None:
         learner = self.learner
         state = {"graph": learner.graph.state_dict(), "controller": learner.controller.state_dict()}
+        size = self.settings.controller_width, self.settings.controller_shrink
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(file) as part:
-            torch.save({**state, "format": 1, "controller_width": self.settings.controller_width}, part)
+            torch.save({**state, "format": 1, "controller_size": size}, part)
 
     def _save(self) -> None:
         learner = self.learner

@@ -2,7 +2,7 @@
 
 Source: AnjieCheng/InstaNAS (pretrain/train.py, search/search.py, search/finetune.py and the commands of its README).
 Ours: learning rates of the graph fall by half a cosine in every phase, where that code has steps whose places differ
-from data set to data set; ``minutes``, ``points`` and the width of the controller.
+from data set to data set; ``minutes``, ``points`` and the size of the controller.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class InstaNASSettings:
         minutes: time of the whole search, which decides how many images an epoch has; None: all.
         points: checkpoints of the search that are kept, fine-tuned and put on the front.
         controller_width: factor on the controller's channels, for meta-graphs that are not much larger than it.
+        controller_shrink: images are averaged over so many pixels a side before the controller sees them, for the same.
         pretrain_epochs: passes that train the meta-graph alone; all modules are on in the first half.
         pretrain_batch_size: images a step there.
         pretrain_learning_rate: of SGD there.
@@ -52,6 +53,7 @@ class InstaNASSettings:
     minutes: float | None = field(default=None, metadata=POSITIVE)
     points: int = field(default=5, metadata=COUNT)
     controller_width: float = field(default=1.0, metadata=POSITIVE)
+    controller_shrink: int = field(default=1, metadata=COUNT)
     pretrain_epochs: int = field(default=164, metadata=COUNT)
     pretrain_batch_size: int = field(default=64, metadata={"ge": 4})
     pretrain_learning_rate: float = field(default=0.01, metadata=POSITIVE)
