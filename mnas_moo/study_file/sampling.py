@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from mnas_moo.fbnet.settings import FBNetSettings
+from mnas_moo.instanas.settings import InstaNASSettings
 from mnas_moo.reward import AbsoluteReward, MnasReward
 from mnas_moo.settings import DEFAULTS, LEAST
 from mnas_moo.study_file.parts import OneOf, Part, Positive, Seed, fields_of, with_fields
@@ -77,6 +78,13 @@ class FBNet(Seeded):
     targets_ms: _Numbers = ()
 
 
+@with_fields(fields_of(InstaNASSettings))
+class InstaNAS(Seeded):
+    """Settings of InstaNAS' search (``mnas_moo.instanas.settings``); ``table`` is the file of a lookup table."""
+
+    table: str | None = None
+
+
 class Sampler(OneOf):
     """The sampler, by a name that ``mnas_moo.running.samplers`` knows."""
 
@@ -89,4 +97,5 @@ class Sampler(OneOf):
     cmaes: Seeded | None = None
     random: Seeded | None = None
     fbnet: FBNet | None = None
+    instanas: InstaNAS | None = None
     brute: Seeded | None = None

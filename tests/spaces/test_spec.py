@@ -105,7 +105,7 @@ def test_a_spec_pickles_after_use() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"operation": "pool"}, "operation is 'pool'; allowed: conv, mbconv"),
+        ({"operation": "pool"}, "operation is 'pool'; allowed: conv, basic, mbconv"),
         ({"skip": "dense"}, "skip is 'dense'; allowed: identity, pooling, none"),
         ({"kernel": 4}, "kernel is 4; it must be odd"),
         ({"stride": 0}, "stride is 0; it must be at least 1"),
