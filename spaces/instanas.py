@@ -35,9 +35,8 @@ MOBILENET = 0
 DEFAULT = NAMES.index("basic")
 """The module of the first cell of a stage where none is on."""
 NONE = "none"
-CHOICES = tuple("+".join(chosen) for n in range(1, len(NAMES) + 1) for chosen in itertools.combinations(NAMES, n)) + (
-    NONE,
-)
+_SETS = [itertools.combinations(NAMES, size) for size in range(1, len(NAMES) + 1)]
+CHOICES = (*("+".join(chosen) for chosen in itertools.chain.from_iterable(_SETS)), NONE)
 """The 32 sets of modules of a cell, by their names."""
 
 Mask = npt.NDArray[np.bool_]

@@ -2,8 +2,8 @@
 
 The block strings are those of tensorflow/tpu models/official/mnasnet (mnasnet_models.py, MnasNetDecoder); input,
 stem, head, classifier, activation, epsilon, groups (of both 1x1 convolutions of an MBConv), regular convolutions and
-pooling skips, pairs of convolutions and sums of layers are ours. Tokens are separated by white space and stand in this order (``[]``: may be left out, ``*``: any
-number)::
+pooling skips, pairs of convolutions and sums of layers are ours. Tokens are separated by white space and stand in this
+order (``[]``: may be left out, ``*``: any number)::
 
     network    = input stem block* [head] [dropout] classifier [activation] [epsilon]
     input      = "in" CHANNELS "x" HEIGHT "x" WIDTH
