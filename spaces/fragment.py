@@ -86,8 +86,9 @@ def fragments(spec: NetworkSpec) -> tuple[Fragment, ...]:
     Returns:
         In execution order: the stem, each layer without its skip, each skip, each sum with a layer beside, and all
         operations after the last layer as one part. The names are readable keys: if two networks have one norm epsilon
-        and dropout rate, their fragments are equal where the names are. A skip adds its input to itself, or at a stride the pooled input to
-        itself: a graph with one input has no second tensor of that shape, and the time is that of an addition.
+        and dropout rate, their fragments are equal where the names are. A skip adds its input to itself, or at a stride
+        the pooled input to itself: a graph with one input has no second tensor of that shape, and the time is that of
+        an addition.
     """
     return tuple(itertools.chain.from_iterable(parts_by_layer(spec)))
 

@@ -46,11 +46,11 @@ class PerImageTrials(NetworkTrials):
         """The figures of the trial's point."""
         from mnas_moo.spaces.text import to_text
 
+        params = {name: trial._suggest(name, dist) for name, dist in self.space.distributions.items()}
         number = study._storage.get_trial(trial._trial_id).user_attrs.get(POINT)
         points = points_of(study)
         if not isinstance(number, int) or points is None or not 0 <= number < len(points):
             return super().measure(study, trial, observer, interrupts)
-        params = {name: trial._suggest(name, dist) for name, dist in self.space.distributions.items()}
         network = to_text(self.space.spec(params).canonical())
         observer.trial_started(trial.number, network)
         trial.set_user_attr(NETWORK, network)

@@ -24,7 +24,7 @@ storage: journal:///{folder}/per-image.log
 space: {{instanas: {{preset: digits, layers: [1, 1, 2, 1], width: 0.25, head: 32}}}}
 data: digits
 objectives:
-  accuracy: {{}}
+  accuracy: {{train: {{device: cpu}}}}
   latency_ms: {{lut: {folder}/table.json}}
 sampler:
   instanas: {{seed: 0, points: 2, controller_width: 0.25, pretrain_epochs: 1, pretrain_batch_size: 256,
@@ -77,7 +77,10 @@ def test_trials_are_the_points_of_the_search_with_pictures_of_them(tmp_path: Pat
             ),
             "searches the space instanas; this study's is mnasnet",
         ),
-        (("  accuracy: {train: {}}\n", ""), "has points of accuracy and latency_ms; this study measures latency_ms"),
+        (
+            ("  accuracy: {train: {device: cpu}}\n", ""),
+            "has points of accuracy and latency_ms; this study measures latency_ms",
+        ),
         (("latency_ms: {lut", "parameters_m: {}\n  latency_ms: {lut"), "has points of accuracy and latency_ms; this"),
         (("upper_last: 2.0", "upper_last: -1"), "upper_last.* -1"),
         (("points: 2", "pints: 2"), "pints is unknown; did you mean 'points'"),
