@@ -20,6 +20,7 @@ _SPACES = {
     "mnasnet-flat": ("mnas_moo.spaces.mnasnet_flat", "FlatMnasNetSpace"),
     "fbnet": ("mnas_moo.spaces.fbnet", "FBNetSpace"),
     "dppnet": ("mnas_moo.spaces.dppnet", "DppNetSpace"),
+    "instanas": ("mnas_moo.spaces.instanas", "InstaNASSpace"),
 }
 
 SPACES = tuple(_SPACES)

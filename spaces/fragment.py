@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mnas_moo.spaces.operations import Add, Shape
@@ -84,32 +84,67 @@ def fragments(spec: NetworkSpec) -> tuple[Fragment, ...]:
     mbconv k3 e6 s1 56x56x24-56x56x24 relu
 
     Returns:
-        In execution order: the stem, each layer without its skip, each skip, and all operations after the last layer
-        as one part. The names are readable keys: if two networks have one norm epsilon and dropout rate, their
-        fragments are equal where the names are. A skip adds its input to itself, or at a stride the pooled input to
-        itself: a graph with one input has no second tensor of that shape, and the time is that of an addition. A dense
-        skip is a part of its cell.
+        In execution order: the stem, each layer without its skip, each skip, each sum with a layer beside, and all
+        operations after the last layer as one part. The names are readable keys: if two networks have one norm epsilon
+        and dropout rate, their fragments are equal where the names are. A skip adds its input to itself, or at a stride
+        the pooled input to itself: a graph with one input has no second tensor of that shape, and the time is that of
+        an addition. A dense skip is a part of its cell.
     """
-    parts: list[Fragment] = []
-    shape, source = spec.input_shape, -1
-    for place, group in itertools.groupby(enumerate(spec.nodes), key=lambda item: _place(item[1])):
-        first, nodes = source + 1, [node for _, node in group]
+    return tuple(itertools.chain.from_iterable(parts_by_layer(spec)))
+
+
+def parts_by_layer(spec: NetworkSpec) -> tuple[tuple[Fragment, ...], ...]:
+    """The parts of ``fragments`` of the stem, of each layer, and of what follows the layers."""
+    parts: list[tuple[Fragment, ...]] = []
+    for place, shape, first, nodes in _sections(spec):
         layer = _layer(spec, place)
-        n_skip = {"identity": 1, "pooling": 2, "dense": 0, "none": 0}[layer.effective_skip] if layer else 0
-        body, skip = nodes[: len(nodes) - n_skip], nodes[len(nodes) - n_skip :]
-        if body:
-            name = _layer_name(layer, spec, shape, body) if layer else _head_name(spec, shape)
-            parts.append(_cut(body, first, shape, name))
-        if layer and skip:
-            parts.append(_skip(layer, skip, shape))
-        shape, source = nodes[-1].shape, first + len(nodes) - 1
+        if layer is None:
+            parts.append((_cut(nodes, first, shape, _head_name(spec, shape)),))
+        else:
+            parts.append(tuple(_layer_parts(layer, spec, shape, first, nodes)))
     return tuple(parts)
+
+
+def sections(spec: NetworkSpec) -> tuple[Fragment, ...]:
+    """The stem, each layer with its skip and those beside it, and all that follows the layers; each as one graph."""
+    return tuple(_cut(nodes, first, shape, place) for place, shape, first, nodes in _sections(spec))
+
+
+def _sections(spec: NetworkSpec) -> Iterator[tuple[str, Shape, int, list[Node]]]:
+    """Place, input's shape, index of the first node, and nodes of each section."""
+    shape, first = spec.input_shape, 0
+    for place, group in itertools.groupby(spec.nodes, key=_place):
+        nodes = list(group)
+        yield place, shape, first, nodes
+        shape, first = nodes[-1].shape, first + len(nodes)
+
+
+def _layer_parts(layer: Layer, spec: NetworkSpec, shape: Shape, first: int, nodes: list[Node]) -> Iterator[Fragment]:
+    groups = [list(group) for _, group in itertools.groupby(nodes, key=_module)]
+    for i, (module, own) in enumerate(zip(layer.modules, groups, strict=True)):
+        total = own.pop() if i else None
+        n_skip = {"identity": 1, "pooling": 2, "dense": 0, "none": 0}[module.effective_skip]
+        body, skip = own[: len(own) - n_skip], own[len(own) - n_skip :]
+        if body:
+            yield _cut(body, first, shape, _layer_name(module, spec, shape, body))
+        if skip:
+            yield _skip(module, skip, shape)
+        first += len(own)
+        if total is not None:
+            first += 1
+            yield _sum(total)
 
 
 def _place(node: Node) -> str:
     """The part of the network that a node belongs to: "stem", "layers.3", or "" after the layers."""
     path = node.name.split(".")
     return ".".join(path[:2]) if path[0] == "layers" else path[0] if path[0] == "stem" else ""
+
+
+def _module(node: Node) -> str:
+    """Which of the layers whose results are added a node belongs to: "" for the first, "0" for that beside it."""
+    _, found, rest = node.name.partition(".beside.")
+    return rest.split(".")[0] if found else ""
 
 
 def _layer(spec: NetworkSpec, place: str) -> Layer | None:
@@ -126,11 +161,15 @@ def _skip(layer: Layer, nodes: Sequence[Node], shape: Shape) -> Fragment:
     """The nodes of a skip, [add] or [pooling, add], as a fragment of the layer's input."""
     *pooling, add = nodes
     if not pooling:
-        return Fragment(shape, (dataclasses.replace(add, inputs=(-1, -1)),), f"add {_text(shape)}")
+        return _sum(add)
     assert isinstance(add.operation, Add), nodes
     other = -1 if add.shape == shape else 0
     moved = dataclasses.replace(pooling[0], inputs=(-1,)), dataclasses.replace(add, inputs=(other, 0))
     return Fragment(shape, moved, f"pooling add s{layer.stride} {_text(shape)}-{_text(add.shape)}")
+
+
+def _sum(add: Node) -> Fragment:
+    return Fragment(add.shape, (dataclasses.replace(add, inputs=(-1, -1)),), f"add {_text(add.shape)}")
 
 
 def _layer_name(layer: Layer, spec: NetworkSpec, shape: Shape, nodes: Sequence[Node]) -> str:

@@ -32,11 +32,13 @@ _GATE, _SKIP = "#b83280", "#2f855a"
 # (strong, tint) by operation and expansion; expansions that are not listed share the last.
 _COLOURS = {
     ("conv", 1): ("#dd6b20", "#fdf0e3"),
+    ("basic", 1): ("#b7410e", "#fbe9df"),
     ("mbconv", 1): ("#38a169", "#e9f7ee"),
     ("mbconv", 3): ("#3f9bd8", "#e8f4fc"),
     ("mbconv", 6): ("#2b5fb8", "#e5ecfa"),
 }
 _OTHER = ("#6b46c1", "#f0ebfb")
+_SEVERAL = ("#8a6d1f", "#f8f1dc")
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,9 @@ def _layers_card(block: Sequence[Layer], prefix: str, size: tuple[int, int], mul
     first = block[0]
     skips = [layer.effective_skip for layer in block if layer.effective_skip != "none"]
     return _Card(
-        title=f"{prefix}{_operation(first)} {first.kernel}{_BY}{first.kernel}",
+        title=f"{prefix}{_title(first)}",
         channels=f"{first.in_channels} → {block[-1].out_channels}",
-        colours=_COLOURS.get((first.operation, first.expansion), _OTHER),
+        colours=_colours(first),
         size=size,
         multiply_adds=multiply_adds,
         repeats=len(block),
@@ -156,7 +158,21 @@ def _layers_card(block: Sequence[Layer], prefix: str, size: tuple[int, int], mul
     )
 
 
+def _title(layer: Layer) -> str:
+    if layer.beside:
+        return f"Sum of {len(layer.modules)} layers"
+    return f"{_operation(layer)} {layer.kernel}{_BY}{layer.kernel}"
+
+
+def _colours(layer: Layer) -> tuple[str, str]:
+    return _SEVERAL if layer.beside else _COLOURS.get((layer.operation, layer.expansion), _OTHER)
+
+
 def _operation(layer: Layer) -> str:
+    if layer.beside:
+        return "Sum of layers"
+    if layer.operation == "basic":
+        return "2 Convs"
     if layer.operation in ("conv", "bare"):
         return "Conv"
     if layer.operation == "cell":
@@ -275,7 +291,7 @@ def _legend(cards: Sequence[_Card], spec: NetworkSpec, width: int) -> list[list[
     entries: list[tuple[list[str], str]] = []
     operations = {_operation(layer): layer for layer in (spec.stem, *spec.layers)}
     for name, layer in operations.items():
-        strong, tint = _COLOURS.get((layer.operation, layer.expansion), _OTHER)
+        strong, tint = _colours(layer)
         mark = [f'<rect x="0" y="2" width="16" height="12" rx="3" fill="{tint}" stroke="{strong}" stroke-width="2"/>']
         entries.append((mark, name))
     if any(card.repeats > 1 for card in cards):

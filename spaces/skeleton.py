@@ -9,7 +9,6 @@ if their networks are the same.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 from abc import abstractmethod
@@ -252,4 +251,4 @@ class MenuSpace(SkeletonSpace[Settings]):
 @functools.lru_cache(maxsize=100_000)
 def effective(layer: Layer) -> Layer:
     """The layer with a skip that is not there spelt "none"."""
-    return dataclasses.replace(layer, skip=layer.effective_skip)
+    return layer.canonical()

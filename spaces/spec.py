@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mnas_moo.spaces import cells
+from mnas_moo.spaces.layer import Layer as Layer
 from mnas_moo.spaces.operations import (
     ACTIVATIONS,
     Add,
@@ -29,108 +30,6 @@ from mnas_moo.spaces.operations import (
     Operation,
     Shape,
 )
-
-SKIPS = ("identity", "pooling", "dense", "none")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer: a key of ``LAYERS`` and its settings.
-
-    >>> from mnas_moo.spaces.spec import Layer
-    >>> Layer("mbconv", 16, 24, kernel=3, stride=2, expansion=6).effective_skip
-    'none'
-
-    Attributes:
-        operation: "conv" (regular convolution), "bare" (one without norm and activation), "mbconv" (mobile inverted
-            bottleneck; with expansion 1 it is the depthwise-separable convolution, SepConv) or "cell".
-        in_channels: number of input channels.
-        out_channels: number of output channels.
-        kernel: height and width of the kernel; odd. Of a cell it is ``cells.kernel_of``.
-        stride: step of the kernel; a cell averages its input over as many pixels first.
-        expansion: width of an mbconv's depthwise part over that of its input; 1 for a conv. Of a cell, see ``cells``.
-        groups: groups of both 1x1 convolutions of an mbconv, and of a cell's; 1 for a conv.
-        se_ratio: squeeze-and-excite width over the layer's *input* channels, as the official code has it; 0: none.
-        skip: tensor that is added to the result: the input ("identity"; only at stride 1 and equal channels), its
-            3x3 average at the layer's stride ("pooling"; only at equal channels), or nothing ("none"). It is
-            kept as chosen; ``effective_skip`` is what is done. "dense", for cells: the input, averaged at a stride, and
-            the result side by side; out_channels are those of both.
-        cell: the steps of a cell, from ``cells``; empty for other layers.
-    """
-
-    operation: str
-    in_channels: int
-    out_channels: int
-    kernel: int
-    stride: int = 1
-    expansion: int = 1
-    se_ratio: float = 0.0
-    skip: str = "identity"
-    groups: int = 1
-    cell: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.operation not in LAYERS:
-            raise ValueError(f"operation is {self.operation!r}; allowed: {', '.join(LAYERS)}")
-        if self.skip not in SKIPS:
-            raise ValueError(f"skip is {self.skip!r}; allowed: {', '.join(SKIPS)}")
-        for name in ("in_channels", "out_channels", "kernel", "stride", "expansion"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.kernel % 2 == 0:
-            raise ValueError(f"kernel is {self.kernel}; it must be odd")
-        for name in ("expansion", "groups"):
-            if self.operation in ("conv", "bare") and getattr(self, name) != 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; a {self.operation} has none (1)")
-        if self.groups < 1 or self.in_channels % self.groups or self.out_channels % self.groups:
-            raise ValueError(
-                f"groups is {self.groups}; it must divide in_channels {self.in_channels} and out_channels "
-                f"{self.out_channels}"
-            )
-        if not 0 <= self.se_ratio <= 1:
-            raise ValueError(f"se_ratio is {self.se_ratio}; it must be between 0 and 1")
-        if self.operation == "cell":
-            self._check_cell()
-        elif self.cell or self.skip == "dense":
-            raise ValueError(f"cell is {self.cell}, skip {self.skip!r}; only a cell has steps or a dense skip")
-
-    def _check_cell(self) -> None:
-        cells.check(self.cell)
-        if self.kernel != cells.kernel_of(self.cell):
-            raise ValueError(f"kernel is {self.kernel}; that of this cell is {cells.kernel_of(self.cell)}")
-        if self.se_ratio or self.skip not in ("dense", "none"):
-            raise ValueError(f"a cell has no se_ratio, and skip dense or none, not {self.se_ratio} and {self.skip!r}")
-        if self.new_channels < 1:
-            raise ValueError(
-                f"out_channels is {self.out_channels}; with a dense skip it must be above in_channels, "
-                f"{self.in_channels}"
-            )
-        if not set(self.cell) - set(cells.NORMS) and self.new_channels != self.in_channels:
-            raise ValueError(f"a cell of norms gives the {self.in_channels} channels it takes, not {self.new_channels}")
-
-    @property
-    def new_channels(self) -> int:
-        """Channels of the result itself, without those of the input that a dense skip puts beside them."""
-        return self.out_channels - self.in_channels if self.skip == "dense" else self.out_channels
-
-    @property
-    def again(self) -> Layer:
-        """The layer that follows this one in a block of equal layers."""
-        return dataclasses.replace(
-            self,
-            in_channels=self.out_channels,
-            out_channels=self.out_channels + (self.new_channels if self.skip == "dense" else 0),
-            stride=1,
-        )
-
-    @property
-    def effective_skip(self) -> str:
-        """The skip that is done: none where the chosen one does not fit the shapes, as in the official code."""
-        if self.skip == "dense":
-            return "dense"
-        if self.in_channels != self.out_channels or (self.skip == "identity" and self.stride != 1):
-            return "none"
-        return self.skip
 
 
 @dataclass(frozen=True)
@@ -228,7 +127,7 @@ class NetworkSpec:
 
     def canonical(self) -> NetworkSpec:
         """The same network with ``effective_skip`` as each skip; equal for networks that differ in nothing else."""
-        stem, *layers = (dataclasses.replace(layer, skip=layer.effective_skip) for layer in (self.stem, *self.layers))
+        stem, *layers = (layer.canonical() for layer in (self.stem, *self.layers))
         return dataclasses.replace(self, stem=stem, layers=tuple(layers))
 
     @functools.cached_property
@@ -304,7 +203,14 @@ class _Graph(NodeList):
         self.spec = spec
 
     def layer(self, name: str, layer: Layer, x: int) -> int:
-        """Appends a layer and its skip."""
+        """Appends a layer with its skip, and the sum with each of those beside it."""
+        y = self._module(name, layer, x)
+        for i, other in enumerate(layer.beside):
+            beside = f"{name}.beside.{i}"
+            y = self.add(f"{beside}.sum", Add(), y, self._module(beside, other, x))
+        return y
+
+    def _module(self, name: str, layer: Layer, x: int) -> int:
         if layer.operation == "cell" and layer.stride > 1:
             x = self.add(f"{name}.reduce", AveragePool(layer.stride, layer.stride, "same"), x)
         y = LAYERS[layer.operation](self, name, layer, x)
@@ -332,6 +238,15 @@ def _lower_conv(graph: _Graph, name: str, layer: Layer, x: int) -> int:
     spec = graph.spec
     conv = Conv(layer.out_channels, layer.kernel, layer.stride, 1, spec.epsilon, spec.activation)
     return graph.squeeze_excite(name, layer, graph.add(f"{name}.conv", conv, x))
+
+
+def _lower_basic(graph: _Graph, name: str, layer: Layer, x: int) -> int:
+    """Two convolutions, each with norm and activation, the first with the stride; InstaNAS' BasicBlock."""
+    spec = graph.spec
+    for part, stride in (("first", layer.stride), ("second", 1)):
+        conv = Conv(layer.out_channels, layer.kernel, stride, 1, spec.epsilon, spec.activation)
+        x = graph.add(f"{name}.{part}", conv, x)
+    return graph.squeeze_excite(name, layer, x)
 
 
 def _lower_mbconv(graph: _Graph, name: str, layer: Layer, x: int) -> int:
@@ -365,6 +280,7 @@ def _lower_cell(graph: _Graph, name: str, layer: Layer, x: int) -> int:
 LAYERS: dict[str, Callable[[_Graph, str, Layer, int], int]] = {
     "conv": _lower_conv,
     "bare": _lower_bare,
+    "basic": _lower_basic,
     "mbconv": _lower_mbconv,
     "cell": _lower_cell,
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from mnas_moo.spaces.spec import NetworkSpec
+from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 
 def summary(spec: NetworkSpec) -> dict[str, float]:
@@ -25,14 +25,19 @@ def summary(spec: NetworkSpec) -> dict[str, float]:
     """
     field, step = 1, 1
     for layer in (spec.stem, *spec.layers):
-        field += (layer.kernel - 1) * step
+        field += max(_reach(module) for module in layer.modules) * step
         step *= layer.stride
     return {
         "log_multiply_adds": math.log(spec.multiply_adds),
         "log_parameters": math.log(spec.parameters),
         "log_activations": math.log(sum(math.prod(node.shape) for node in spec.nodes)),
         "layers": float(len(spec.layers)),
-        "skips": float(sum(layer.effective_skip != "none" for layer in spec.layers)),
-        "excitations": float(sum(layer.se_ratio > 0 for layer in spec.layers)),
+        "skips": float(sum(any(m.effective_skip != "none" for m in layer.modules) for layer in spec.layers)),
+        "excitations": float(sum(any(m.se_ratio > 0 for m in layer.modules) for layer in spec.layers)),
         "log_receptive_field": math.log(field),
     }
+
+
+def _reach(layer: Layer) -> int:
+    """By how many pixels of its input a layer widens the field; the second of two convolutions sees the stride."""
+    return (layer.kernel - 1) * (1 + layer.stride if layer.operation == "basic" else 1)

@@ -2,15 +2,17 @@
 
 The block strings are those of tensorflow/tpu models/official/mnasnet (mnasnet_models.py, MnasNetDecoder); input,
 stem, head, classifier, activation, epsilon, groups (of both 1x1 convolutions of an MBConv, and of a cell), regular
-convolutions, cells, pooling and dense skips are ours. Tokens are separated by white space and stand in this order
-(``[]``: may be left out, ``*``: any number)::
+convolutions and pairs of them, cells, pooling and dense skips and sums of layers are ours. Tokens are separated by
+white space and stand in this order (``[]``: may be left out, ``*``: any number)::
 
     network    = input stem block* [head] [dropout] classifier [activation] [epsilon]
     input      = "in" CHANNELS "x" HEIGHT "x" WIDTH
     stem       = "stem" "_k" KERNEL "_s" STRIDES "_o" CHANNELS ["_bare" | "_mbconv" "_e" EXPANSION] ["_se" RATIO]
                  ["_g" GROUPS] ["_idskip" | "_poolskip"]
     block      = "r" LAYERS "_k" KERNEL "_s" STRIDES "_e" EXPANSION "_i" CHANNELS "_o" CHANNELS ["_se" RATIO]
-                 ["_g" GROUPS] ["_conv" | "_bare" | "_cell=" STEPS] ["_noskip" | "_poolskip" | "_dense"]
+                 ["_g" GROUPS] ["_conv" | "_bare" | "_basic" | "_cell=" STEPS] ["_noskip" | "_poolskip" | "_dense"]
+                 ("+" beside)*
+    beside     = "k" KERNEL "_e" EXPANSION ["_se" RATIO] ["_g" GROUPS] ["_conv" | "_basic"] ["_noskip" | "_poolskip"]
     head       = "head_o" CHANNELS                           left out: no 1x1 convolution before pooling
     dropout    = "drop" RATE                                 left out: 0
     classifier = "fc" CLASSES
@@ -20,10 +22,11 @@ convolutions, cells, pooling and dense skips are ours. Tokens are separated by w
 
 The parts of a stem or a block, joined by ``_``, may stand in any order after the first. A block is LAYERS equal
 layers; the first takes ``i`` channels and has the stride, the others take ``o`` and have stride 1. ``_bare`` is a
-convolution without norm and activation, ``_cell`` a cell of the STEPS of ``cells``, joined by "-". Without these and
-``_conv`` a block's layers are MBConv (with ``e1``: SepConv). Without a skip part every layer adds its input where
-the shapes allow it, a stem adds nothing; with ``_dense`` the ``o`` channels are the ``i`` and those that a layer adds
-beside them. A spec's name is not part of its text.
+convolution without norm and activation, ``_basic`` two convolutions, ``_cell`` a cell of the STEPS of ``cells``, joined
+by "-". Without these and ``_conv`` a block's layers are MBConv (with ``e1``: SepConv). Without a skip part every layer
+adds its input where the shapes allow it, a stem adds nothing; with ``_dense`` the ``o`` channels are the ``i`` and
+those that a layer adds beside them. What stands after ``+`` has the same input, channels and strides, and its result is
+added. A spec's name is not part of its text.
 
 >>> from mnas_moo.spaces.text import from_text, to_text
 >>> spec = from_text("in3x32x32 stem_k3_s11_o16 r2_k3_s22_e6_i16_o24_se0.25 r1_k5_s11_e1_i24_o24_conv_poolskip fc10")
@@ -35,6 +38,7 @@ in3x32x32 stem_k3_s11_o16 r2_k3_s22_e6_i16_o24_se0.25 r1_k5_s11_e1_i24_o24_conv_
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
@@ -60,6 +64,7 @@ _FORM = {
 }
 _BLOCK_SKIPS = {"identity": "", "none": "_noskip", "pooling": "_poolskip", "dense": "_dense"}
 _CELL = "cell="
+_FLAGS = ("conv", "bare", "basic", "noskip", "poolskip", "dense")
 _STEM_SKIPS = {"none": "", "identity": "_idskip", "pooling": "_poolskip"}
 
 
@@ -82,13 +87,19 @@ def blocks_to_text(spec: NetworkSpec) -> str:
     tokens = []
     for block in spec.blocks:
         first = block[0]
-        kinds = {"conv": "_conv", "bare": "_bare", "cell": f"_{_CELL}{'-'.join(first.cell)}"}
-        kind = kinds.get(first.operation, "")
-        tokens.append(
+        token = (
             f"r{len(block)}_k{first.kernel}_s{first.stride}{first.stride}_e{first.expansion}"
-            f"_i{first.in_channels}_o{first.out_channels}{_se(first)}{_groups(first)}{kind}{_BLOCK_SKIPS[first.skip]}"
+            f"_i{first.in_channels}_o{first.out_channels}{_rest(first)}"
         )
+        beside = (f"k{layer.kernel}_e{layer.expansion}{_rest(layer)}" for layer in first.beside)
+        tokens.append("+".join([token, *beside]))
     return " ".join(tokens)
+
+
+def _rest(layer: Layer) -> str:
+    kind = "" if layer.operation == "mbconv" else f"_{layer.operation}"
+    kind = f"_{_CELL}{'-'.join(layer.cell)}" if layer.cell else kind
+    return f"{_se(layer)}{_groups(layer)}{kind}{_BLOCK_SKIPS[layer.skip]}"
 
 
 def from_text(text: str) -> NetworkSpec:
@@ -193,11 +204,14 @@ def _stem(token: str, channels: int) -> Layer:
 def _block(token: str) -> list[Layer]:
     if not token.startswith("r"):
         raise ValueError(f"token {token!r} is no block; allowed is the form {_FORM['r']!r}")
-    flags = ("conv", "bare", "noskip", "poolskip", "dense")
-    parts = _parts(token, ("r", "k", "s", "e", "i", "o"), ("se", "g"), flags, _CELL)
-    operation = _operation(token, parts, ("conv", "bare", "cell"), "mbconv")
+    own, *others = token.split("+")
+    parts = _parts(own, ("r", "k", "s", "e", "i", "o"), ("se", "g"), _FLAGS, _CELL)
+    shared = {key: parts[key] for key in ("s", "o")}
     channels = _integer(token, "i", parts["i"])
-    first = _layer(token, parts, operation, channels, _skip(token, parts, _BLOCK_SKIPS))
+    beside = tuple(
+        _module(token, {**_parts(other, ("k", "e"), ("se", "g"), _FLAGS), **shared}, channels) for other in others
+    )
+    first = dataclasses.replace(_module(token, parts, channels), beside=beside)
     n_layers = _integer(token, "r", parts["r"])
     if n_layers > MOST_LAYERS:
         raise ValueError(f"token {token!r}: part r{n_layers}: at most {MOST_LAYERS:,} layers are allowed")
@@ -205,6 +219,11 @@ def _block(token: str) -> list[Layer]:
     for _ in range(n_layers - 1):
         layers.append(layers[-1].again)
     return layers
+
+
+def _module(token: str, parts: Mapping[str, str], channels: int) -> Layer:
+    operation = _operation(token, parts, ("conv", "bare", "basic", "cell"), "mbconv")
+    return _layer(token, parts, operation, channels, _skip(token, parts, _BLOCK_SKIPS))
 
 
 def _operation(token: str, parts: Mapping[str, str], named: Sequence[str], unnamed: str) -> str:

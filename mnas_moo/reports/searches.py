@@ -1,4 +1,4 @@
-"""Pictures of what searches with shared weights learn: their curve, how they rank, and FBNet's distributions over time.
+"""Pictures of what searches with weights of their own learn: curve and ranks, FBNet's distributions, InstaNAS' paths.
 
 They are read from what stands beside the weights on this machine (``.json``), and from the trials; where there is
 nothing, there is no picture. A file that another program has changed is taken for none.
@@ -20,7 +20,9 @@ from mnas_moo.fbnet.sampler import SUPERNET_ACCURACY
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.statistics import kendall_interval
 from mnas_moo.reports.panels import COLORS
+from mnas_moo.reports.per_image import per_image_figures
 from mnas_moo.reports.plots_plotly import dressed
+from mnas_moo.running import per_image
 from mnas_moo.running.searches import search_file
 from mnas_moo.running.shared_weights import weights_file
 from mnas_moo.running.trials import JUDGED, measured, network_of
@@ -39,6 +41,7 @@ class Searches:
         curve: points of the curve of the shared weights: "step", "seconds", "loss", "largest", "smallest", "random".
         choices: the candidates of each layer, by the parameter's name; empty without FBNet's search.
         epochs: FBNet's epochs, as ``fbnet.search.Epoch``.
+        per_image: what stands beside InstaNAS' search.
         pairs: (accuracy by shared weights, accuracy when trained alone) of networks that have both.
     """
 
@@ -46,6 +49,7 @@ class Searches:
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     epochs: Sequence[Mapping[str, Any]] = ()
     pairs: Sequence[tuple[float, float]] = ()
+    per_image: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def correlation(self) -> tuple[float, float, float] | None:
@@ -71,6 +75,7 @@ def searches_of(study_file: NetworkStudy, trials: Sequence[FrozenTrial], names: 
         searched.get("choices", {}),
         searched.get("epochs", []),
         pairs_of(trials, names),
+        _held(per_image.search_file(study_file).with_suffix(".json")),
     )
 
 
@@ -100,6 +105,8 @@ def pairs_of(trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[tuple[
 def search_figures(searches: Searches) -> dict[str, Any]:
     """The pictures by name: "shared-weights", "rank-correlation", "fbnet-search", "fbnet-theta"; those there are.
 
+    And those of ``per_image_figures``.
+
     Raises:
         MissingExtraError: plotly is not installed.
     """
@@ -111,7 +118,7 @@ def search_figures(searches: Searches) -> dict[str, Any]:
     if searches.epochs:
         figures["fbnet-search"] = _course(searches.epochs)
         figures["fbnet-theta"] = _theta(searches.choices, searches.epochs)
-    return figures
+    return figures | per_image_figures(searches.per_image)
 
 
 def _curve(curve: Sequence[Mapping[str, float]]) -> Any:

@@ -351,5 +351,9 @@ def subject_of(study_file: StudyFile) -> Subject:
     if isinstance(study_file, TabularStudy):
         return TabularTrials(study_file)
     if isinstance(study_file, NetworkStudy):
+        if study_file.sampler.chosen[0] == "instanas":
+            from mnas_moo.running.per_image import PerImageTrials
+
+            return PerImageTrials(study_file)
         return NetworkTrials(study_file)
     raise TypeError(f"no kind of study: {type(study_file).__name__}")

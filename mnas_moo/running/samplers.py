@@ -142,6 +142,10 @@ def sampler_of(study_file: StudyFile, subject: Subject, n_trials: int) -> optuna
         from mnas_moo.running.searches import fbnet_sampler
 
         return fbnet_sampler(study_file, subject, settings.seed)
+    if kind == "instanas":
+        from mnas_moo.running.per_image import instanas_sampler
+
+        return instanas_sampler(study_file, subject, settings.seed)
     reward = study_file.make_reward()
     try:
         return make(

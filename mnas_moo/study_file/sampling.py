@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from mnas_moo.dppnet.settings import ProgressiveSettings
 from mnas_moo.fbnet.settings import FBNetSettings
+from mnas_moo.instanas.settings import InstaNASSettings
 from mnas_moo.reward import AbsoluteReward, MnasReward
 from mnas_moo.settings import DEFAULTS, LEAST
 from mnas_moo.study_file.parts import OneOf, Part, Positive, Seed, fields_of, with_fields
@@ -94,6 +95,13 @@ class DPPNet(Seeded):
     rest: dict[str, Any] | None = None
 
 
+@with_fields(fields_of(InstaNASSettings))
+class InstaNAS(Seeded):
+    """Settings of InstaNAS' search (``mnas_moo.instanas.settings``); ``table`` is the file of a lookup table."""
+
+    table: str | None = None
+
+
 class Sampler(OneOf):
     """The sampler, by a name that ``mnas_moo.running.samplers`` knows."""
 
@@ -107,4 +115,5 @@ class Sampler(OneOf):
     random: Seeded | None = None
     fbnet: FBNet | None = None
     dppnet: DPPNet | None = None
+    instanas: InstaNAS | None = None
     brute: Seeded | None = None

@@ -40,7 +40,7 @@ def asked(name: str, n_trials: int = 14, directions: tuple[str, ...] = ("minimiz
 
 
 def test_a_study_file_has_the_names_that_there_are() -> None:
-    assert sorted(Sampler.allowed()) == sorted([*samplers.SAMPLERS, "fbnet"])
+    assert sorted(Sampler.allowed()) == sorted([*samplers.SAMPLERS, "fbnet", "instanas"])
 
 
 @pytest.mark.parametrize("name", samplers.SAMPLERS)

@@ -102,26 +102,9 @@ def test_a_spec_pickles_after_use() -> None:
     assert pickle.loads(pickle.dumps(spec)).multiply_adds == spec.multiply_adds
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"operation": "pool"}, "operation is 'pool'; allowed: conv, bare, mbconv, cell"),
-        ({"skip": "dense"}, "skip 'dense'; only a cell has steps or a dense skip"),
-        ({"skip": "sparse"}, "skip is 'sparse'; allowed: identity, pooling, dense, none"),
-        ({"kernel": 4}, "kernel is 4; it must be odd"),
-        ({"stride": 0}, "stride is 0; it must be at least 1"),
-        ({"operation": "conv"}, "expansion is 3; a conv has none"),
-        ({"operation": "conv", "expansion": 1, "groups": 2}, "groups is 2; a conv has none"),
-        ({"groups": 0}, "groups is 0; it must divide"),
-        ({"groups": 4}, "groups is 4; it must divide in_channels 2 and out_channels 2"),
-        ({"groups": 2, "out_channels": 3}, "groups is 2; it must divide in_channels 2 and out_channels 3"),
-        ({"se_ratio": 1.5}, "se_ratio is 1.5"),
-        ({"in_channels": 3}, "layer 0 takes 3 channels, but the one before it gives 2"),
-    ],
-)
-def test_wrong_layers_are_refused(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        small(**changes)
+def test_layers_must_follow_each_other() -> None:
+    with pytest.raises(ValueError, match="layer 0 takes 3 channels, but the one before it gives 2"):
+        small(in_channels=3)
 
 
 @pytest.mark.parametrize(

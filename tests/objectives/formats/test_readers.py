@@ -44,7 +44,9 @@ EXAMPLES: dict[type[Operation], NetworkSpec] = {
     Linear: network(),
     AveragePool: network(Layer("conv", 8, 8, 3, 1, skip="pooling"), Layer("mbconv", 8, 8, 5, 2, 3, skip="pooling")),
     GlobalAveragePool: network(dropout=0.0),
-    Add: network(Layer("mbconv", 8, 8, 3), Layer("conv", 8, 8, 3)),
+    Add: network(
+        Layer("mbconv", 8, 8, 3), Layer("conv", 8, 8, 3, beside=(Layer("mbconv", 8, 8, 5), Layer("basic", 8, 8, 3)))
+    ),
     Multiply: network(Layer("mbconv", 8, 16, 3, 2, 3, 0.25), Layer("conv", 16, 16, 3, 1, 1, 0.5)),
     ChannelShuffle: network(Layer("mbconv", 8, 16, 3, 2, 3, groups=2), Layer("mbconv", 16, 16, 5, groups=2)),
     Dropout: network(dropout=0.5),
@@ -91,7 +93,8 @@ def test_every_operation_has_an_example() -> None:
     assert set(BOTH) == set(OPERATIONS)
     for operation, spec in BOTH.items():
         assert operation in {type(node.operation) for node in spec.nodes}
-    assert {layer.operation for spec in EXAMPLES.values() for layer in (spec.stem, *spec.layers)} == set(LAYERS)
+    layers = [module for spec in EXAMPLES.values() for layer in (spec.stem, *spec.layers) for module in layer.modules]
+    assert {layer.operation for layer in layers} == set(LAYERS)
 
 
 @every_operation

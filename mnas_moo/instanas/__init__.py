@@ -1,0 +1,1 @@
+"""InstaNAS: a network for each image."""
