@@ -99,6 +99,12 @@ class InstaNASSpace(SkeletonSpace[InstaNASSettings]):
             for cell in range(1, cells + 1)
         }
 
+    def _step(self, name: str) -> str:
+        return name
+
+    def _rest(self, name: str, values: Choice) -> str:
+        return NONE
+
     def _layers(self, genome: Choice) -> tuple[Layer, ...]:
         return tuple(layer for _, layer in self._placed(genome))
 

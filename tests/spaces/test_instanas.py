@@ -109,7 +109,7 @@ def test_wrong_sums_are_named() -> None:
         Layer("conv", 8, 8, 3, beside=(Layer("conv", 8, 16, 3),))
     with pytest.raises(ValueError, match="has layers beside it; name all of them beside the first"):
         Layer("conv", 8, 8, 3, beside=(Layer("conv", 8, 8, 3, beside=(Layer("conv", 8, 8, 3),)),))
-    with pytest.raises(ValueError, match="has two operations; one of conv and basic is allowed"):
+    with pytest.raises(ValueError, match="is conv and basic; one of them is allowed"):
         from_text("in3x8x8 stem_k3_s11_o8 r1_k3_s11_e1_i8_o8_conv_basic fc4")
     with pytest.raises(ValueError, match="part 's11' is unknown"):
         from_text("in3x8x8 stem_k3_s11_o8 r1_k3_s11_e1_i8_o8+k3_s11_e1 fc4")
