@@ -58,7 +58,7 @@ def test_another_sampler_has_nothing_to_show(capsys: pytest.CaptureFixture[str])
     assert cli.main(["learning", "s.yaml"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "small: nothing to show; only the samplers mnas and mnas-paper keep how they learn" in captured.err
+    assert "small: nothing to show; only the samplers mnas, mnas-paper and dppnet keep how they learn" in captured.err
     assert cli.main(["learning", "s.yaml", "--plot", "x.png"]) == 2
     assert "has nothing to draw" in capsys.readouterr().err
 

@@ -78,7 +78,7 @@ def test_missing_phone_is_transient(phones: VirtualPhones) -> None:
 def test_phone_that_waits_for_its_dialog_is_unusable(phone: Phone, phones: VirtualPhones) -> None:
     phones[0].fault("unauthorized")
     while (state := Server().states().get(phones[0].serial)) != "unauthorized":
-        assert state in (None, "offline", "connecting", "authorizing")
+        assert state in (None, "device", "offline", "connecting", "authorizing")  # adb learns of it in its own time
         Server().connect(phones[0].serial)
     with pytest.raises(UnusableError, match="Allow USB debugging"):
         phone.run("true", 10.0)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from mnas_moo.objectives.training import full
+from mnas_moo.objectives.training import full, train
 from mnas_moo.objectives.training.batches import Batches
 from mnas_moo.objectives.training.data import ImageData, load_data
 from mnas_moo.objectives.training.full import Point, criterion, curve_file, forget, train_fully
@@ -102,6 +102,7 @@ trained.save(Path(sys.argv[1], "trained.pt"))
 """
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_random_moments_ends_with_the_same_weights(tmp_path: Path) -> None:
     root = str(Path(__file__).resolve().parents[3])
 
@@ -130,6 +131,27 @@ def test_a_training_killed_at_random_moments_ends_with_the_same_weights(tmp_path
     one, other = (TrainedNetwork.load(tmp_path / name / "trained.pt") for name in ("whole", "killed"))
     for name, weight in one.weights.items():
         assert torch.equal(weight, other.weights[name]), name
+
+
+def test_a_training_stopped_at_ten_random_steps_ends_with_the_same_weights(
+    digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "TELL_SECONDS", -1.0)  # every step
+    recipe = dataclasses.replace(SGD, epochs=3, averaged=0.99, augmentation="cutmix")
+    spec = dataclasses.replace(network(), dropout=0.3)
+    whole = train_fully(spec, digits, recipe, 5, tmp_path / "whole.pt", device="cpu")
+    stops = sorted(np.random.default_rng(0).choice(np.arange(1, 66), 10, replace=False).tolist())
+    for at in stops:
+
+        def stop(step: Step, _curve: object, at: int = at) -> None:
+            if step.step == at:
+                raise InterruptedError
+
+        with pytest.raises(InterruptedError):
+            train_fully(spec, digits, recipe, 5, tmp_path / "part.pt", device="cpu", listener=stop)
+    part = train_fully(spec, digits, recipe, 5, tmp_path / "part.pt", device="cpu")
+    for name, weight in whole.weights.items():
+        assert torch.equal(weight, part.weights[name]), name
 
 
 def test_what_another_training_left_is_not_gone_on_with(digits: ImageData, tmp_path: Path) -> None:
