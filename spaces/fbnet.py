@@ -8,13 +8,12 @@ counts of mobile_cv's networks come out to the digit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mnas_moo.spaces.choice_space import Choice
 from mnas_moo.spaces.fbnet_settings import FBNetSettings
 from mnas_moo.spaces.networks import round_filters
-from mnas_moo.spaces.skeleton import SkeletonSpace, effective
+from mnas_moo.spaces.skeleton import PlacedSpace
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 SKIP = "skip"
@@ -32,7 +31,7 @@ CANDIDATES: dict[str, tuple[int, int, int]] = {
 CHOICES = (*CANDIDATES, SKIP)
 
 
-class FBNetSpace(SkeletonSpace[FBNetSettings]):
+class FBNetSpace(PlacedSpace[FBNetSettings]):
     """One candidate a layer; skips that are no layer stand last in a canonical genome's blocks.
 
     >>> from mnas_moo.spaces.fbnet import FBNetSpace
@@ -42,15 +41,12 @@ class FBNetSpace(SkeletonSpace[FBNetSettings]):
     """
 
     settings_type = FBNetSettings
+    absent = SKIP
 
     @property
     def name(self) -> str:
         """The space's name for ``mnas_moo.spaces.get``."""
         return "fbnet"
-
-    def _reset(self) -> None:
-        super()._reset()
-        self._menus: dict[tuple[int, int], dict[str, Layer | None]] = {}
 
     def covering(self) -> Iterator[NetworkSpec]:
         """Networks of the space that hold, together, every distinct layer, skip, stem and head of its networks.
@@ -67,39 +63,8 @@ class FBNetSpace(SkeletonSpace[FBNetSettings]):
             for layer in range(1, layers + 1)
         }
 
-    def _layers(self, genome: Choice) -> tuple[Layer, ...]:
-        return tuple(layer for _, layer in self._placed(genome))
-
-    def _places(self, genome: Choice) -> tuple[str, ...]:
-        return tuple(place for place, _ in self._placed(genome))
-
-    def _placed(self, genome: Choice) -> Iterator[tuple[str, Layer]]:
-        choices = iter(genome)
-        for block, layers in enumerate(self.settings.layers):
-            for position in range(layers):
-                layer = self._menu(block, position)[next(choices)]
-                if layer is not None:
-                    yield f"block{block + 1}.layer{position + 1}", layer
-
     def _lengths(self, block: int) -> Iterable[int]:
         return range(self.settings.layers[block], -1, -1)
-
-    def _read_block(self, block: int, layers: Sequence[Layer]) -> Choice | None:
-        own: list[str] = []
-        for position in range(self.settings.layers[block]):
-            wanted = layers[position] if position < len(layers) else None
-            menu = self._menu(block, position).items()
-            choice = next((choice for choice, layer in menu if (layer and effective(layer)) == wanted), None)
-            if choice is None:  # a skip that has to change the shape is no absent layer either
-                return None
-            own.append(choice)
-        return tuple(own)
-
-    def _step(self, name: str) -> str:
-        return name
-
-    def _rest(self, name: str, values: Choice) -> str:
-        return SKIP
 
     def _menu(self, block: int, position: int) -> dict[str, Layer | None]:
         """The layer that each choice gives at a place; None: no layer."""

@@ -9,17 +9,16 @@ that one image may take. Left out: the 1x1 convolutions which that code register
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mnas_moo.spaces.choice_space import Choice
 from mnas_moo.spaces.instanas_settings import InstaNASSettings
 from mnas_moo.spaces.networks import round_filters
-from mnas_moo.spaces.skeleton import SkeletonSpace, effective
+from mnas_moo.spaces.skeleton import PlacedSpace
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 MODULES: dict[str, tuple[str, int, int]] = {
@@ -44,7 +43,7 @@ Mask = npt.NDArray[np.bool_]
 """(L, M) which modules of which cells are on."""
 
 
-class InstaNASSpace(SkeletonSpace[InstaNASSettings]):
+class InstaNASSpace(PlacedSpace[InstaNASSettings]):
     """A set of modules for each cell; cells that pass their input stand last in a canonical genome's stages.
 
     >>> from mnas_moo.spaces.instanas import InstaNASSpace
@@ -54,15 +53,12 @@ class InstaNASSpace(SkeletonSpace[InstaNASSettings]):
     """
 
     settings_type = InstaNASSettings
+    absent = NONE
 
     @property
     def name(self) -> str:
         """The space's name for ``mnas_moo.spaces.get``."""
         return "instanas"
-
-    def _reset(self) -> None:
-        super()._reset()
-        self._menus: dict[tuple[int, int], dict[str, Layer | None]] = {}
 
     @property
     def cells(self) -> int:
@@ -99,39 +95,8 @@ class InstaNASSpace(SkeletonSpace[InstaNASSettings]):
             for cell in range(1, cells + 1)
         }
 
-    def _step(self, name: str) -> str:
-        return name
-
-    def _rest(self, name: str, values: Choice) -> str:
-        return NONE
-
-    def _layers(self, genome: Choice) -> tuple[Layer, ...]:
-        return tuple(layer for _, layer in self._placed(genome))
-
-    def _places(self, genome: Choice) -> tuple[str, ...]:
-        return tuple(place for place, _ in self._placed(genome))
-
-    def _placed(self, genome: Choice) -> Iterator[tuple[str, Layer]]:
-        choices = iter(genome)
-        for stage, cells in enumerate(self.settings.layers):
-            for position in range(cells):
-                layer = self._menu(stage, position)[next(choices)]
-                if layer is not None:
-                    yield f"stage{stage + 1}.cell{position + 1}", layer
-
     def _lengths(self, block: int) -> Iterable[int]:
         return range(self.settings.layers[block], 0, -1)
-
-    def _read_block(self, block: int, layers: Sequence[Layer]) -> Choice | None:
-        own: list[str] = []
-        for position in range(self.settings.layers[block]):
-            wanted = layers[position] if position < len(layers) else None
-            menu = self._menu(block, position).items()
-            choice = next((choice for choice, layer in menu if (layer and effective(layer)) == wanted), None)
-            if choice is None:
-                return None
-            own.append(choice)
-        return tuple(own)
 
     def _menu(self, stage: int, position: int) -> dict[str, Layer | None]:
         """The layer that each choice gives at a place; None: no layer."""

@@ -248,6 +248,53 @@ class MenuSpace(SkeletonSpace[Settings]):
         return self._menus[key]
 
 
+class PlacedSpace(SkeletonSpace[_Settings]):
+    """What FBNet's space and InstaNAS' share: one choice for every place of a layer, of which one may give none."""
+
+    absent: str
+    """The choice of a place without a layer of its own, as far as the shapes allow that."""
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._menus: dict[tuple[int, int], dict[str, Layer | None]] = {}
+
+    @abstractmethod
+    def _menu(self, block: int, position: int) -> dict[str, Layer | None]:
+        """The layer that each choice gives at a place; None: no layer."""
+
+    def _layers(self, genome: Choice) -> tuple[Layer, ...]:
+        return tuple(layer for _, layer in self._placed(genome))
+
+    def _places(self, genome: Choice) -> tuple[str, ...]:
+        return tuple(place for place, _ in self._placed(genome))
+
+    def _placed(self, genome: Choice) -> Iterator[tuple[str, Layer]]:
+        choices = zip(self._values, genome, strict=True)
+        for block, layers in enumerate(self.settings.layers):
+            for position in range(layers):
+                place, choice = next(choices)
+                layer = self._menu(block, position)[choice]
+                if layer is not None:
+                    yield place, layer
+
+    def _read_block(self, block: int, layers: Sequence[Layer]) -> Choice | None:
+        own: list[str] = []
+        for position in range(self.settings.layers[block]):
+            wanted = layers[position] if position < len(layers) else None
+            menu = self._menu(block, position).items()
+            choice = next((choice for choice, layer in menu if (layer and effective(layer)) == wanted), None)
+            if choice is None:  # a layer that has to change the shape is no absent layer either
+                return None
+            own.append(choice)
+        return tuple(own)
+
+    def _step(self, name: str) -> str:
+        return name
+
+    def _rest(self, name: str, values: Choice) -> str:
+        return self.absent
+
+
 @functools.lru_cache(maxsize=100_000)
 def effective(layer: Layer) -> Layer:
     """The layer with a skip that is not there spelt "none"."""

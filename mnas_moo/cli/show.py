@@ -97,6 +97,7 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, Any
     from mnas_moo.objectives.objective import is_latency
     from mnas_moo.reports.intervals import interval_of, trainings_of
     from mnas_moo.running.storage import open_study
+    from mnas_moo.running.trained import trial_at
     from mnas_moo.running.trials import MEASUREMENTS, NETWORK
     from mnas_moo.spaces.text import from_text
     from mnas_moo.study_file.document import StudyError
@@ -114,21 +115,15 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, Any
             "prints their parameters"
         )
     study = open_study(study_file)
-    trials = study.get_trials(deepcopy=False)
-    if not 0 <= arguments.trial < len(trials):
-        has = f"trials 0 to {len(trials) - 1}" if trials else "no trials yet"
-        raise StudyError(f"{study.study_name} has no trial {arguments.trial}; it has {has}")
-    attributes = trials[arguments.trial].user_attrs
+    trial = trial_at(study, arguments.trial)
+    attributes = trial.user_attrs
     if NETWORK not in attributes:
-        raise StudyError(
-            f"trial {arguments.trial} of {study.study_name} has no network ({trials[arguments.trial].state.name})"
-        )
+        raise StudyError(f"trial {arguments.trial} of {study.study_name} has no network ({trial.state.name})")
     try:
         measured = {name: float(m["value"]) for name, m in attributes.get(MEASUREMENTS, {}).items()}
         spec = from_text(str(attributes[NETWORK]))
     except (ValueError, TypeError, KeyError, AttributeError) as error:  # another program may have written there
         raise StudyError(f"trial {arguments.trial} of {study.study_name} holds no network of ours: {error}") from error
-    trial = trials[arguments.trial]
     figures: dict[str, Any] = {name: measured[name] for name in measured if name == "accuracy" or is_latency(name)}
     if interval := interval_of(trial, "accuracy"):
         figures["accuracy_interval"] = list(interval)

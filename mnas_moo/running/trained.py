@@ -24,17 +24,26 @@ def label_of(trial: int) -> str:
     return f"trial-{trial}"
 
 
+def trial_at(study: optuna.Study, number: int) -> FrozenTrial:
+    """A trial of a study, by its number.
+
+    Raises:
+        StudyError: there is no such trial.
+    """
+    trials = study.get_trials(deepcopy=False)
+    if not 0 <= number < len(trials):
+        has = f"trials 0 to {len(trials) - 1}" if trials else "no trials yet"
+        raise StudyError(f"{study.study_name} has no trial {number}; it has {has}")
+    return trials[number]
+
+
 def trial_of(study: optuna.Study, number: int) -> FrozenTrial:
     """A trial of a study that may have a network, by its number.
 
     Raises:
         StudyError: there is no such trial, or it failed.
     """
-    trials = study.get_trials(deepcopy=False)
-    if not 0 <= number < len(trials):
-        has = f"trials 0 to {len(trials) - 1}" if trials else "no trials yet"
-        raise StudyError(f"{study.study_name} has no trial {number}; it has {has}")
-    trial = trials[number]
+    trial = trial_at(study, number)
     if trial.state == TrialState.FAIL:
         reason = trial.user_attrs.get(FAILURE)
         why = f" ({short(reason)})" if isinstance(reason, str) else ""

@@ -14,10 +14,9 @@ not use have no gradient and stay as they are.
 from __future__ import annotations
 
 import functools
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from mnas_moo.objectives.lookup.build import describe
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.objectives.training.batches import Batches, Randomness, batch_sizes
 from mnas_moo.objectives.training.data import ImageData
+from mnas_moo.objectives.training.notes import Notes
 from mnas_moo.objectives.training.train import Criterion, Step, TrainSettings, evaluate, find_device, fit
 from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.spaces.space import Space
@@ -138,12 +138,12 @@ def train_supernet(
     with cpu_threads(1):
         random = Randomness.of(seed, device)
         supernet = _fresh(space, random, device)
-        notes = _Notes(file.with_suffix(".json"), _identity(space, settings, seed))
-        if notes.steps is None:
-            notes.steps = settings.steps or _affordable(space, data, settings, seed)
+        notes = Notes(file.with_suffix(".json"), _identity(space, settings, seed), "steps", CurvePoint)
+        if notes.length is None:
+            notes.length = settings.steps or _affordable(space, data, settings, seed)
             notes.write()
         length = TrainSettings(
-            steps=notes.steps,
+            steps=int(notes.length),
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
@@ -279,27 +279,3 @@ def describe_weights(space: Space, data: ImageData) -> dict[str, Any]:
 
 def _identity(space: Space, settings: SharedTraining, seed: int) -> str:
     return repr((space, replace(settings, threads=None), seed))
-
-
-class _Notes:
-    """What stands beside the weights: the number of steps, which minutes were turned into, and the curve."""
-
-    def __init__(self, path: Path, identity: str) -> None:
-        self.path = path
-        self.identity = identity
-        self.steps: int | None = None
-        self.curve: list[CurvePoint] = []
-        try:
-            held = json.loads(path.read_text(encoding="utf-8"))
-            if held["identity"] == identity and type(held["steps"]) is int:
-                self.steps = held["steps"]
-                self.curve = [CurvePoint(**point) for point in held["curve"]]
-        except (OSError, ValueError, TypeError, KeyError):
-            pass
-
-    def write(self) -> None:
-        """Writes the file anew."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        held = {"identity": self.identity, "steps": self.steps, "curve": [asdict(point) for point in self.curve]}
-        with whole_file(self.path) as part:
-            part.write_text(json.dumps(held), encoding="utf-8")

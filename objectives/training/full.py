@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +28,7 @@ from mnas_moo.objectives.training.balance import chance
 from mnas_moo.objectives.training.batches import Batches, Randomness, batch_sizes
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.training.judging import interval_of
+from mnas_moo.objectives.training.notes import Notes
 from mnas_moo.objectives.training.recipes import Recipe
 from mnas_moo.objectives.training.rmsprop import RMSProp
 from mnas_moo.objectives.training.speed import speed_of
@@ -43,7 +43,6 @@ from mnas_moo.objectives.training.train import (
     fit,
 )
 from mnas_moo.objectives.training.trained import TrainedNetwork
-from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.spaces.text import to_text
 
@@ -145,16 +144,18 @@ def train_fully(
     place = find_device(device)
     if recipe.batch_size < 4 * processes.all:
         raise ValueError(f"train: batch_size is {recipe.batch_size}; {processes.all} processes need 4 images each")
-    notes = _Notes(curve_file(saved), repr((to_text(spec), recipe, minutes, seed, start.words, len(data.train))))
+    identity = repr((to_text(spec), recipe, minutes, seed, start.words, len(data.train)))
+    notes = Notes(curve_file(saved), identity, "epochs", Point)
     with cpu_threads(threads):
-        epochs = notes.epochs
+        epochs = notes.length
         if epochs is None:
             if processes.rank == 0:
                 saved.unlink(missing_ok=True)  # of another training
             epochs = recipe.epochs if minutes is None else _affordable(spec, data, recipe, minutes, device, threads)
-        notes.epochs = _agreed(epochs, place, processes)
-        notes.write(processes)
-        recipe = dataclasses.replace(recipe, epochs=notes.epochs)
+        notes.length = epochs = _agreed(epochs, place, processes)
+        if processes.rank == 0:
+            notes.write()
+        recipe = dataclasses.replace(recipe, epochs=epochs)
         sizes = batch_sizes(len(data.train), recipe.batch_size)
         settings = TrainSettings(
             steps=max(1, round(recipe.epochs * len(sizes))),
@@ -177,7 +178,7 @@ def train_fully(
             if due and processes.rank == 0:
                 accuracy = evaluate(judged, batches)
                 notes.curve.append(Point(step.step, step.step / len(sizes), step.seconds, step.loss, accuracy))
-                notes.write(processes)
+                notes.write()
                 network.train()
             if listener is not None and processes.rank == 0:
                 listener(step, notes.curve)
@@ -311,29 +312,3 @@ def _affordable(spec: NetworkSpec, data: ImageData, recipe: Recipe, minutes: flo
     speed = speed_of(spec, data, timed, 1)
     seconds = 60 * minutes - min((CURVE_POINTS + 1) * speed.evaluation_seconds, 30 * minutes)
     return max(1.0, seconds * speed.images_per_second) / len(data.train)
-
-
-class _Notes:
-    """What stands beside a checkpoint: the epochs, which minutes were turned into, and the curve."""
-
-    def __init__(self, path: Path, identity: str) -> None:
-        self.path = path
-        self.identity = identity
-        self.epochs: float | None = None
-        self.curve: list[Point] = []
-        try:
-            held = json.loads(path.read_text(encoding="utf-8"))
-            if held["identity"] == identity and type(held["epochs"]) in (int, float):
-                self.curve = [Point(**point) for point in held["curve"]]
-                self.epochs = held["epochs"]
-        except (OSError, ValueError, TypeError, KeyError):
-            pass
-
-    def write(self, processes: Processes) -> None:
-        """Writes the file anew; of processes that share a training, the first one does."""
-        if processes.rank:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        held = {"identity": self.identity, "epochs": self.epochs, "curve": [asdict(point) for point in self.curve]}
-        with whole_file(self.path) as part:
-            part.write_text(json.dumps(held), encoding="utf-8")

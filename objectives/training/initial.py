@@ -15,37 +15,15 @@ import torch
 from torch import Tensor
 
 from mnas_moo.objectives.formats.torch_module import build, load_torchvision
-from mnas_moo.objectives.regular_file import UnfitFileError, open_regular
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.training.full import Start
-from mnas_moo.objectives.training.trained import MOST_BYTES
+from mnas_moo.objectives.training.trained import read_state
 from mnas_moo.spaces.spec import NetworkSpec
 
 TORCHVISION_EPSILON = 1e-5
 TORCHVISION_MEAN = (0.485, 0.456, 0.406)
 TORCHVISION_STD = (0.229, 0.224, 0.225)
 CLASSIFIER = ("classifier.weight", "classifier.bias")
-
-
-def read_state(file: Path) -> dict[str, Any]:
-    """A file that torch wrote, as plain tensors.
-
-    Raises:
-        ValueError: it is no such file.
-        OSError: it cannot be read.
-    """
-    try:
-        with open_regular(file, MOST_BYTES) as opened:
-            state = torch.load(opened, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except UnfitFileError as error:
-        raise ValueError(f"{file} {error}") from error
-    except Exception as error:  # torch raises errors of many kinds for a broken file
-        raise ValueError(f"{file} holds no weights that can be read without executing what is in it") from error
-    if not isinstance(state, Mapping):
-        raise ValueError(f"{file} holds no weights by name")
-    return dict(state)
 
 
 def begin(spec: NetworkSpec, data: ImageData, file: Path, seed: int) -> tuple[NetworkSpec, ImageData, Start]:
@@ -65,7 +43,9 @@ def begin(spec: NetworkSpec, data: ImageData, file: Path, seed: int) -> tuple[Ne
         ValueError: it holds no weights, or those of another network.
         OSError: it cannot be read.
     """
-    state = read_state(file)
+    state = read_state(file, "holds no weights that can be read without executing what is in it")
+    if not isinstance(state, Mapping):
+        raise ValueError(f"{file} holds no weights by name")
     if isinstance(state.get("weights"), Mapping) and isinstance(state.get("network"), str):
         found, words = state["weights"], "mnas-moo"
         mean, std = state.get("mean"), state.get("std")

@@ -97,17 +97,7 @@ class TrainedNetwork:
             ValueError: it is no such file, or a broken one.
             OSError: it cannot be read.
         """
-        import torch
-
-        try:
-            with open_regular(file, MOST_BYTES) as opened:
-                state = torch.load(opened, map_location="cpu", weights_only=True)
-        except OSError:
-            raise
-        except UnfitFileError as error:
-            raise ValueError(f"{file} {error}") from error
-        except Exception as error:  # torch raises errors of many kinds for a broken file
-            raise ValueError(f"{file} is no trained network, or a broken file") from error
+        state = read_state(file, "is no trained network, or a broken file")
         kinds = {"network": str, "weights": dict, "classes": list, "mean": list, "std": list, "figures": str}
         if not isinstance(state, dict) or not all(isinstance(state.get(key), kind) for key, kind in kinds.items()):
             raise ValueError(f"{file} is no trained network")
@@ -130,6 +120,30 @@ class TrainedNetwork:
         if len(trained.classes) != spec.classes or {len(trained.mean), len(trained.std)} != {spec.input_shape[0]}:
             raise ValueError(f"{file} holds classes or a normalisation that do not fit its network")
         return trained
+
+
+def read_state(file: Path, otherwise: str) -> Any:
+    """What a file holds that torch wrote, plain tensors and data; nothing of it is executed.
+
+    Args:
+        file: the file.
+        otherwise: how the message about a file of another kind goes on after its name.
+
+    Raises:
+        ValueError: it is no such file, or a broken one.
+        OSError: it cannot be read.
+    """
+    import torch
+
+    try:
+        with open_regular(file, MOST_BYTES) as opened:
+            return torch.load(opened, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except UnfitFileError as error:
+        raise ValueError(f"{file} {error}") from error
+    except Exception as error:  # torch raises errors of many kinds for a broken file
+        raise ValueError(f"{file} {otherwise}") from error
 
 
 def figures_file(file: Path) -> Path:

@@ -21,8 +21,25 @@ objectives: {parameters_m: , multiply_adds_m: }
 sampler: {random: {seed: 0}}
 trials: 4
 """
+SMALL = """\
+name: small
+storage: journal:///small.log
+space: {mnasnet: {preset: digits, blocks: 2}}
+data: digits
+objectives: {accuracy: {train: {steps: 5, device: cpu}}, multiply_adds_m: }
+sampler: {random: {seed: 0}}
+trials: 2
+"""
 Answer = tuple[int, str, str]
 Run = Callable[..., Answer]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with small.yaml."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    return tmp_path
 
 
 @pytest.fixture

@@ -6,23 +6,9 @@ from pathlib import Path
 import pytest
 
 from mnas_moo.cli.main import main
+from tests.cli.conftest import SMALL
 
-STUDY = """\
-name: small
-storage: journal:///small.log
-space: {mnasnet: {preset: digits, blocks: 2}}
-data: digits
-objectives: {accuracy: {train: {steps: 5, device: cpu}}, multiply_adds_m: }
-sampler: {random: {seed: 0}}
-trials: 2
-"""
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.yaml").write_text(STUDY)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def test_it_trains_the_weights_and_a_study_searches_with_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,7 +18,7 @@ def test_it_trains_the_weights_and_a_study_searches_with_them(folder: Path, caps
     assert curve[-1]["step"] >= 1 and set(curve[-1]) == {"step", "seconds", "loss", "largest", "smallest", "random"}
     last = output.err.splitlines()[-1]
     assert last == "wrote w.pt; to search with it: `accuracy: {supernet: w.pt}` in a study file"
-    (folder / "with.yaml").write_text(STUDY.replace("{train: {steps: 5, device: cpu}}", "{supernet: w.pt}"))
+    (folder / "with.yaml").write_text(SMALL.replace("{train: {steps: 5, device: cpu}}", "{supernet: w.pt}"))
     assert main(["run", "with.yaml"]) == 0
     assert main(["supernet", "small.yaml", "-o", "w.pt"]) == 2
     assert (

@@ -11,23 +11,9 @@ import pytest
 from PIL import Image
 
 from mnas_moo.cli.main import main
+from tests.cli.conftest import SMALL
 
-STUDY = """\
-name: small
-storage: journal:///small.log
-space: {mnasnet: {preset: digits, blocks: 2}}
-data: digits
-objectives: {accuracy: {train: {steps: 5, device: cpu}}, multiply_adds_m: }
-sampler: {random: {seed: 0}}
-trials: 2
-"""
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.yaml").write_text(STUDY)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def test_the_best_of_a_study_is_trained_and_its_figures_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +44,7 @@ def test_two_processes_of_torchrun_train_one_network(folder: Path) -> None:
         "--device",
         "cpu",
     ]
-    (folder / "small.yaml").write_text(STUDY.replace("data: digits", "data: images"))
+    (folder / "small.yaml").write_text(SMALL.replace("data: digits", "data: images"))
     rng = np.random.default_rng(0)
     for name in "ab":
         (folder / "images" / name).mkdir(parents=True)
