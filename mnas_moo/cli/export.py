@@ -60,7 +60,8 @@ def _export(arguments: argparse.Namespace) -> int:
             raise StudyError(f"{folder} is no empty folder; empty it, or name another: -o DIR")
     for module, extra in PACKAGES.items():
         require(module, extra=extra)
-    train = command("train", arguments)
+    numbers = [] if arguments.trial is None else [arguments.trial]
+    train = command("train", argparse.Namespace(**vars(arguments), numbers=numbers))
     if arguments.trial is None:
         name = arguments.network.lower()
         if not trained_file(study_file, name).exists():
@@ -70,7 +71,7 @@ def _export(arguments: argparse.Namespace) -> int:
         latencies = []
     else:
         trial = trial_of(open_study(study_file), arguments.trial)
-        trained = trained_network(study_file, label_of(trial.number), network_of(trial), f"{train} {trial.number}")
+        trained = trained_network(study_file, label_of(trial.number), network_of(trial), train)
         latencies = latencies_of(study_file, trial)
     progress = PlainProgress(sys.stderr, None)
     data = images_of_trained(study_file, trained, progress)

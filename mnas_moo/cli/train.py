@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ def add(verbs: Any) -> None:
         "Ctrl-C stops it; the same command goes on.",
     )
     add_study(parser)
-    parser.add_argument("trials", metavar="TRIAL", type=int, nargs="*", help="numbers of the trials")
+    parser.add_argument("numbers", metavar="TRIAL", type=int, nargs="*", help="numbers of the trials")
     parser.add_argument("--top", type=int, metavar="N", help="the N networks that together make the best front")
     parser.add_argument("--network", metavar="NAME", help="a published network, trained on the study's images")
     parser.add_argument("--width", type=float, metavar="X", default=1.0, help="factor on its channels (%(default)s)")
@@ -64,7 +65,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from mnas_moo.study_file.document import StudyError, refusals
     from mnas_moo.study_file.network_study import NetworkStudy
 
-    ways = [bool(arguments.trials), arguments.top is not None, arguments.network is not None]
+    ways = [bool(arguments.numbers), arguments.top is not None, arguments.network is not None]
     if sum(ways) != 1:
         raise StudyError("say which networks: numbers of trials (12 17), or --top 2, or --network NAME")
     if arguments.threads < 1:
@@ -90,7 +91,7 @@ def _train(arguments: argparse.Namespace) -> int:
             raise StudyError("--width is for published networks; the network of a trial cannot be changed")
         else:
             study = open_study(study_file)
-            chosen = of_trials(study, arguments.trials) if arguments.trials else of_the_front(study, arguments.top)
+            chosen = of_trials(study, arguments.numbers) if arguments.numbers else of_the_front(study, arguments.top)
         with _processes(arguments) as (processes, device):
             progress = FinalProgress(sys.stderr if processes.rank == 0 else None)
             asked = dataclasses.replace(asked, device=device)
@@ -107,8 +108,10 @@ def _train(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(line for each in trained for line in in_words(each)))
     for each in trained:
-        which = f"--network {each.figures['label']}" if each.figures["trial"] is None else each.figures["trial"]
-        say(f"  {command('export', arguments)} {which} -o {each.figures['label']}")
+        which = [] if each.figures["trial"] is None else [each.figures["trial"]]
+        named = "" if which else f" --network {each.figures['label']}"
+        of_one = argparse.Namespace(**{**vars(arguments), "numbers": which})
+        say(f"  {command('export', of_one)}{named} -o {each.figures['label']}")
     return 0
 
 
@@ -142,8 +145,7 @@ def _processes(arguments: argparse.Namespace) -> Iterator[tuple[Processes, str]]
 
 
 def _again(arguments: argparse.Namespace) -> str:
-    given = [str(number) for number in arguments.trials]
-    for name in ("top", "network", "epochs", "minutes", "batch_size", "learning_rate", "weight_decay", "augmentation"):
-        if (value := getattr(arguments, name)) is not None:
-            given += [f"--{name.replace('_', '-')}", str(value)]
+    given = [] if arguments.top is None else ["--top", str(arguments.top)]
+    if arguments.network is not None:
+        given += ["--network", shlex.quote(arguments.network), "--width", str(arguments.width)]
     return " ".join([command("train", arguments), *given])

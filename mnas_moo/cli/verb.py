@@ -85,7 +85,13 @@ def words_of(verb: str, arguments: argparse.Namespace) -> list[str]:
         verb: the verb.
         arguments: parsed arguments of any verb.
     """
-    more = {"run": ("data", "tables", "benchmark_model"), "supernet": ("data", "output", "minutes", "rule")}
+    recipe = ("recipe", "epochs", "minutes", "batch_size", "learning_rate", "weight_decay", "augmentation", "precision")
+    more = {
+        "run": ("data", "tables", "benchmark_model"),
+        "supernet": ("data", "output", "minutes", "rule"),
+        "train": ("data", "test", *recipe, "weights", "seed", "device", "threads"),
+        "export": ("data",),
+    }
     names = ("storage", *more.get(verb, ()))
     given = [(name.replace("_", "-"), getattr(arguments, name, None)) for name in names]
     if verb in more:
@@ -93,7 +99,8 @@ def words_of(verb: str, arguments: argparse.Namespace) -> list[str]:
     return [
         verb,
         arguments.study,
-        *(word for name, value in given if value for word in (f"--{name}", str(value))),
+        *map(str, getattr(arguments, "numbers", ())),  # argparse takes none of them after an option
+        *(word for name, value in given if value not in (None, "") for word in (f"--{name}", str(value))),
         *(["--skip-broken"] if getattr(arguments, "skip_broken", False) else []),
     ]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnas_moo.cli.main import main
+from mnas_moo.cli.main import _parser, main
+from mnas_moo.cli.train import _again
 from tests.cli.conftest import SMALL
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -79,3 +81,11 @@ def test_wrong_input_is_one_line(words: list[str], message: str, capsys: pytest.
     assert main(["train", "small.yaml", *words]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mnas-moo: ")]
     assert len(errors) == 1 and errors[0].removeprefix("mnas-moo: ").startswith(message)
+
+
+def test_the_command_that_goes_on_has_every_option_of_the_first_one() -> None:
+    words = ["--recipe", "adamw", "--weights", "w.pth", "--seed", "0", "--data", "my images", "--skip-broken"]
+    arguments = _parser().parse_args(["train", "small.yaml", "3", *words])
+    again = shlex.split(_again(arguments))
+    assert again[0] == "mnas-moo"
+    assert vars(_parser().parse_args(again[1:])) == vars(arguments)
