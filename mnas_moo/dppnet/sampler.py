@@ -51,7 +51,7 @@ class ProgressiveSampler(BaseSampler):
         growth: order of growth: ``get(name).growth`` of a space of this package; a ``Growth`` of your own; or a
             function that makes one of the parameters of the first completed trial, such as ``Growth.by_parameter``.
         seed: seed of the whole search; None draws one and stores it with the study.
-        k: networks that are trained at each step, unless ``settings`` has it; None: 20. Published: 128.
+        k: networks that are trained at each step, unless ``settings`` has it; None: 12. Published: 128.
         canonical: see ``MnasSampler``.
         features: see ``MnasSampler``; the predictor reads them.
         computed: objectives that need no measurement, of a network's parameters: position in the study -> value in its

@@ -21,6 +21,7 @@ from mnas_moo.dppnet.sampler import ProgressiveSampler
 from mnas_moo.dppnet.settings import ProgressiveSettings
 from mnas_moo.dppnet.state import PREDICTOR
 from mnas_moo.genomes.history import ATTRIBUTE
+from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.spaces.growth import Growth
 
 OPERATION = CategoricalDistribution([0, 1, 2])
@@ -248,6 +249,18 @@ def test_a_small_space_of_one_objective_is_solved() -> None:
     study = optuna.create_study(direction="maximize", sampler=ProgressiveSampler(STATIC, seed=0, settings=QUICK))
     study.optimize(lambda trial: static(trial)[0], n_trials=70)
     assert study.best_value == 1.0
+
+
+def test_a_third_of_all_trainings_finds_the_front_of_real_cells() -> None:
+    problem = bench_table("dppnet324-growing", "")
+    study = optuna.create_study(
+        directions=list(problem.directions.values()), sampler=ProgressiveSampler(problem.growth, seed=0)
+    )
+    for _ in range(108):
+        trial = study.ask()
+        found = problem.measure(problem.suggest(trial))
+        study.tell(trial, [found[name] for name in problem.directions])
+    assert problem.regret([trial.values for trial in study.best_trials]) < 0.02
 
 
 @pytest.mark.parametrize(

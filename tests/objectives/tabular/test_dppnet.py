@@ -9,15 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnas_moo.objectives.tabular.dppnet import FILE, LAYERS, dppnet_cells
+from mnas_moo.objectives.tabular.dppnet import LAYERS, LENGTHS, dppnet_cells
 from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.spaces.dppnet import DppNetSpace
-
-_ROWS = json.loads(FILE.read_text(encoding="utf-8"))["cells"].values()
-finished = pytest.mark.skipif(
-    not all(len(row.get("accuracy", ())) == 3 and "latency_ms_int8" in row for row in _ROWS),
-    reason="studies/tables/dppnet324.py has not finished the table",
-)
 
 
 def test_a_table_that_is_not_finished_says_what_finishes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +22,6 @@ def test_a_table_that_is_not_finished_says_what_finishes_it(tmp_path: Path, monk
         dppnet_cells("dppnet324-growing", {})
 
 
-@finished
 def test_all_324_cells_have_three_trainings_two_latencies_and_the_counts_of_the_space() -> None:
     problem = bench_table("dppnet324", "")
     space = DppNetSpace(preset="digits", resolution=8, stem_stride=1, shortest=4)
@@ -43,7 +36,6 @@ def test_all_324_cells_have_three_trainings_two_latencies_and_the_counts_of_the_
         assert found["multiply_adds_m"] * 1e6 == pytest.approx(spec.multiply_adds)
 
 
-@finished
 def test_the_whole_table_has_no_regret_and_noise_is_one_of_the_trainings() -> None:
     problem = bench_table("dppnet324-int8", "")
     means = problem.answers.means  # type: ignore[attr-defined]
@@ -55,13 +47,26 @@ def test_the_whole_table_has_no_regret_and_noise_is_one_of_the_trainings() -> No
     assert drawn == set(trainings)
 
 
-@finished
 def test_cells_that_grow_have_the_layers_of_their_length() -> None:
     problem = bench_table("dppnet324-growing", "")
     short = {"length": 2, "layer1.norm": "bn", "layer2.conv": "conv3x3"}
     assert problem.measure({**short, "length": 3, "layer3.norm": "identity"}) == problem.measure(short)
     with pytest.raises(ValueError, match=r"layer3\.norm does not exist here"):
         problem.measure({**short, "layer3.norm": "bn"})
+
+
+def test_the_tables_networks_grow_as_those_of_the_space() -> None:
+    settings = {"preset": "digits", "resolution": 8, "stem_stride": 1}
+    growing, theirs = bench_table("dppnet324-growing", "").growth, DppNetSpace(**settings).growth
+    assert growing is not None
+    assert [list(step) for step in growing.steps] == [list(step) for step in theirs.steps]
+    assert growing.lengths == theirs.lengths == LENGTHS
+    assert growing.params({**growing.at_rest, "layer1.norm": "bn"}, 1) == {
+        "length": 2,
+        "layer1.norm": "bn",
+        "layer2.conv": "conv1x1",
+    }
+    assert bench_table("dppnet324", "").growth == DppNetSpace(**settings, shortest=4).growth
 
 
 def test_an_unknown_table_names_these_too() -> None:
