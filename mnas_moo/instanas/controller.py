@@ -107,6 +107,7 @@ class Controller(nn.Module):
         generator: random generator of the initial weights.
         width: factor on the channels.
         shrink: images are averaged over so many pixels a side before the body sees them.
+        begins: probability of a decision where the last layer's weights give 0.
 
     Raises:
         ValueError: ``shrink`` leaves too few pixels.
@@ -119,6 +120,7 @@ class Controller(nn.Module):
         generator: torch.Generator,
         width: float = 1.0,
         shrink: int = 1,
+        begins: float = 0.5,
     ) -> None:
         super().__init__()
         self.input_shape, self.decisions = input_shape, decisions
@@ -134,9 +136,18 @@ class Controller(nn.Module):
         with torch.no_grad():
             for parameter in self.decide.parameters():
                 parameter.uniform_(-bound, bound, generator=generator)
+            self.decide.bias += math.log(begins / (1 - begins))
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) images to (B, L, M) probabilities.
+
+        Raises:
+            ValueError: the images have another shape than the controller was made for.
+        """
+        return torch.sigmoid(self.decide(self.features(images))).reshape(-1, *self.decisions)
+
+    def features(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) images to (B, F) what the decisions are made of.
 
         Raises:
             ValueError: the images have another shape than the controller was made for.
@@ -148,8 +159,7 @@ class Controller(nn.Module):
         x = F.relu(self.stem(x))
         if self.body.pooled:
             x = F.max_pool2d(x, 3, 2, 1)
-        x = self.blocks(x).mean((2, 3))
-        return torch.sigmoid(self.decide(x)).reshape(-1, *self.decisions)
+        return cast("Tensor", self.blocks(x).mean((2, 3)))
 
 
 def timed_graph(input_shape: Shape, decisions: tuple[int, int], width: float = 1.0, shrink: int = 1) -> Fragment:

@@ -22,6 +22,7 @@ class Epoch:
         epoch: its number in the phase, from 0.
         seconds: since the search began.
         loss: mean cross-entropy of the graph's steps.
+        controller_loss: mean cross-entropy of the controller's classifier.
         point: number of the point that is fine-tuned.
         reward: mean reward of drawn decisions.
         advantage: mean of that reward minus the reward of greedy decisions.
@@ -29,7 +30,7 @@ class Epoch:
         on: share of modules that are on in greedy decisions on the hold-out.
         drawn_ms: mean latency of the modules of drawn paths.
         band_ms: ends of the band of latencies.
-        accuracy: on the hold-out (part of it).
+        accuracy: on the hold-out (part of it), as all that follows; of a fine-tuning, in its last epoch.
         latency_ms: mean latency on the hold-out.
         shuffled_accuracy: see ``Evaluation``.
         paths: number of different paths on the hold-out.
@@ -39,6 +40,7 @@ class Epoch:
     epoch: int
     seconds: float
     loss: float
+    controller_loss: float | None = None
     point: int | None = None
     reward: float | None = None
     advantage: float | None = None

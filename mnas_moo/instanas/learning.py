@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mnas_moo.instanas.controller import Controller
@@ -47,11 +47,19 @@ class Learner:
         self.table, self.settings, self.device = table, settings, device
         self.decisions = space.cells, len(NAMES)
         self.graph = MetaGraph(space, generator).to(device).to(memory_format=torch.channels_last)
-        self.controller = controller_of(space, generator, settings.controller_width, settings.controller_shrink)
-        self.controller.to(device)
+        size = settings.controller_width, settings.controller_shrink
+        self.controller = controller_of(space, generator, *size, begins=settings.keep).to(device)
         self.controller.to(memory_format=torch.channels_last)
-        self.adam = torch.optim.Adam(self.controller.parameters(), settings.controller_learning_rate)
+        self.classifier = nn.Linear(self.controller.decide.in_features, space.settings.classes).to(device)
+        for parameter in self.classifier.parameters():
+            nn.init.zeros_(parameter)
+        self.new_adam()
         self.new_sgd(settings.pretrain_weight_decay)
+
+    def new_adam(self) -> None:
+        """Begins the training of the controller, of its classes or its decisions."""
+        parameters = [*self.controller.parameters(), *self.classifier.parameters()]
+        self.adam = torch.optim.Adam(parameters, self.settings.controller_learning_rate)
 
     def new_sgd(self, weight_decay: float) -> None:
         """Begins a phase of the graph's training."""
@@ -78,7 +86,15 @@ class Learner:
         shape = len(images), *self.decisions
         masks = torch.rand(shape, generator=_generator(seed)) < settings.kept(int(progress))
         rate = settings.pretrain_learning_rate * _cosine(progress / settings.pretrain_epochs)
-        return self._learn(images, labels, masks, rate)
+        figures = self._learn(images, labels, masks, rate)
+        if not settings.controller_pretraining:
+            return figures
+        self.controller.train()
+        loss = F.cross_entropy(self.classifier(self.controller.features(images)), labels)
+        self.adam.zero_grad()
+        torch.autograd.backward(loss)
+        self.adam.step()
+        return {**figures, "controller_loss": loss.detach()}
 
     def teach_controller(self, images: Tensor, labels: Tensor, progress: float, seed: int, band: Band) -> Figures:
         """A step of the controller in a band of latencies; the graph only answers. Arguments as of ``pretrain``."""
@@ -136,11 +152,13 @@ class Learner:
         return {"loss": loss.detach()}
 
 
-def controller_of(space: InstaNASSpace, generator: torch.Generator, width: float, shrink: int) -> Controller:
+def controller_of(
+    space: InstaNASSpace, generator: torch.Generator, width: float, shrink: int, *, begins: float = 0.5
+) -> Controller:
     """A fresh controller for a space."""
     settings = space.settings
     shape = settings.channels, settings.resolution, settings.resolution
-    return Controller(shape, (space.cells, len(NAMES)), generator, width, shrink)
+    return Controller(shape, (space.cells, len(NAMES)), generator, width, shrink, begins)
 
 
 def seed_of(*numbers: int) -> int:

@@ -184,6 +184,8 @@ class _Search:
             state = torch.load(self._file_of(self.kept[part]["epoch"]), map_location="cpu", weights_only=True)
             self.learner.graph.load_state_dict(state["graph"])
             self.learner.controller.load_state_dict(state["controller"])
+        if phase == SEARCH:
+            self.learner.new_adam()
         settings = self.settings
         self.learner.new_sgd(settings.finetune_weight_decay if phase == FINETUNE else settings.pretrain_weight_decay)
 
@@ -220,6 +222,7 @@ class _Search:
             epoch,
             seconds=0.0,
             loss=means["loss"],
+            controller_loss=means.get("controller_loss"),
             reward=means.get("reward"),
             advantage=means.get("advantage"),
             entropy=means.get("entropy"),
@@ -227,6 +230,8 @@ class _Search:
         )
         if phase == PRETRAIN:
             return told
+        if phase == FINETUNE and epoch < self.settings.finetune_epochs - 1:
+            return replace(told, point=part)
         found = self._judged(self.judges)
         told = replace(
             told,
@@ -237,8 +242,7 @@ class _Search:
             paths=found.paths,
         )
         if phase == FINETUNE:
-            if epoch == self.settings.finetune_epochs - 1:
-                self._write_point(self._file_of(self.kept[part]["epoch"], tuned=True))
+            self._write_point(self._file_of(self.kept[part]["epoch"], tuned=True))
             return replace(told, point=part)
         self._keep({"epoch": epoch, "accuracy": found.accuracy, "latency_ms": found.latency_ms})
         band = self._band(epoch)
@@ -308,7 +312,7 @@ class _Search:
         began = time.perf_counter()
         probe._judged(self.judges)
         judging = time.perf_counter() - began
-        left = seconds - judging * (settings.search_epochs + settings.points * (settings.finetune_epochs + 2))
+        left = seconds - judging * (settings.search_epochs + 3 * settings.points)
         return min(1.0, max(left, 0.1 * seconds) / total)
 
     def _file_of(self, epoch: int, *, tuned: bool = False) -> Path:
@@ -365,4 +369,4 @@ class _Search:
 
 
 _HELD = ("share", "stage", "step", "spent", "sums", "kept")
-_LEARNT = ("graph", "controller", "sgd", "adam")
+_LEARNT = ("graph", "controller", "classifier", "sgd", "adam")

@@ -27,7 +27,10 @@ class InstaNASSettings:
         pretrain_batch_size: images a step there.
         pretrain_learning_rate: of SGD there.
         pretrain_weight_decay: of the weights there.
-        keep: probability that a module stays on at the end of the second half, where it falls linearly from 1.
+        keep: probability that a module stays on at the end of the second half, where it falls linearly from 1; the
+            controller begins with decisions of this probability.
+        controller_pretraining: whether the controller, before it decides, learns the classes of the images that the
+            graph is pretrained with, by a classifier that is then left out.
         search_epochs: epochs of the joint search, each one pass of the controller and one of the graph.
         batch_size: images a step there.
         learning_rate: of SGD for the graph there.
@@ -59,6 +62,7 @@ class InstaNASSettings:
     pretrain_learning_rate: float = field(default=0.01, metadata=POSITIVE)
     pretrain_weight_decay: float = field(default=1e-4, metadata=_DECAY)
     keep: float = field(default=0.5, metadata=SHARE)
+    controller_pretraining: bool = False
     search_epochs: int = field(default=500, metadata=COUNT)
     batch_size: int = field(default=32, metadata={"ge": 4})
     learning_rate: float = field(default=0.01, metadata=POSITIVE)

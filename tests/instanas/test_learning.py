@@ -68,3 +68,14 @@ def test_rates_follow_their_schedules() -> None:
         one.teach_controller(IMAGES, LABELS, progress, 0, Band(1.0, 30.0))
         rates.append((one.sgd.param_groups[0]["lr"], one.adam.param_groups[0]["lr"]))
     assert rates[0] == (0.01, 0.01) and rates[1] == pytest.approx((0.005, 0.001))
+
+
+def test_the_controller_learns_classes_before_it_decides_and_its_decisions_begin_as_the_pretraining_ends() -> None:
+    one = learner(controller_pretraining=True, keep=0.9)
+    decide, body = state(one.controller.decide), state(one.controller.blocks)
+    told = [float(one.pretrain(IMAGES, LABELS, 0.0, step)["controller_loss"]) for step in range(30)]
+    assert told[0] == pytest.approx(np.log(10)) and told[-1] < 0.8 * told[0]
+    assert same(decide, state(one.controller.decide)) and not same(body, state(one.controller.blocks))
+    fresh = learner(keep=0.9)
+    with torch.no_grad():
+        assert float(fresh.controller(IMAGES).mean()) == pytest.approx(0.9, abs=0.04)
