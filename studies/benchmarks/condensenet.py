@@ -11,8 +11,8 @@ then trained anew, all alike, and timed in turn. Spread is the standard deviatio
 folder test/ beside train/ where there is one, else of the hold-out. A virtual phone runs the network in LiteRT on this
 machine and multiplies its time by a factor of its model.
 
-Study file, storage and finished trainings lie beside the file of --json; the same command continues after an
-interruption. Without --data it runs on the digits.
+Study file, storage and finished trainings lie beside the file of --json; with it, the same command continues after an
+interruption. Without --data it runs for some minutes on the digits.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -73,16 +74,23 @@ FIRST_SEED = 1000
 def main() -> None:
     """Searches, trains and times, then prints the table and what it says."""
     parser = harness.options(__doc__, seeds=3)
-    parser.set_defaults(json=Path("condensenet.json"))
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of images (default: the digits)")
-    parser.add_argument("--minutes", type=float, default=40.0, help="time of the search (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, help="time of the search (default: 40; of the digits 1)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the search (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=400, help="steps of a training in the search (default: 400)")
-    parser.add_argument("--final-steps", type=int, default=1200, help="steps of a final training (default: 1200)")
+    parser.add_argument("--steps", type=int, help="steps of a training in the search (default: 400; 40)")
+    parser.add_argument("--final-steps", type=int, help="steps of a final training (default: 1200; 120)")
     arguments = parser.parse_args()
-    figures = begun(parser, arguments)
-    study_file = searched(arguments)
+    small = arguments.data is None
+    arguments.minutes = arguments.minutes or (1.0 if small else 40.0)
+    arguments.steps = arguments.steps or (40 if small else 400)
+    arguments.final_steps = arguments.final_steps or (120 if small else 1200)
+    if arguments.seeds < 1:
+        parser.error(f"--seeds is {arguments.seeds}; it must be at least 1")
     with ExitStack() as stack:
+        if arguments.json is None:
+            arguments.json = Path(stack.enter_context(tempfile.TemporaryDirectory()), "condensenet.json")
+        figures = begun(parser, arguments)
+        study_file = searched(arguments)
         phones = stack.enter_context(VirtualPhones(len(PHONES), PHONES))
         os.environ.update(phones.environment)
         devices: dict[str, Latency] = {"host": stack.enter_context(closing(HostLatency(threads=1)))}
