@@ -117,6 +117,15 @@ class Condensing:
                 mask = self._mask(each, parts, due)
                 weight.copy_(_from_groups(parts * mask[:, None], weight.shape))
 
+    def drop_in(self, other: Network) -> None:
+        """Sets to zero in a network of the same names, as the average of weights, what was dropped in this one."""
+        with torch.no_grad():
+            for each in self._learned:
+                weight = other.get_parameter(f"{each.reader}.weight")
+                parts = _by_group(weight, each.groups)
+                mask = torch.ones_like(parts[:, 0]).scatter(1, self._dropped[each.select], 0.0)
+                weight.copy_(_from_groups(parts * mask[:, None], weight.shape))
+
     def condensed(self) -> Network:
         """The network of ``spec`` with the weights that are left, on the same device.
 

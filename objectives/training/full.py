@@ -2,7 +2,8 @@
 
 Loop, batches and checkpoints are those of a child (``train.fit``); what differs is the recipe (``recipes``). The
 weights are those of the end, never the best on the hold-out, which would then no longer tell how good they are.
-Processes that torchrun starts share each batch; batch norm takes the statistics of each process's part.
+Processes that torchrun starts share each batch; batch norm takes the statistics of each process's part. Learned group
+convolutions are condensed on the way, as in a child; weights that are given have their selection, which stays.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mnas_moo.objectives.formats.torch_module import DropoutModule, Network, bui
 from mnas_moo.objectives.threads import cpu_threads
 from mnas_moo.objectives.training.balance import chance
 from mnas_moo.objectives.training.batches import Batches, Randomness, batch_sizes
+from mnas_moo.objectives.training.condensing import LASSO, Condensing, dense, learns
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.training.judging import interval_of
 from mnas_moo.objectives.training.notes import Notes
@@ -37,6 +39,7 @@ from mnas_moo.objectives.training.train import (
     Method,
     Step,
     TrainSettings,
+    condensing_method,
     decayed,
     evaluate,
     find_device,
@@ -144,14 +147,19 @@ def train_fully(
     place = find_device(device)
     if recipe.batch_size < 4 * processes.all:
         raise ValueError(f"train: batch_size is {recipe.batch_size}; {processes.all} processes need 4 images each")
-    identity = repr((to_text(spec), recipe, minutes, seed, start.words, len(data.train)))
+    fresh = start.weights is None
+    condensed = learns(spec) and fresh
+    what = (to_text(spec), recipe, minutes, seed, start.words, len(data.train))
+    identity = repr((*what, "condensed") if condensed else what)
     notes = Notes(curve_file(saved), identity, "epochs", Point)
     with cpu_threads(threads):
         epochs = notes.length
         if epochs is None:
             if processes.rank == 0:
                 saved.unlink(missing_ok=True)  # of another training
-            epochs = recipe.epochs if minutes is None else _affordable(spec, data, recipe, minutes, device, threads)
+            epochs = recipe.epochs
+            if minutes is not None:
+                epochs = _affordable(spec, data, recipe, minutes, device, threads, fresh)
         notes.length = epochs = _agreed(epochs, place, processes)
         if processes.rank == 0:
             notes.write()
@@ -168,8 +176,11 @@ def train_fully(
             threads=threads,
         )
         random = Randomness.of(seed, place)
-        network = _fresh(spec, random, place, recipe, start)
+        network = _fresh(dense(spec) if condensed else spec, random, place, recipe, start)
         judged, method = method_of(network, recipe)
+        condensing = Condensing(spec, network) if condensed else None
+        if condensing is not None:
+            method = condensing_method(condensing, method, None if judged is network else judged)
         batches = Batches(data, place, settings.augmenting(data), (processes.rank, processes.all))
 
         def look(step: Step) -> None:
@@ -191,9 +202,11 @@ def train_fully(
             random,
             look,
             saved if processes.rank == 0 or saved.exists() else None,
-            criterion(learner, recipe, place),
+            criterion(learner, recipe, place, condensing),
             method,
         )
+        if condensed:
+            judged = Condensing(spec, judged).condensed()
         accuracy = evaluate(judged, batches)
         unseen = test() if test is not None and processes.rank == 0 else None
         tested = None if unseen is None else evaluate(judged, Batches(unseen, place, "none"))
@@ -236,15 +249,24 @@ def forget(saved: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def criterion(model: torch.nn.Module, recipe: Recipe, device: torch.device) -> Callable[[Tensor, Tensor, int], Tensor]:
-    """What computes the gradients of a step: cross-entropy in float32 of logits in the recipe's precision."""
+def criterion(
+    model: torch.nn.Module, recipe: Recipe, device: torch.device, condensing: Condensing | None = None
+) -> Callable[[Tensor, Tensor, int], Tensor]:
+    """What computes the gradients of a step: cross-entropy in float32 of logits in the recipe's precision.
+
+    Args:
+        model: the network, or what shares it among processes.
+        recipe: the recipe.
+        device: where it is trained.
+        condensing: adds its group lasso to the gradients, not to the loss that is told.
+    """
     mixed = recipe.precision == "bfloat16"
 
     def cross_entropy(images: Tensor, targets: Tensor, _step: int) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             logits = model(images)
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(loss if condensing is None else loss + LASSO * condensing.lasso())
         return loss.detach()
 
     return cross_entropy
@@ -304,11 +326,13 @@ def _agreed(epochs: float, place: torch.device, processes: Processes) -> float:
     return float(told.item())
 
 
-def _affordable(spec: NetworkSpec, data: ImageData, recipe: Recipe, minutes: float, device: str, threads: int) -> float:
+def _affordable(
+    spec: NetworkSpec, data: ImageData, recipe: Recipe, minutes: float, device: str, threads: int, fresh: bool
+) -> float:
     """Epochs that fit into the minutes, with the curve's judgements."""
     timed = TrainSettings(
         batch_size=recipe.batch_size, augmentation=recipe.augmentation, device=device, threads=threads
     )
-    speed = speed_of(spec, data, timed, 1)
+    speed = speed_of(spec, data, timed, 1, fresh=fresh)
     seconds = 60 * minutes - min((CURVE_POINTS + 1) * speed.evaluation_seconds, 30 * minutes)
     return max(1.0, seconds * speed.images_per_second) / len(data.train)

@@ -1,7 +1,8 @@
 """The weights that a final training begins with, from a file of ours or of torchvision.
 
-A classifier for other classes begins fresh, so that a network that knows ImageNet can learn a user's images. Files are
-read with torch's loader of plain tensors, which executes nothing.
+A classifier for other classes begins fresh, so that a network that knows ImageNet can learn a user's images. Channels
+that a condensed network has selected stay selected. Files are read with torch's loader of plain tensors, which executes
+nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mnas_moo.objectives.formats.torch_module import build, load_torchvision
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.training.full import Start
 from mnas_moo.objectives.training.trained import read_state
+from mnas_moo.spaces.operations import Select
 from mnas_moo.spaces.spec import NetworkSpec
 
 TORCHVISION_EPSILON = 1e-5
@@ -74,11 +76,18 @@ def _fitting(spec: NetworkSpec, found: Mapping[str, Any], file: Path, seed: int)
     weights = dict(build(spec, torch.Generator().manual_seed(seed)).state_dict())
     if set(found) != set(weights):
         raise ValueError(f"{file} has weights of another network: {_difference(set(found), set(weights))}")
+    # channels that each selection selects from, by the name of its index
+    inputs = {f"{n.name}.index": n.input_shapes[0][0] for n in spec.nodes if isinstance(n.operation, Select)}
     for name, own in weights.items():
         if not isinstance(found[name], Tensor):
             raise ValueError(f"{file}: {name} is no tensor")
         shape = found[name].shape
-        if shape == own.shape:
+        if shape == own.shape and name in inputs:
+            index = found[name]
+            if index.dtype != torch.int64 or not bool(((index >= 0) & (index < inputs[name])).all()):
+                raise ValueError(f"{file}: {name} is no selection of channels: these are 0 to {inputs[name] - 1}")
+            weights[name] = index
+        elif shape == own.shape:
             weights[name] = found[name].to(own.dtype)
         elif name not in CLASSIFIER or shape[1:] != own.shape[1:]:
             raise ValueError(

@@ -202,9 +202,7 @@ def train(
         batches = Batches(data, device, settings.augmenting(data))
         if condensed:
             condensing = Condensing(spec, model)
-            criterion = condensing.criterion(settings.label_smoothing)
-            method = _condensing(condensing, _of_a_child(model, settings, fused=False))
-            fitted = fit(model, batches, settings, random, listener, saved, criterion, method)
+            fitted = fit_condensing(condensing, batches, settings, random, listener, saved)
             model = condensing.condensed()
         else:
             fitted = fit(model, batches, settings, random, listener, saved)
@@ -331,14 +329,40 @@ def _of_a_child(model: torch.nn.Module, settings: TrainSettings, fused: bool) ->
     return Method(optimizer, rate, model, lambda: None)
 
 
-def _condensing(condensing: Condensing, method: Method) -> Method:
-    """The same method, which drops what is due after each step."""
+def fit_condensing(
+    condensing: Condensing,
+    batches: Batches,
+    settings: TrainSettings,
+    random: Randomness,
+    listener: Listener | None = None,
+    saved: Path | None = None,
+) -> Step:
+    """``fit`` of a child whose learned convolutions are condensed on the way."""
+    method = condensing_method(condensing, _of_a_child(condensing.model, settings, fused=False))
+    criterion = condensing.criterion(settings.label_smoothing)
+    return fit(condensing.model, batches, settings, random, listener, saved, criterion, method)
+
+
+def condensing_method(condensing: Condensing, method: Method, average: Network | None = None) -> Method:
+    """The same method, which drops what is due after each step.
+
+    Args:
+        condensing: the network in training.
+        method: how it steps.
+        average: the average of its weights, in which the same is dropped; None: there is none.
+    """
 
     def rate(step: int, steps: int) -> float:
         condensing.at((step + 1) / steps)
         return method.rate(step, steps)
 
-    return dataclasses.replace(method, rate=rate, stepped=condensing.drop)
+    def stepped() -> None:
+        condensing.drop()
+        method.stepped()
+        if average is not None:
+            condensing.drop_in(average)
+
+    return dataclasses.replace(method, rate=rate, stepped=stepped)
 
 
 def decayed(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 
 from mnas_moo.objectives.training.data import DataInfo, ImageData
+from mnas_moo.spaces.dppnet import DppNetSpace
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 
@@ -13,6 +14,12 @@ def network(resolution: int = 8, channels: int = 1, classes: int = 10) -> Networ
     )
     stem = Layer("conv", channels, 8, 3, skip="none")
     return NetworkSpec((channels, resolution, resolution), stem, layers, head=32, classes=classes)
+
+
+def condensenet(features: float = 0.5) -> NetworkSpec:
+    """A small CondenseNet for the digits; training chooses what its learned convolutions and its classifier read."""
+    space = DppNetSpace(preset="digits", resolution=8, stem_stride=1, features=features)
+    return space.spec(space.genome(("bnrelu", "learned1x1", "bnrelu", "group3x3")))
 
 
 def images(n: int, n_train: int, flip: bool = False, resolution: int = 8) -> ImageData:

@@ -12,14 +12,18 @@ import numpy as np
 import pytest
 import torch
 
+from mnas_moo.objectives.formats.torch_module import Network
 from mnas_moo.objectives.training import full, train
 from mnas_moo.objectives.training.batches import Batches
+from mnas_moo.objectives.training.condensing import Condensing
 from mnas_moo.objectives.training.data import ImageData, load_data
 from mnas_moo.objectives.training.full import Point, criterion, curve_file, forget, train_fully
+from mnas_moo.objectives.training.initial import begin
 from mnas_moo.objectives.training.recipes import RECIPES, Recipe
 from mnas_moo.objectives.training.train import Step, evaluate
 from mnas_moo.objectives.training.trained import TrainedNetwork
-from tests.objectives.training.conftest import network
+from mnas_moo.spaces.spec import NetworkSpec
+from tests.objectives.training.conftest import condensenet, network
 
 SGD = dataclasses.replace(RECIPES["sgd"], epochs=8)
 
@@ -133,12 +137,17 @@ def test_a_training_killed_at_random_moments_ends_with_the_same_weights(tmp_path
         assert torch.equal(weight, other.weights[name]), name
 
 
+@pytest.mark.parametrize(
+    ("spec", "optimizer"),
+    [(network(), "sgd"), (condensenet(), "sgd"), (condensenet(), "adamw"), (condensenet(), "rmsprop")],
+)
 def test_a_training_stopped_at_ten_random_steps_ends_with_the_same_weights(
-    digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: NetworkSpec, optimizer: str, digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "TELL_SECONDS", -1.0)  # every step
-    recipe = dataclasses.replace(SGD, epochs=3, averaged=0.99, augmentation="cutmix")
-    spec = dataclasses.replace(network(), dropout=0.3)
+    recipe = dataclasses.replace(SGD, epochs=3, averaged=0.99, augmentation="cutmix", optimizer=optimizer)
+    recipe = dataclasses.replace(recipe, learning_rate=0.02)
+    spec = dataclasses.replace(spec, dropout=0.3)
     whole = train_fully(spec, digits, recipe, 5, tmp_path / "whole.pt", device="cpu")
     stops = sorted(np.random.default_rng(0).choice(np.arange(1, 66), 10, replace=False).tolist())
     for at in stops:
@@ -152,6 +161,45 @@ def test_a_training_stopped_at_ten_random_steps_ends_with_the_same_weights(
     part = train_fully(spec, digits, recipe, 5, tmp_path / "part.pt", device="cpu")
     for name, weight in whole.weights.items():
         assert torch.equal(weight, part.weights[name]), name
+
+
+@pytest.mark.parametrize("averaged", [0.0, 0.99])
+def test_a_training_condenses_and_its_network_is_the_group_form_of_what_was_trained(
+    averaged: float, digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs: list[tuple[Network, Network]] = []
+    real = Condensing.condensed
+
+    def spy(self: Condensing) -> Network:
+        pairs.append((self.model, real(self)))
+        return pairs[-1][1]
+
+    monkeypatch.setattr(Condensing, "condensed", spy)
+    spec = condensenet()
+    recipe = dataclasses.replace(SGD, averaged=averaged)
+    trained = train_fully(spec, digits, recipe, 0, tmp_path / "saved.pt", device="cpu")
+    ((whole, group),) = pairs
+    images = torch.randn(16, *spec.input_shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        torch.testing.assert_close(trained.module()(images), whole.eval()(images), rtol=0, atol=1e-5)
+    assert sum(parameter.numel() for parameter in trained.module().parameters()) == spec.parameters
+    assert sum(p.numel() for p in whole.parameters()) > spec.parameters
+    assert all(torch.equal(weight, group.state_dict()[name]) for name, weight in trained.weights.items())
+    index = trained.weights["layers.1.1.select.index"]
+    assert not torch.equal(index, torch.arange(len(index)) % (index.max() + 1))  # it was learnt
+    assert trained.figures["accuracy"] > 0.4  # a tenth by chance
+
+
+def test_weights_of_a_condensed_network_keep_its_selection(digits: ImageData, tmp_path: Path) -> None:
+    spec, recipe = condensenet(), dataclasses.replace(SGD, epochs=2)
+    first = train_fully(spec, digits, recipe, 0, tmp_path / "first.pt", device="cpu")
+    first.save(tmp_path / "trained.pt")
+    spec, data, start = begin(spec, digits, tmp_path / "trained.pt", 1)
+    second = train_fully(spec, data, recipe, 1, tmp_path / "second.pt", start=start, device="cpu")
+    selections = [name for name in first.weights if name.endswith(".index")]
+    assert len(selections) == 4  # three cells and the classifier
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in selections)
+    assert not torch.equal(first.weights["stem.conv.weight"], second.weights["stem.conv.weight"])
 
 
 def test_what_another_training_left_is_not_gone_on_with(digits: ImageData, tmp_path: Path) -> None:
@@ -178,7 +226,7 @@ def test_minutes_become_epochs_once(digits: ImageData, tmp_path: Path, monkeypat
 
 
 def test_the_time_given_decides_the_epochs(digits: ImageData) -> None:
-    short, long = (full._affordable(network(), digits, SGD, minutes, "cpu", 1) for minutes in (0.5, 5.0))
+    short, long = (full._affordable(network(), digits, SGD, minutes, "cpu", 1, True) for minutes in (0.5, 5.0))
     assert 0 < short < long
 
 
@@ -221,7 +269,8 @@ def test_mixed_precision_computes_the_network_in_bfloat16_and_the_loss_in_float3
     torch.testing.assert_close(*losses, rtol=0.05, atol=0.05)
 
 
-def test_two_processes_share_a_training(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["network", "condensenet"])
+def test_two_processes_share_a_training(name: str, tmp_path: Path) -> None:
     program = tmp_path / "shared.py"
     root = str(Path(__file__).resolve().parents[3])
     program.write_text(
@@ -233,11 +282,11 @@ import torch
 from mnas_moo.objectives.training.data import load_data
 from mnas_moo.objectives.training.full import Processes, train_fully
 from mnas_moo.objectives.training.recipes import RECIPES
-from tests.objectives.training.conftest import network
+from tests.objectives.training.conftest import {name}
 torch.distributed.init_process_group("gloo")
 rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
-recipe = dataclasses.replace(RECIPES["sgd"], epochs=8)
-trained = train_fully(network(), load_data("digits", 8), recipe, 0, Path({str(tmp_path)!r}, "saved.pt"), device="cpu",
+recipe = dataclasses.replace(RECIPES["sgd"], epochs=8, averaged=0.9)
+trained = train_fully({name}(), load_data("digits", 8), recipe, 0, Path({str(tmp_path)!r}, "saved.pt"), device="cpu",
                       processes=Processes(rank, processes))
 trained.save(Path({str(tmp_path)!r}, f"trained-{{rank}}.pt"))
 torch.distributed.destroy_process_group()
@@ -247,7 +296,8 @@ torch.distributed.destroy_process_group()
     done = subprocess.run(words, capture_output=True, text=True, cwd=root)
     assert done.returncode == 0, done.stderr[-2000:]
     one, other = (TrainedNetwork.load(tmp_path / f"trained-{rank}.pt") for rank in (0, 1))
-    assert torch.equal(one.weights["classifier.weight"], other.weights["classifier.weight"])
+    for key in (key for key in one.weights if "running" not in key):  # statistics are those of each one's images
+        assert torch.equal(one.weights[key], other.weights[key]), key
     assert one.figures["accuracy"] > 0.5 and one.figures["recipe"]["processes"] == 2
 
 

@@ -12,6 +12,8 @@ from mnas_moo.objectives.training.data import DataInfo, ImageData
 from mnas_moo.objectives.training.initial import begin
 from mnas_moo.objectives.training.trained import TrainedNetwork
 from mnas_moo.spaces import network
+from mnas_moo.spaces.text import to_text
+from tests.objectives.training.conftest import condensenet
 
 SIDE = 32
 
@@ -108,3 +110,15 @@ def test_files_of_other_kinds_are_refused(content: bytes, tmp_path: Path) -> Non
     torch.save({"a": 1}, tmp_path / "b.pth")
     with pytest.raises(ValueError, match="neither a network of `mnas-moo train` nor weights of torchvision"):
         begin(network("mnasnet-small", resolution=SIDE), images(1000), tmp_path / "b.pth", 0)
+
+
+@pytest.mark.parametrize("index", [[99], [-1], [0.5]])
+def test_a_selection_of_channels_that_are_not_there_is_refused(index: list[float], tmp_path: Path) -> None:
+    spec = condensenet()
+    weights = dict(build(spec).state_dict())
+    name = "layers.0.1.select.index"
+    weights[name] = torch.tensor(index * len(weights[name]))
+    state = {"network": to_text(spec), "weights": weights, "mean": [0.0], "std": [1.0]}
+    torch.save(state, tmp_path / "broken.pt")
+    with pytest.raises(ValueError, match=f"broken.pt: {name} is no selection of channels: these are 0 to 15"):
+        begin(spec, images(10, channels=1), tmp_path / "broken.pt", 0)
