@@ -1,7 +1,7 @@
 """The table of DPP-Net's cells as a problem: all 324 of four layers, or growing ones of two to four (378).
 
 The script studies/tables/dppnet324.py made it: three trainings on the digits, latency in LiteRT, float32 and int8. With
-"-growing" the length is a parameter, and those of layers beyond it do not exist.
+"-growing" the length is a parameter, those of layers beyond it do not exist, and there is an order of growth.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.distributions import BaseDistribution
 
 from mnas_moo.objectives.front import Floats
 from mnas_moo.objectives.tabular.archives import categorical, directions_of
 from mnas_moo.objectives.tabular.problem import Bounds, TabularProblem, feasible, judged
 from mnas_moo.spaces.cells import CONVS, NORMS
+from mnas_moo.spaces.growth import Growth
 
 FILE = Path(__file__).with_name("dppnet324.json")
 LENGTH = "length"
@@ -95,6 +97,19 @@ def dppnet_cells(name: str, bounds: Bounds) -> TabularProblem:
         growing="growing" in words,
     )
     choices: dict[str, Any] = {**({LENGTH: LENGTHS} if answers.growing else {}), **LAYERS}
-    problem = TabularProblem(name, categorical(choices), directions_of("latency_ms"), bounds, answers)
+    distributions = categorical(choices)
+    growth = _growth(distributions) if answers.growing else None
+    problem = TabularProblem(name, distributions, directions_of("latency_ms"), bounds, answers, growth=growth)
     points = problem.minimised(np.stack([answers.means[each] for each in problem.directions], axis=1))
     return judged(problem, points, points[feasible(bounds, answers.means, len(points))])
+
+
+def _growth(distributions: Mapping[str, BaseDistribution]) -> Growth:
+    """The order of growth as the space has it: the layers of the shortest cell, then a layer a step."""
+    names = list(LAYERS)
+    steps = [names[: LENGTHS[0]], *([name] for name in names[LENGTHS[0] :])]
+    return Growth(
+        tuple({name: distributions[name] for name in step} for step in steps),
+        length=(LENGTH, distributions[LENGTH]),
+        lengths=LENGTHS,
+    )
