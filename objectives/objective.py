@@ -109,6 +109,12 @@ def latency_beside(name: str) -> str:
     return f"latency_ms{at}{device}"
 
 
+def memory_beside(name: str) -> str:
+    """The memory on the same device as a latency or a memory."""
+    _, at, device = name.partition("@")
+    return f"memory_mb{at}{device}"
+
+
 def _is(name: str, objective: str) -> bool:
     named = _NAMED.fullmatch(name)
     return name == objective or (named is not None and named[1] == objective)

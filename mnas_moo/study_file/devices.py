@@ -118,7 +118,9 @@ def _check_memory(study_file: NetworkStudy, name: str) -> None:
     if latency not in study_file.measured_names and ("@" in name or others):
         described = [each.replace("latency_ms", "memory_mb") for each in others]
         problem = f"has no device, which is that of the objective {latency}; "
-        problem += f"add {latency}: {{adb: {{}}}}" + (f", or name one that there is: {', '.join(described)}" * bool(others))
+        problem += f"add {latency}: {{adb: {{}}}}" + (
+            f", or name one that there is: {', '.join(described)}" * bool(others)
+        )
         raise study_file.error(where, problem)
     source: NamedLatency | Latency = study_file.latency_of(latency)
     kind = source.chosen[0]

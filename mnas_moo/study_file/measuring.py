@@ -220,7 +220,9 @@ class NoSettings(Part):
 class Memory(NoSettings):
     """The memory of the runtime, which is measured where the latency of the same name is."""
 
-    why = "memory has no settings of its own; its device is that of latency_ms, or of latency_ms@NAME for memory_mb@NAME"
+    why = (
+        "memory has no settings of its own; its device is that of latency_ms, or of latency_ms@NAME for memory_mb@NAME"
+    )
 
 
 def _or_memory(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:

@@ -34,11 +34,12 @@ def check_supported() -> None:
         raise ValueError(f"memory_mb is read from {STATUS}, which this system does not have; it is measured on Linux")
 
 
-def footprint(load: Callable[[], Callable[[], object]]) -> dict[str, float]:
+def footprint(load: Callable[[], Callable[[], object]], first: Callable[[], object]) -> dict[str, float]:
     """What loading and running a model takes, in a fork of this process.
 
     Args:
         load: loads the model and returns what runs it once. What it imports has to be imported already.
+        first: is done before, in the fork: what ``load`` does besides, whose code is then in memory already.
 
     Returns:
         "memory_mb", the growth of the largest resident set in 10^6 bytes; "memory_init_mb", the same without the
@@ -53,6 +54,7 @@ def footprint(load: Callable[[], Callable[[], object]]) -> dict[str, float]:
         os.close(reader)
         answer: dict[str, object] = {}
         try:
+            first()
             answer = dict(_grown(load))
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}

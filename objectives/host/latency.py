@@ -96,8 +96,8 @@ class ProcessLatency(OneDevice):
             if self._worker is None or not self._worker.alive:
                 self._worker = TimingProcess()
             answer = self._ask(self._worker, request, model)
-        if "error" not in answer:
-            answer |= self._memory(model)
+            if self._with_memory and "error" not in answer:
+                answer |= self._memory(model)
         if "error" in answer:
             name = spec.name or "the network"
             raise ValueError(f"{self._device['runtime']} cannot run {name}: {answer['error']}")
@@ -106,15 +106,14 @@ class ProcessLatency(OneDevice):
         return Measurement(value, details)
 
     def _memory(self, model: bytes) -> dict[str, Any]:
-        """What the runtime takes for a model; nothing where that is not measured."""
-        if not self._with_memory:
-            return {}
+        """What the runtime takes for a model."""
         if self._memory_worker is None or not self._memory_worker.alive:
             self._memory_worker = TimingProcess()
         with tempfile.NamedTemporaryFile() as file:  # mapped, as an app does it
             file.write(model)
             file.flush()
-            return self._ask(self._memory_worker, {"path": file.name, "threads": self.threads}, b"")
+            request = {"path": file.name, "threads": self.threads, "cores": self._cores}
+            return self._ask(self._memory_worker, request, b"")
 
     def _ask(self, worker: TimingProcess, request: dict[str, Any], model: bytes) -> dict[str, Any]:
         try:

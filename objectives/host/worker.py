@@ -97,8 +97,16 @@ def memory(request: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         Exception: the runtime cannot read or run the model.
     """
+    _pin(request)
     importlib.import_module("ai_edge_litert.interpreter")  # once, and before the fork: it is none of the model's
-    return dict(footprint(lambda: _litert(request["path"], request["threads"])))
+    _image((1,))  # imports too
+    return dict(footprint(lambda: _litert(request["path"], request["threads"]), lambda: _image((1,))))
+
+
+def _pin(request: Mapping[str, Any]) -> None:
+    """Before the runtime starts its threads, which inherit it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, request["cores"])
 
 
 def measure(request: Mapping[str, Any], model: bytes) -> dict[str, Any]:
@@ -107,8 +115,7 @@ def measure(request: Mapping[str, Any], model: bytes) -> dict[str, Any]:
     Raises:
         Exception: the runtime cannot read or run the model; each has errors of its own.
     """
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, request["cores"])  # before the runtime starts its threads, which inherit it
+    _pin(request)
     threads = request["threads"]
     run = RUNTIMES[request["runtime"]](model, threads)
     cpu_clock = threads == 1 and time.get_clock_info("thread_time").resolution <= 1e-6
