@@ -254,7 +254,8 @@ class Objective(Protocol):
     >>> objective.name, objective.direction, objective.measure(network("mnasnet-a1"), seed=0).value
     ('multiply_adds_m', 'minimize', 311.579072)
 
-    ``name`` is a key of ``OBJECTIVES``: the same in study files, storages and reports. ``measure`` may be called from several threads at once.
+    ``name`` is a key of ``OBJECTIVES``, the same in study files, storages and reports. ``measure`` may be called from
+    several threads at once.
     """
 
     @property

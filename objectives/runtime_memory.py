@@ -19,7 +19,7 @@ _DEVICE = ("program", "threads", "cores", "virtual")
 
 
 class RuntimeMemory:
-    """The objective ``memory_mb``: peak memory of the process in which the runtime loads and runs a network, in 10^6 bytes.
+    """The objective ``memory_mb``: the most memory that a process takes to load and run a network, in 10^6 bytes.
 
     >>> import contextlib
     >>> from mnas_moo.objectives import HostLatency, RuntimeMemory

@@ -115,7 +115,7 @@ def _decisions(held: Any) -> list[str]:
 
 
 def _device(name: str, names: Sequence[str], held: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> str:
-    """What a latency, or memory without one, was measured on: as the study keeps it, else as its last trial tells it."""
+    """What a latency, or memory alone, was measured on: as the study keeps it, else as its last trial tells it."""
     if not on_device(name) or latency_beside(name) in {*names} - {name}:
         return ""
     devices = held.get("devices")

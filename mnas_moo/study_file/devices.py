@@ -10,14 +10,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mnas_moo.objectives.objective import is_latency, is_memory, latency_beside
 
 if TYPE_CHECKING:
-    from mnas_moo.study_file.document import StudyError
-    from mnas_moo.study_file.measuring import Adb, Latency, NamedLatency
-    from mnas_moo.study_file.network_study import NetworkStudy
+    from mnas_moo.study_file.document import Key, StudyError
+    from mnas_moo.study_file.measuring import NamedLatency
 
 OF_MEMORY = ("host", "adb")
 """Devices whose runtime says how much memory it takes."""
@@ -31,7 +30,29 @@ _DIFFER = {
 """In what two devices of a kind may differ."""
 
 
-def check_devices(study_file: NetworkStudy) -> None:
+class Measuring(Protocol):
+    """What is used of a study of networks here; its names are those of ``NetworkStudy``."""
+
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        """Names of the objectives."""
+        ...
+
+    @property
+    def measured_names(self) -> tuple[str, ...]:
+        """Names of all that is measured."""
+        ...
+
+    def latency_of(self, name: str) -> NamedLatency:
+        """The source of a latency by the objective's name."""
+        ...
+
+    def error(self, key: Key, problem: str) -> StudyError:
+        """The error about a key of the file."""
+        ...
+
+
+def check_devices(study_file: Measuring) -> None:
     """Checks that no device is named twice, and that memory has a device which can measure it.
 
     Raises:
@@ -39,7 +60,7 @@ def check_devices(study_file: NetworkStudy) -> None:
     """
     latencies = [name for name in study_file.objective_names if is_latency(name)]
     for name in latencies:
-        serials = _phones(study_file, name)
+        serials = _phones(study_file.latency_of(name)).get("serials") or []
         twice = [serial for serial in serials if serials.count(serial) > 1]
         if twice:
             raise study_file.error(("objectives", name), f": serials names {twice[0]!r} twice; a phone stands once")
@@ -51,7 +72,7 @@ def check_devices(study_file: NetworkStudy) -> None:
             _check_memory(study_file, name)
 
 
-def check_models(study_file: NetworkStudy, models: Mapping[str, str]) -> None:
+def check_models(study_file: Measuring, models: Mapping[str, str]) -> None:
     """Checks the same of phones that the file says too little of, now that they are there.
 
     Args:
@@ -62,14 +83,13 @@ def check_models(study_file: NetworkStudy, models: Mapping[str, str]) -> None:
         StudyError: two latencies are timed by the same phones.
     """
     for first, second in itertools.combinations(models, 2):
-        one, other = _device(study_file.latency_of(first)), _device(study_file.latency_of(second))
-        if one.identity != other.identity or models[first] != models[second]:
-            continue
-        if not (one.adb and other.adb and one.adb.serials and other.adb.serials):
+        one, other = study_file.latency_of(first), study_file.latency_of(second)
+        ours, theirs = ({**_phones(each), "model": models[name]} for each, name in ((one, first), (other, second)))
+        if one.identity == other.identity and _same_phones(ours, theirs):
             raise _twice(study_file, first, second, f" (a {models[first]})")
 
 
-def _twice(study_file: NetworkStudy, first: str, second: str, which: str = "") -> StudyError:
+def _twice(study_file: Measuring, first: str, second: str, which: str = "") -> StudyError:
     kind = _device(study_file.latency_of(second)).chosen[0]
     problem = f"is measured by the same device as {first}, {kind}{which}; a device stands once: leave one of them out"
     if kind in _DIFFER:
@@ -80,7 +100,7 @@ def _twice(study_file: NetworkStudy, first: str, second: str, which: str = "") -
 def _device(source: NamedLatency) -> NamedLatency:
     """What measures: of a predictor, the device that confirms it."""
     model = getattr(source, "model", None)
-    return source if model is None else model.measure  # type: ignore[no-any-return]
+    return source if model is None else model.measure
 
 
 def _same(one: NamedLatency, other: NamedLatency) -> bool:
@@ -90,12 +110,17 @@ def _same(one: NamedLatency, other: NamedLatency) -> bool:
         return False
     if kind == "lut":
         return Path(settings.file).resolve() == Path(other_settings.file).resolve()
-    return kind != "adb" or _same_phones(settings, other_settings)
+    return kind != "adb" or _same_phones(_phones(one), _phones(other))
 
 
-def _same_phones(one: Adb, other: Adb) -> bool:
+def _phones(source: NamedLatency) -> dict[str, Any]:
+    """The settings of phones; empty of another device."""
+    adb = _device(source).adb
+    return {} if adb is None else adb.model_dump()
+
+
+def _same_phones(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     """Whether it is certain that two latencies are timed by the same phones and program."""
-    ours, theirs = one.model_dump(), other.model_dump()
     if ours["benchmark_model"] != theirs["benchmark_model"]:
         return False
     if ours["serials"] and theirs["serials"]:
@@ -106,24 +131,15 @@ def _same_phones(one: Adb, other: Adb) -> bool:
     return not all(each["serials"] or each["model"] for each in (ours, theirs))
 
 
-def _phones(study_file: NetworkStudy, name: str) -> list[str]:
-    adb = _device(study_file.latency_of(name)).adb
-    return list(adb.model_dump()["serials"] or []) if adb else []
-
-
-def _check_memory(study_file: NetworkStudy, name: str) -> None:
+def _check_memory(study_file: Measuring, name: str) -> None:
     where = ("objectives" if name in study_file.objective_names else "constraints", name)
     latency = latency_beside(name)
     others = [each for each in study_file.objective_names if is_latency(each)]
     if latency not in study_file.measured_names and ("@" in name or others):
         described = [each.replace("latency_ms", "memory_mb") for each in others]
-        problem = f"has no device, which is that of the objective {latency}; "
-        problem += f"add {latency}: {{adb: {{}}}}" + (
-            f", or name one that there is: {', '.join(described)}" * bool(others)
-        )
-        raise study_file.error(where, problem)
-    source: NamedLatency | Latency = study_file.latency_of(latency)
-    kind = source.chosen[0]
+        problem = f"has no device: it would be that of the objective {latency}, which is missing"
+        raise study_file.error(where, problem + (f"; there is {', '.join(described)}" if described else ""))
+    kind = study_file.latency_of(latency).chosen[0]
     if kind not in OF_MEMORY:
         problem = f"cannot be measured, as {latency} comes from {kind}, which says nothing of memory; allowed: "
         raise study_file.error(where, problem + f"{latency} of {' or '.join(OF_MEMORY)}")
