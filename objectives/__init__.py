@@ -1,4 +1,4 @@
-"""What is measured of a specification: accuracy, latency, counts.
+"""What is measured of a specification: accuracy, latency, memory, counts.
 
 The public names are loaded when first used: training needs torch, phones need adbutils.
 """
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mnas_moo.objectives.objective import Objective as Objective
     from mnas_moo.objectives.phone.latency import AdbLatency as AdbLatency
     from mnas_moo.objectives.predictor.predictor import LatencyPredictor as LatencyPredictor
+    from mnas_moo.objectives.runtime_memory import RuntimeMemory as RuntimeMemory
     from mnas_moo.objectives.tabular.problem import TabularProblem as TabularProblem
     from mnas_moo.objectives.tabular.published import bench_table as bench_table
     from mnas_moo.objectives.tabular.rows import read_table as read_table
@@ -41,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "objective": ["Latency", "Measurement", "Objective"],
         "phone.latency": ["AdbLatency"],
         "predictor.predictor": ["LatencyPredictor"],
+        "runtime_memory": ["RuntimeMemory"],
         "tabular.problem": ["TabularProblem"],
         "tabular.published": ["bench_table"],
         "tabular.rows": ["read_table"],

@@ -45,6 +45,12 @@ OBJECTIVES: Mapping[str, ObjectiveInfo] = {
         "fraction",
     ),
     "latency_ms": ObjectiveInfo("minimize", "latency (ms)", "the time one image takes", "ms"),
+    "memory_mb": ObjectiveInfo(
+        "minimize",
+        "peak memory in the runtime (MB)",
+        "the most memory that the runtime takes to load and run the network",
+        "10^6 bytes",
+    ),
     "parameters_m": ObjectiveInfo("minimize", "parameters (millions)", "the trained numbers of the network", "10^6"),
     "multiply_adds_m": ObjectiveInfo("minimize", "multiply-adds (millions)", "the work one image takes", "10^6"),
     "peak_memory_mb": ObjectiveInfo(
@@ -57,26 +63,61 @@ OBJECTIVES: Mapping[str, ObjectiveInfo] = {
 """The objectives of study files by name, in the order of a trial's values. A new objective gets its line here."""
 
 
-_NAMED = re.compile(r"latency_ms@([A-Za-z0-9_-]+)")
+ON_DEVICES = ("latency_ms", "memory_mb")
+"""The objectives that a device measures: each may stand several times, for devices with names."""
+
+_NAMED = re.compile(rf"({'|'.join(ON_DEVICES)})@([A-Za-z0-9_-]+)")
 
 
 def info_of(name: str) -> ObjectiveInfo | None:
     """What is known of an objective; None: it is no name of one.
 
-    A study with several latencies has ``latency_ms@NAME``: letters, digits, ``-`` and ``_``.
+    A study with several devices has ``latency_ms@NAME`` and ``memory_mb@NAME``: letters, digits, ``-`` and ``_``.
 
     >>> info_of("latency_ms@pixel9-gpu").label
     'latency on pixel9-gpu (ms)'
     """
     if named := _NAMED.fullmatch(name):
-        label = f"latency on {named[1]} (ms)"
-        return replace(OBJECTIVES["latency_ms"], label=label, meaning=f"the time one image takes on {named[1]}")
+        info, device = OBJECTIVES[named[1]], named[2]
+        label = info.label.replace(" (", f" on {device} (", 1)
+        return replace(info, label=label, meaning=f"{info.meaning} on {device}")
     return OBJECTIVES.get(name)
 
 
 def is_latency(name: str) -> bool:
     """Whether an objective is ``latency_ms``, or one of several such."""
-    return name == "latency_ms" or bool(_NAMED.fullmatch(name))
+    return _is(name, "latency_ms")
+
+
+def is_memory(name: str) -> bool:
+    """Whether an objective is ``memory_mb``, or one of several such."""
+    return _is(name, "memory_mb")
+
+
+def on_device(name: str) -> bool:
+    """Whether an objective is measured by a device: a latency or the memory there."""
+    return is_latency(name) or is_memory(name)
+
+
+def latency_beside(name: str) -> str:
+    """The latency of the same device as a latency or a memory.
+
+    >>> latency_beside("memory_mb@pixel9-gpu")
+    'latency_ms@pixel9-gpu'
+    """
+    _, at, device = name.partition("@")
+    return f"latency_ms{at}{device}"
+
+
+def memory_beside(name: str) -> str:
+    """The memory on the same device as a latency or a memory."""
+    _, at, device = name.partition("@")
+    return f"memory_mb{at}{device}"
+
+
+def _is(name: str, objective: str) -> bool:
+    named = _NAMED.fullmatch(name)
+    return name == objective or (named is not None and named[1] == objective)
 
 
 @dataclass(frozen=True)
@@ -213,8 +254,8 @@ class Objective(Protocol):
     >>> objective.name, objective.direction, objective.measure(network("mnasnet-a1"), seed=0).value
     ('multiply_adds_m', 'minimize', 311.579072)
 
-    ``name`` is "accuracy", "latency_ms", "parameters_m", "multiply_adds_m" or "peak_memory_mb": the same in study
-    files, storages and reports. ``measure`` may be called from several threads at once.
+    ``name`` is a key of ``OBJECTIVES``, the same in study files, storages and reports. ``measure`` may be called from
+    several threads at once.
     """
 
     @property

@@ -93,8 +93,8 @@ def _published(arguments: argparse.Namespace) -> NetworkSpec:
 
 
 def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, Any]]:
-    """The network of a trial, with its measured accuracy and latencies as far as they are stored."""
-    from mnas_moo.objectives.objective import is_latency
+    """The network of a trial, with its measured accuracy, latencies and memory as far as they are stored."""
+    from mnas_moo.objectives.objective import on_device
     from mnas_moo.reports.intervals import interval_of, trainings_of
     from mnas_moo.running.storage import open_study
     from mnas_moo.running.trained import trial_at
@@ -124,7 +124,7 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, Any
         spec = from_text(str(attributes[NETWORK]))
     except (ValueError, TypeError, KeyError, AttributeError) as error:  # another program may have written there
         raise StudyError(f"trial {arguments.trial} of {study.study_name} holds no network of ours: {error}") from error
-    figures: dict[str, Any] = {name: measured[name] for name in measured if name == "accuracy" or is_latency(name)}
+    figures: dict[str, Any] = {name: measured[name] for name in measured if name == "accuracy" or on_device(name)}
     if interval := interval_of(trial, "accuracy"):
         figures["accuracy_interval"] = list(interval)
         figures["trainings"] = trainings_of(trial)
@@ -132,7 +132,7 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, Any
 
 
 def _in_words(figures: dict[str, Any]) -> Iterator[str]:
-    from mnas_moo.objectives.objective import is_latency
+    from mnas_moo.objectives.objective import is_latency, is_memory
 
     yield figures.get("name") or f"trial {figures['trial']}"
     if "accuracy" in figures:
@@ -149,6 +149,9 @@ def _in_words(figures: dict[str, Any]) -> Iterator[str]:
         if is_latency(name):
             where = name.partition("@")[2]
             yield f"  latency        {figures[name]:>14.4g} ms{f' on {where}' if where else ''}"
+        if is_memory(name):
+            where = f" on {name.partition('@')[2]}" if "@" in name else ""
+            yield f"  in the runtime {figures[name]:>14.4g} MB{where}"
     yield from (f"  {word}" for word in figures["network"].split())
 
 

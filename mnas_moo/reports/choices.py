@@ -16,7 +16,7 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from mnas_moo.objectives.front import direction_names, minimised
-from mnas_moo.objectives.objective import is_latency
+from mnas_moo.objectives.objective import on_device
 from mnas_moo.reports.intervals import interval_of, trainings_of
 from mnas_moo.reports.past import label_of
 from mnas_moo.reports.text import figure
@@ -27,6 +27,7 @@ BEST = {
     "latency_ms": "fastest",
     "parameters_m": "fewest parameters",
     "multiply_adds_m": "fewest multiply-adds",
+    "memory_mb": "least memory in the runtime",
     "peak_memory_mb": "least memory",
 }
 KNEE = "knee"
@@ -109,9 +110,9 @@ def choices_of(
 
 def title_of(name: str) -> str:
     """What the best network in an objective is called."""
-    where = name.partition("@")[2]
-    if where and is_latency(name):
-        return f"{BEST['latency_ms']} on {where}"
+    what, _, where = name.partition("@")
+    if where and on_device(name):
+        return f"{BEST[what]} on {where}"
     return BEST.get(name) or f"best {short_label(name)}"
 
 

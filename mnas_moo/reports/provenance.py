@@ -15,7 +15,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.front import direction_names
-from mnas_moo.objectives.objective import is_latency
+from mnas_moo.objectives.objective import latency_beside, on_device
 from mnas_moo.reports.past import label_of
 from mnas_moo.running.address import shown_address, without_passwords
 from mnas_moo.running.goal import spent_seconds
@@ -52,7 +52,7 @@ def provenance(study: optuna.Study, study_file: StudyFile) -> list[tuple[str, st
         ("images", _inline(held.get("data"))),
         ("sampler", f"{kind}, {'without a seed' if seed is None else f'seed {seed}'}"),
         ("plan", "\n".join(plan.words) if plan else ""),
-        *((f"device of {label_of(name)}", device) for name in names if (device := _device(name, held, trials))),
+        *((f"device of {label_of(name)}", device) for name in names if (device := _device(name, names, held, trials))),
         ("trials", _counts(trials)),
         ("time", _times(trials)),
         ("storage", shown_address(study_file.storage)),
@@ -114,9 +114,9 @@ def _decisions(held: Any) -> list[str]:
     return [f"{len(held)}{free}"]
 
 
-def _device(name: str, held: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> str:
-    """What latencies were measured on: as the study keeps it, else as its last trial tells it."""
-    if not is_latency(name):
+def _device(name: str, names: Sequence[str], held: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> str:
+    """What a latency, or memory alone, was measured on: as the study keeps it, else as its last trial tells it."""
+    if not on_device(name) or latency_beside(name) in {*names} - {name}:
         return ""
     devices = held.get("devices")
     stored = held.get("device") if name == "latency_ms" else devices.get(name) if isinstance(devices, Mapping) else None

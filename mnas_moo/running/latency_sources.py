@@ -25,12 +25,13 @@ def in_visits(settings: Measured) -> Measured:
     return settings.model_copy(update={kind: chosen.model_copy(update={"maximum_seconds": VISIT_SECONDS})})
 
 
-def make(settings: Measured, report: Callable[[str], None]) -> Latency:
+def make(settings: Measured, report: Callable[[str], None], *, memory: bool = False) -> Latency:
     """The source of latency that a study file describes.
 
     Args:
         settings: name and settings of the source; not a predictor, which needs a study (see ``network_trials``).
         report: function that is called with one line about what is waited for.
+        memory: whether this machine is to measure the memory of the runtime too; phones do in any case.
 
     Raises:
         ValueError: a setting, or a table's file, cannot be used.
@@ -52,4 +53,4 @@ def make(settings: Measured, report: Callable[[str], None]) -> Latency:
         return CudaLatency(**arguments)
     from mnas_moo.objectives.host.latency import HostLatency, OnnxLatency
 
-    return OnnxLatency(**arguments) if kind == "onnxruntime" else HostLatency(**arguments)
+    return OnnxLatency(**arguments) if kind == "onnxruntime" else HostLatency(**arguments, memory=memory)

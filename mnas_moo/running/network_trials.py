@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 
 from mnas_moo.objectives.counts import COUNTS
 from mnas_moo.objectives.memory import THREAD_BYTES, need_room
-from mnas_moo.objectives.objective import is_latency
+from mnas_moo.objectives.objective import is_latency, on_device
 from mnas_moo.objectives.predictor.latency import PredictedLatency
 from mnas_moo.running.bounds import check_bounds
 from mnas_moo.running.confirmation import Confirmation, past_trainings
@@ -41,6 +41,7 @@ from mnas_moo.running.trials import (
     violations,
 )
 from mnas_moo.running.workers import TRIES
+from mnas_moo.study_file.devices import check_models
 from mnas_moo.study_file.network_study import NetworkStudy
 
 if TYPE_CHECKING:
@@ -107,6 +108,11 @@ class NetworkTrials:
             self.identity["devices"] = named
         if "latency_ms" in self.objectives and (device := self._device_of("latency_ms")):
             self.identity["device"] = device
+        phones = {name: self.objectives[name] for name in self.objectives if self._is_of_phones(name)}
+        check_models(self.study_file, {name: str(latency.device["model"]) for name, latency in phones.items()})  # type: ignore[attr-defined]
+
+    def _is_of_phones(self, name: str) -> bool:
+        return is_latency(name) and self.study_file.latency_of(name).adb is not None
 
     def _device_of(self, name: str) -> dict[str, Any]:
         """What two runs must share of the device of a latency; empty for this machine, whose settings say it all."""
@@ -221,7 +227,7 @@ class NetworkTrials:
         judges = "accuracy" in missing
         trained = self.training if judges and (child.judged or not self.study_file.shares_weights) else None
         others = [name for name in missing if name != "accuracy"]
-        here = [name for name in others if judges and is_latency(name) and is_timed_here(self.study_file, name)]
+        here = [name for name in others if judges and on_device(name) and is_timed_here(self.study_file, name)]
         elsewhere = [name for name in others if name not in here]
         if judges and trained is None:
             here.append("accuracy")  # by shared weights, in a second

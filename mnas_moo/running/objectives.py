@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnas_moo.objectives.objective import is_latency
+from mnas_moo.objectives.objective import is_latency, is_memory, latency_beside, memory_beside
 from mnas_moo.objectives.predictor.latency import PredictedLatency
+from mnas_moo.objectives.runtime_memory import RuntimeMemory
 from mnas_moo.running import latency_sources
 from mnas_moo.running.predictions import measured_pairs
 from mnas_moo.running.shared_weights import shared_accuracy
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def is_timed_here(study_file: NetworkStudy, name: str = "latency_ms") -> bool:
-    """Whether a latency is measured on the cores, or the GPU, that the trainings use."""
+    """Whether a latency or memory is measured on the cores, or the GPU, that the trainings use."""
     return study_file.latency_of(name).chosen[0] not in ("adb", "model")
 
 
@@ -74,8 +75,13 @@ def space_of(study_file: NetworkStudy, data: DataInfo) -> Space:
 def objectives_of(study_file: NetworkStudy, space: Space, stack: ExitStack, observer: Observer) -> dict[str, Objective]:
     """The objectives and constrained numbers of a study by name; leaving the stack closes them."""
     objectives: dict[str, Objective] = {}
-    for name in study_file.measured_names:
+    # Memory comes with the latency of its device, which is made first, and also where the study does not ask for it.
+    names = sorted(study_file.measured_names, key=is_memory)
+    for name in names:
         try:
+            if is_memory(name) and (latency := objectives.get(latency_beside(name))):
+                objectives[name] = RuntimeMemory(latency)  # type: ignore[arg-type]  # all of these names are latencies
+                continue
             objective = make_objective(study_file, name, space, observer)
         except (ValueError, OSError) as error:
             if isinstance(error, StudyError):
@@ -84,7 +90,7 @@ def objectives_of(study_file: NetworkStudy, space: Space, stack: ExitStack, obse
             raise study_file.error((section, name), f": {str(error).removeprefix(f'{name}: ')}") from error
         stack.callback(objective.close)
         objectives[name] = objective
-    return objectives
+    return {name: objectives[name] for name in study_file.measured_names}
 
 
 def images_of(study_file: NetworkStudy, space: Space, observer: Observer) -> ImageData:
@@ -142,6 +148,8 @@ def make_objective(study_file: NetworkStudy, name: str, space: Space, observer: 
         return Accuracy(images, **training_settings(study_file))
     if is_latency(name):
         return _latency(study_file, name, space, observer)
+    if is_memory(name):
+        return RuntimeMemory(_latency(study_file, latency_beside(name), space, observer))
     from mnas_moo.objectives.counts import Count
 
     return Count(name)
@@ -151,7 +159,8 @@ def _latency(study_file: NetworkStudy, name: str, space: Space, observer: Observ
     settings = study_file.latency_of(name)
     if name == "latency_ms" and study_file.latency.model is not None:
         return _predicted(study_file, study_file.latency.model, observer)
-    latency = latency_sources.make(settings, observer.waiting)
+    memory = memory_beside(name) in study_file.measured_names
+    latency = latency_sources.make(settings, observer.waiting, memory=memory)
     if settings.lut is not None:
         latency.covers(space)  # type: ignore[attr-defined]  # a table's
     return latency

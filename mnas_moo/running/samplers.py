@@ -18,6 +18,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from mnas_moo.dppnet.settings import ProgressiveSettings
 from mnas_moo.objectives.extras import require
 from mnas_moo.running.storage import find_study
+from mnas_moo.running.tabular_trials import TabularTrials
 from mnas_moo.spaces.growth import Growth
 from mnas_moo.study_file.document import StudyError, nearest
 from mnas_moo.study_file.load import load_study_file
@@ -172,7 +173,8 @@ def growth_of(study_file: StudyFile, subject: Subject) -> Growth | None:
     """The order of growth that a study file gives its table or space, or else that one's own.
 
     Raises:
-        StudyError: it names unknown parameters, leaves some out, or has a value at rest that is none.
+        StudyError: it names unknown parameters, leaves some out, has a value at rest that is none, or is for a table
+            with parameters that not all of its networks have.
     """
     settings = study_file.sampler.dppnet
     if settings is None or (settings.steps is None and settings.rest is None):
@@ -180,6 +182,13 @@ def growth_of(study_file: StudyFile, subject: Subject) -> Growth | None:
     if settings.steps is None:
         problem = "says where parameters rest, and needs steps, which say when each of them is decided"
         raise study_file.error(("sampler", "dppnet", "rest"), problem)
+    conditional = subject.problem.conditional if isinstance(subject, TabularTrials) else []
+    if conditional:
+        advice = "leave steps out: the table has an order of its own"
+        if subject.growth is None:
+            advice = "search it with another sampler, such as mnas, tpe or nsga2"
+        problem = f"are for tables whose points all have the same parameters, and some here lack {conditional[0]}"
+        raise study_file.error(("sampler", "dppnet", "steps"), f"{problem}; {advice}")
     try:
         return Growth.of(subject.distributions, settings.steps, settings.rest)
     except ValueError as error:

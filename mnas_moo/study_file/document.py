@@ -197,7 +197,9 @@ class _Values:
             for key_node, value_node in node.value:
                 key = self._key(key_node)
                 if key in value:
-                    raise self._loader.refused(key_node.start_mark, f"{key} is given twice")
+                    first = next(each for each, _ in node.value if each.value == key).start_mark.line + 1
+                    problem = f"{key} is given twice, first in line {first}; each name stands once"
+                    raise self._loader.refused(key_node.start_mark, problem)
                 value[key], more = self._counted(value_node)
                 count += more + 1
         elif isinstance(node, yaml.SequenceNode):

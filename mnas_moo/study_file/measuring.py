@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from mnas_moo.objectives.host.settings import CudaSettings, HostSettings, OnnxSettings
-from mnas_moo.objectives.objective import OBJECTIVES, is_latency
+from mnas_moo.objectives.objective import OBJECTIVES, ON_DEVICES, is_memory, on_device
 from mnas_moo.objectives.phone.settings import AdbSettings
 from mnas_moo.objectives.training.settings import AUGMENTATIONS, HOLDOUT, Training
 from mnas_moo.study_file.document import shown
@@ -202,38 +202,57 @@ class Latency(NamedLatency):
 class NoSettings(Part):
     """A count, which has no settings."""
 
+    why: ClassVar[str] = "a count has no settings"
+
     @model_validator(mode="before")
     @classmethod
     def _none(cls, value: Any) -> Any:
         if value:
-            raise PydanticCustomError("part", "{problem}", {"problem": f"is {shown(value)}; a count has no settings"})
+            raise PydanticCustomError("part", "{problem}", {"problem": cls.refusal(value)})
         return value
+
+    @classmethod
+    def refusal(cls, value: Any) -> str:
+        """Why there are none, as a message about ``value``."""
+        return f"is {shown(value)}; {cls.why}"
+
+
+class Memory(NoSettings):
+    """The memory of the runtime, which is measured where the latency of the same name is."""
+
+    why = (
+        "memory has no settings of its own; its device is that of latency_ms, or of latency_ms@NAME for memory_mb@NAME"
+    )
+
+
+def _or_memory(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    return value if isinstance(value, Memory) else validate(value)
 
 
 class Quantities(Parts):
-    """Settings of quantities of ``OBJECTIVES`` by name, and of latencies with a name: ``latency_ms@NAME``."""
+    """Settings of quantities of ``OBJECTIVES`` by name, and of those of devices with a name: ``latency_ms@NAME``."""
 
     model_config = ConfigDict(extra="allow")
 
     @classmethod
     def knows(cls, key: Any) -> bool:
         """Whether a key is allowed."""
-        return super().knows(key) or is_latency(str(key))
+        return super().knows(key) or on_device(str(key))
 
     @classmethod
     def allowed(cls) -> list[str]:
         """The allowed keys, as a study file spells them."""
-        return [*super().allowed(), "latency_ms@NAME"]
+        return [*super().allowed(), *(f"{name}@NAME" for name in ON_DEVICES)]
 
     def items(self) -> Iterator[tuple[str, Any]]:
-        """The names that were given and their settings, in the order of ``OBJECTIVES``, latencies in the file's."""
+        """The names that were given and their settings, in the order of ``OBJECTIVES``, devices in the file's."""
         named = self.model_extra or {}
         given = dict(super().items())
         for name in OBJECTIVES:
             if name in given:
                 yield name, given[name]
-            if name == "latency_ms":
-                yield from named.items()
+            if name in ON_DEVICES:
+                yield from ((key, settings) for key, settings in named.items() if key.startswith(f"{name}@"))
 
 
 @with_fields(dict.fromkeys(OBJECTIVES, (NoSettings | None, None)))
@@ -245,8 +264,21 @@ class Objectives(Quantities):
 
     accuracy: Accuracy | None = None
     latency_ms: Latency | None = None
+    memory_mb: Memory | None = None
 
-    __pydantic_extra__: dict[str, NamedLatency]
+    __pydantic_extra__: dict[str, Annotated[NamedLatency, WrapValidator(_or_memory)]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _memories(cls, value: Any) -> Any:
+        """Pydantic has one type for all names that are not declared; a memory is told from a latency by its name."""
+        if not isinstance(value, dict):
+            return value
+        named = {key: each for key, each in value.items() if is_memory(str(key)) and key not in cls.model_fields}
+        for key, each in named.items():
+            if each:
+                raise PydanticCustomError("unknown", "{problem}", {"key": key, "problem": Memory.refusal(each)})
+        return {**value, **dict.fromkeys(named, Memory())}
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Objectives:

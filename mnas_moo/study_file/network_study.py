@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import PrivateAttr, model_validator
 
-from mnas_moo.objectives.objective import Direction, info_of, is_latency
+from mnas_moo.objectives.objective import Direction, info_of, is_latency, latency_beside, on_device
+from mnas_moo.study_file.devices import check_devices
 from mnas_moo.study_file.duration import Duration
 from mnas_moo.study_file.measuring import Constraints, Host, Latency, NamedLatency, NoSettings, Objectives, Train
 from mnas_moo.study_file.parts import Count, OneOf, Part
@@ -93,7 +94,7 @@ class NetworkStudy(StudyFile):
 
     def identity_of(self, name: str) -> dict[str, Any]:
         """The settings that two runs must share to be one study."""
-        if is_latency(name):
+        if on_device(name):
             return self.latency_of(name).identity
         settings = self._measuring(name)
         identity = settings.model_dump(exclude=set(settings.manner))
@@ -112,12 +113,11 @@ class NetworkStudy(StudyFile):
         return self.objectives.latency_ms or Latency(host=Host())
 
     def latency_of(self, name: str) -> NamedLatency:
-        """The source of a latency by the objective's name."""
-        return self.latency if name == "latency_ms" else (self.objectives.model_extra or {})[name]
+        """The source of a latency by the objective's name, or by that of a memory on the same device."""
+        latency = latency_beside(name)
+        return self.latency if latency == "latency_ms" else (self.objectives.model_extra or {})[latency]
 
     def _measuring(self, name: str) -> Part:
-        if is_latency(name):
-            return cast("Part", self.latency_of(name).chosen[1])
         if name == "accuracy":
             return cast("Part", self.objectives.accuracy.chosen[1]) if self.objectives.accuracy else Train()
         return NoSettings()
@@ -198,6 +198,8 @@ class NetworkStudy(StudyFile):
         for name in self.measured_names:
             if is_latency(name) and name != "latency_ms" and name not in self.objective_names:
                 raise self.error(("constraints", name), "has no source of latency; it has to be an objective as well")
+        if not reading:
+            check_devices(self)
         self.make_reward()
         for bound, limit in zip(("min", "max"), self.limits.get("accuracy", ()), strict=False):
             if limit is not None and limit > 1:

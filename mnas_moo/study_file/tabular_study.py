@@ -116,12 +116,13 @@ class TabularStudy(StudyFile):
             StudyError: the table, one of its columns or files is missing, or has values that are not allowed.
         """
         if self._problem is None:
-            from mnas_moo.objectives.tabular.published import bench_table
+            from mnas_moo.objectives.tabular.published import DPPNET, bench_table
             from mnas_moo.objectives.tabular.rows import read_table
 
             try:
                 if self.table.bench is not None:
-                    self._problem = bench_table(self.table.bench, self._folder(), bounds=self.limits)
+                    folder = "" if self.table.bench in DPPNET else self._folder()  # those come with the package
+                    self._problem = bench_table(self.table.bench, folder, bounds=self.limits)
                 else:
                     self._problem = read_table(
                         self.table.file or "",

@@ -14,10 +14,13 @@ from __future__ import annotations
 import abc
 import importlib.metadata
 import os
+import tempfile
 from collections.abc import Mapping
+from typing import Any
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.objectives.formats import litert, onnx
+from mnas_moo.objectives.host.footprint import check_supported
 from mnas_moo.objectives.host.one_device import OneDevice
 from mnas_moo.objectives.host.process import GRACE_SECONDS, TimingProcess, alone_on, cpu_name
 from mnas_moo.objectives.host.settings import HostSettings, OnnxSettings
@@ -60,7 +63,9 @@ class ProcessLatency(OneDevice):
         self._cores = cores[-threads:] if affinity else []  # the last: systems run their own work on the first
         self._cpu = cpu_name()
         self._device = {**device, "model": self._cpu, "threads": threads}
+        self._with_memory = False
         self._worker: TimingProcess | None = None
+        self._memory_worker: TimingProcess | None = None
 
     @property
     def device(self) -> Mapping[str, JSON]:
@@ -70,9 +75,9 @@ class ProcessLatency(OneDevice):
     def close(self) -> None:
         """Ends the timing process, also in the middle of a measurement, which then fails."""
         self._closed = True
-        worker = self._worker
-        if worker is not None:
-            worker.stop()
+        for worker in (self._worker, self._memory_worker):
+            if worker is not None:
+                worker.stop()
 
     @abc.abstractmethod
     def _write(self, spec: Graph) -> bytes:
@@ -88,23 +93,38 @@ class ProcessLatency(OneDevice):
         }
         model = self._write(spec)
         with alone_on(self._cores):
-            try:
-                if self._worker is None or not self._worker.alive:
-                    self._worker = TimingProcess()
-                if self._closed:  # checked once the worker exists: `close` stops the worker that it sees
-                    raise RuntimeError("closed")
-                answer = self._worker.ask(request, model, self.maximum_seconds + GRACE_SECONDS)
-            except RuntimeError as error:
-                if self._closed:
-                    self.close()  # also a worker that was started meanwhile
-                    raise RuntimeError("closed before the measurement was done") from error
-                raise
+            if self._worker is None or not self._worker.alive:
+                self._worker = TimingProcess()
+            answer = self._ask(self._worker, request, model)
+            if self._with_memory and "error" not in answer:
+                answer |= self._memory(model)
         if "error" in answer:
             name = spec.name or "the network"
             raise ValueError(f"{self._device['runtime']} cannot run {name}: {answer['error']}")
         value = answer.pop("median_ms")
         details = {**answer, "cores": self._cores, "threads": self.threads, "cpu": self._cpu}
         return Measurement(value, details)
+
+    def _memory(self, model: bytes) -> dict[str, Any]:
+        """What the runtime takes for a model."""
+        if self._memory_worker is None or not self._memory_worker.alive:
+            self._memory_worker = TimingProcess()
+        with tempfile.NamedTemporaryFile() as file:  # mapped, as an app does it
+            file.write(model)
+            file.flush()
+            request = {"path": file.name, "threads": self.threads, "cores": self._cores}
+            return self._ask(self._memory_worker, request, b"")
+
+    def _ask(self, worker: TimingProcess, request: dict[str, Any], model: bytes) -> dict[str, Any]:
+        try:
+            if self._closed:  # checked once the worker exists: `close` stops the worker that it sees
+                raise RuntimeError("closed")
+            return worker.ask(request, model, self.maximum_seconds + GRACE_SECONDS)
+        except RuntimeError as error:
+            if self._closed:
+                self.close()  # also a worker that was started meanwhile
+                raise RuntimeError("closed before the measurement was done") from error
+            raise
 
 
 class HostLatency(ProcessLatency):
@@ -124,9 +144,12 @@ class HostLatency(ProcessLatency):
         precision: runs are repeated until half the 95 % confidence interval of the median is at most this share
             of the median.
         maximum_seconds: seconds of timed runs after which the measurement ends in any case, once there are 10 runs.
+        memory: whether the memory that LiteRT takes is measured too, in a process of its own: the details then have
+            ``memory_mb``, ``memory_init_mb`` and ``memory_allocated_mb``, as ``footprint.footprint`` says.
 
     Raises:
-        ValueError: an argument is out of range, or there are fewer cores than threads.
+        ValueError: an argument is out of range, there are fewer cores than threads, or this system does not tell the
+            memory of a process.
         MissingExtraError: ai-edge-litert is not installed.
     """
 
@@ -137,7 +160,10 @@ class HostLatency(ProcessLatency):
         data_type: str = HostSettings.data_type,
         precision: float = HostSettings.precision,
         maximum_seconds: float = HostSettings.maximum_seconds,
+        memory: bool = False,
     ) -> None:
+        if memory:
+            check_supported()
         if data_type not in litert.DATA_TYPES:
             raise ValueError(f"data_type is {data_type!r}; allowed: {', '.join(litert.DATA_TYPES)}")
         require("ai_edge_litert.schema_py_generated", extra="host")
@@ -145,6 +171,7 @@ class HostLatency(ProcessLatency):
         device = {"backend": "host", "runtime": runtime, "data_type": data_type}
         super().__init__("litert", device, threads, precision, maximum_seconds)
         self._data_type = data_type
+        self._with_memory = memory
 
     def _write(self, spec: Graph) -> bytes:
         return litert.write(spec, data_type=self._data_type)

@@ -1,12 +1,14 @@
 """The process in which models are timed for ``latency.ProcessLatency``: it reads models and writes timings.
 
 It is a process of its own, because threads of a training process would share an interpreter lock and an allocator with
-what is timed. It loads only numpy and the runtime, so it starts in a fraction of a second. A message is four bytes of
+what is timed. It loads only numpy and the runtime, so it starts in a fraction of a second. One that is asked for memory
+is asked for nothing else, and keeps no network (``footprint``). A message is four bytes of
 length (big-endian), that much JSON, and as many raw bytes as the JSON's "payload_bytes" says; nothing is unpickled.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -16,6 +18,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from mnas_moo.objectives.host.footprint import footprint
 from mnas_moo.objectives.host.timing import repeat, summary, timed, warm_up
 
 
@@ -49,17 +52,18 @@ def _read(stream: BinaryIO, size: int) -> bytes:
     return data
 
 
-def _litert(model: bytes, threads: int) -> Callable[[], object]:
-    """LiteRT, which delegates what it can to XNNPACK."""
+def _litert(model: bytes | str, threads: int) -> Callable[[], object]:
+    """LiteRT, which delegates what it can to XNNPACK; the model is its content or its path."""
     from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 
-    interpreter = Interpreter(model_content=model, num_threads=threads)
+    source = {"model_path": model} if isinstance(model, str) else {"model_content": model}
+    interpreter = Interpreter(**source, num_threads=threads)
     interpreter.allocate_tensors()
-    source = interpreter.get_input_details()[0]
-    image = _image(source["shape"])
-    if source["dtype"] == np.int8:
+    details = interpreter.get_input_details()[0]
+    image = _image(details["shape"])
+    if details["dtype"] == np.int8:
         image = np.rint(np.clip(32 * image, -128, 127))
-    interpreter.set_tensor(source["index"], image.astype(source["dtype"]))
+    interpreter.set_tensor(details["index"], image.astype(details["dtype"]))
     return cast("Callable[[], object]", interpreter.invoke)
 
 
@@ -87,14 +91,31 @@ RUNTIMES: dict[str, Callable[[bytes, int], Callable[[], object]]] = {"litert": _
 """Name -> function that loads a model for a number of threads and returns what runs it once, on a fixed input."""
 
 
+def memory(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What LiteRT takes for the model at a path, in 10^6 bytes; see ``footprint``.
+
+    Raises:
+        Exception: the runtime cannot read or run the model.
+    """
+    _pin(request)
+    importlib.import_module("ai_edge_litert.interpreter")  # once, and before the fork: it is none of the model's
+    _image((1,))  # imports too
+    return dict(footprint(lambda: _litert(request["path"], request["threads"]), lambda: _image((1,))))
+
+
+def _pin(request: Mapping[str, Any]) -> None:
+    """Before the runtime starts its threads, which inherit it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, request["cores"])
+
+
 def measure(request: Mapping[str, Any], model: bytes) -> dict[str, Any]:
     """Times one model as ``latency.ProcessLatency`` asks; milliseconds.
 
     Raises:
         Exception: the runtime cannot read or run the model; each has errors of its own.
     """
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, request["cores"])  # before the runtime starts its threads, which inherit it
+    _pin(request)
     threads = request["threads"]
     run = RUNTIMES[request["runtime"]](model, threads)
     cpu_clock = threads == 1 and time.get_clock_info("thread_time").resolution <= 1e-6
@@ -124,7 +145,7 @@ def main() -> None:
         except EOFError:
             return
         try:
-            answer = measure(request, model)
+            answer = memory(request) if "path" in request else measure(request, model)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         send(answers, answer)

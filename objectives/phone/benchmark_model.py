@@ -7,6 +7,12 @@ timed runs, in µs (newer ones add ``p5=… median=… p95=…``, one run or equ
 summary: TensorFlow's "Inference timings in us:" or "Average inference timings in us:", LiteRT's a block "BENCHMARK
 RESULTS" that a line of "=" ends, with two decimals of a millisecond. Line and summary must be there and agree: so an
 output cut anywhere is noticed. The time is that of the line, which has all digits.
+
+After that both say by how much the largest resident set of their process has grown since they began
+(tensorflow/lite/profiling/memory_info.cc: ru_maxrss), in units of 2^20 bytes that they call MB: "Memory footprint delta
+from the start of the tool (MB): init=… overall=…" (builds since 2020), and LiteRT's "Init footprint" and "Overall
+footprint". That is a peak already; the thread that ``--report_peak_memory_footprint`` starts besides would disturb the
+timing.
 """
 
 from __future__ import annotations
@@ -54,6 +60,10 @@ _SUMMARY = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _RESULTS = re.compile(r"=+ BENCHMARK RESULTS =+\s*$(.*?)^[^=\n]*={20,}\s*$", re.DOTALL | re.MULTILINE)
+_MEMORY = re.compile(
+    rf"Memory footprint delta from the start of the tool \(MB\): init=({_NUMBER}) overall=({_NUMBER})\s*$", re.M
+)
+_FOOTPRINT = re.compile(rf"\b(Init|Overall) footprint: *({_NUMBER}) MB\s*$", re.MULTILINE)
 _RESULT = re.compile(rf"\bInference \((avg|min|max)\): *({_NUMBER}) ms(?: \((\d+) runs?\))?\s*$", re.MULTILINE)
 
 
@@ -65,7 +75,8 @@ class BenchmarkError(Exception):
 class Timing:
     """One invocation of benchmark_model, in milliseconds; None: this build does not print it.
 
-    ``delegation`` is what an accelerator ran of the network; None: the CPU was asked for.
+    ``delegation`` is what an accelerator ran of the network; None: the CPU was asked for. ``memory_mb`` is by how much
+    the largest resident set grew in all, ``memory_init_mb`` by how much until the network was loaded, in 10^6 bytes.
     """
 
     runs: int
@@ -77,6 +88,8 @@ class Timing:
     p5_ms: float | None = None
     p95_ms: float | None = None
     delegation: Delegation | None = None
+    memory_mb: float | None = None
+    memory_init_mb: float | None = None
 
     @property
     def milliseconds(self) -> float:
@@ -148,6 +161,7 @@ def parse(output: str) -> Timing:
     def milliseconds(key: str) -> float | None:
         return fields[key] / 1e3 if key in fields else None
 
+    memory = _memory(output[summary.begin :])
     return Timing(
         runs=int(count),
         mean_ms=fields["avg"] / 1e3,
@@ -157,7 +171,19 @@ def parse(output: str) -> Timing:
         median_ms=milliseconds("median"),
         p5_ms=milliseconds("p5"),
         p95_ms=milliseconds("p95"),
+        memory_mb=memory.get("overall"),
+        memory_init_mb=memory.get("init"),
     )
+
+
+def _memory(ending: str) -> dict[str, float]:
+    """The footprints "init" and "overall" in 10^6 bytes; empty where this build, or this system, has none."""
+    printed = [(name.lower(), value) for name, value in _FOOTPRINT.findall(ending)]
+    if found := _MEMORY.search(ending):
+        printed = list(zip(("init", "overall"), found.groups(), strict=True))
+    values = {name: _number(value) * 2**20 / 1e6 for name, value in printed}
+    sound = values.get("overall", 0.0) > 0 and all(math.isfinite(value) for value in values.values())
+    return values if sound else {}
 
 
 def _summary(output: str) -> _Summary:

@@ -50,6 +50,7 @@ class AdbLatency:
     ``run_p5_ms`` and ``run_p95_ms`` (of the runs, in the median invocation; null: this benchmark_model does not print
     them), ``speed`` (of the phone as a share of its best; all times are multiplied by it, and it is 1 unless the phone
     has settled at less, as a warm one does), ``invocations``, ``runs``, ``seconds`` (of the measurement),
+    ``memory_mb`` and ``memory_init_mb`` (``benchmark_model.Timing``; missing where this benchmark_model prints none),
     ``waited_seconds`` (for a phone), ``retries`` (why it was measured anew), ``serial``, ``model``, ``android``,
     ``governor``, ``cores``, ``threads``, ``runtime`` and ``program`` (benchmark_model's checksum; whose it is and its
     version, where known), ``virtual`` (true, for virtual phones only), ``temperature_before_c`` and

@@ -72,6 +72,7 @@ class Times:
             "invocations": len(values),
             "runs": sum(timing.runs for timing in self.timings),
             "seconds": self.seconds,
+            **self._memory(),
         }
         if (delegation := self._delegation()) is not None:
             spread |= {
@@ -80,6 +81,15 @@ class Times:
                 "delegated_share": delegation.share,
             }
         return Measurement(median, spread | details)
+
+    def _memory(self) -> dict[str, JSON]:
+        """Each invocation is a process of its own: the median of what all of them say."""
+        found = {}
+        for name in ("memory_mb", "memory_init_mb"):
+            values = [value for timing in self.timings if (value := getattr(timing, name)) is not None]
+            if values:
+                found[name] = statistics.median(values)
+        return found
 
     def _delegation(self) -> Delegation | None:
         """The least that an accelerator ran in an invocation; one of which that is not known makes it unknown."""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Bounds = Mapping[str, tuple[float | None, float | None]]
 """Constrained quantity -> (min, max); None: no such bound."""
 
+POINTS = 256
+"""Random points that show which parameters are conditional."""
+
 
 class FailedTrialError(ValueError):
     """The table says that a trial with these parameters failed."""
@@ -132,6 +135,16 @@ class TabularProblem:
             if self.exists(name, params):
                 params[name] = trial._suggest(name, distribution)
         return params
+
+    @property
+    def conditional(self) -> list[str]:
+        """The parameters that do not exist under some values of the others, in decision order.
+
+        Found by ``POINTS`` random points, since ``exists`` answers for one point at a time.
+        """
+        rng = np.random.default_rng(0)
+        points = [self.random(rng) for _ in range(POINTS)]
+        return [name for name in self.distributions if any(name not in point for point in points)]
 
     def random(self, rng: np.random.Generator) -> dict[str, Any]:
         """A random point: each parameter is drawn uniformly, on a logarithmic scale where its distribution has one."""

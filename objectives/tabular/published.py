@@ -48,6 +48,7 @@ FAMILIES = (
     "dppnet324[-int8][-growing]",
 )
 DPPNET = ("dppnet324", "dppnet324-int8", "dppnet324-growing", "dppnet324-int8-growing")
+"""Tables that come with this package, from no folder."""
 NB201_DATASETS = {
     "cifar10": ("acc12_cifar10_val", 40.0),
     "cifar100": ("acc12_cifar100_val", 80.0),

@@ -228,13 +228,14 @@ class BenchmarkService:
         As many as would fit into the time, had they taken ``factor`` times as long.
         """
         assert self._latency_ms is not None
-        milliseconds = self._latency_ms(graph.read_bytes())
+        model = graph.read_bytes()
+        milliseconds, init_mb = self._latency_ms(model), 1.5 + 2 * len(model) / 2**20  # the file, and packed weights
 
         def repeat(runs: float, seconds: float) -> list[float]:
             fitting = options.number("max_secs") * 1e3 / (factor * milliseconds) + 1
             count = min(max(runs, math.ceil(seconds * 1e3 / (factor * milliseconds))), fitting, _MAXIMUM_RUNS)
             return [1e3 * milliseconds * self._noise.gauss(1, 0.005) for _ in range(int(count))]
 
-        yield {"init_us": 2e3, "init_mb": 1.5}
+        yield {"init_us": 2e3, "init_mb": init_mb}
         yield {"warmup_us": repeat(options.number("warmup_runs"), options.number("warmup_min_secs"))}
-        yield {"us": repeat(options.number("num_runs"), options.number("min_secs")), "overall_mb": 4.25}
+        yield {"us": repeat(options.number("num_runs"), options.number("min_secs")), "overall_mb": init_mb + 2.75}

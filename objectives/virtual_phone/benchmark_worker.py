@@ -34,12 +34,13 @@ def run(request: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) -
     """
     from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 
+    rng = np.random.default_rng(0)
+    rng.uniform(-1, 1, 1)  # its code is in memory before the model's
     memory, start = _resident_mb(), time.perf_counter()
     interpreter = Interpreter(model_path=request["graph"], num_threads=request["threads"])
     interpreter.allocate_tensors()
     init_us = round(1e6 * (time.perf_counter() - start))
     tell({"init_us": init_us, "init_mb": max(0.0, _resident_mb() - memory)})
-    rng = np.random.default_rng(0)
     for source in interpreter.get_input_details():
         values = rng.uniform(-1, 1, source["shape"])
         if np.issubdtype(source["dtype"], np.integer):

@@ -17,18 +17,21 @@ import argparse
 import contextlib
 import itertools
 import json
+import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mnas_moo.objectives.host.latency import HostLatency
+from mnas_moo.objectives.host.latency import HostLatency, ProcessLatency
 from mnas_moo.objectives.host.process import cpu_name
 from mnas_moo.objectives.training.accuracy import Accuracy
 from mnas_moo.objectives.training.data import load_data
 from mnas_moo.objectives.whole_file import whole_file
 from mnas_moo.spaces.dppnet import DppNetSpace
+from mnas_moo.spaces.spec import NetworkSpec
 
 FILE = Path(__file__).resolve().parents[2] / "objectives" / "tabular" / "dppnet324.json"
 SPACE: dict[str, Any] = {"preset": "digits", "resolution": 8, "stem_stride": 1}
@@ -86,7 +89,6 @@ def train(table: dict[str, Any], space: DppNetSpace) -> None:
 
 def measure(table: dict[str, Any], space: DppNetSpace) -> None:
     """Times each cell ``VISITS`` times in float32 and in int8 and keeps the least of each."""
-    rng = np.random.default_rng(0)
     with contextlib.ExitStack() as stack:
         runtimes = {
             name: stack.enter_context(
@@ -95,18 +97,30 @@ def measure(table: dict[str, Any], space: DppNetSpace) -> None:
             for name, data_type in (("latency_ms_float32", "float32"), ("latency_ms_int8", "int8"))
         }
         table["device"] = {"cpu": cpu_name(), "runtime": runtimes["latency_ms_int8"].device["runtime"], "threads": 1}
-        found: dict[tuple[str, str], list[float]] = {}
         specs = {"-".join(cell): space.spec(space.genome(cell)) for cell in cells(space)}
-        pairs = list(itertools.product(specs, runtimes))
-        for visit in range(VISITS):
-            for i in rng.permutation(len(pairs)):
-                text, name = pairs[i]
-                value = runtimes[name]._measure(specs[text]).value  # each visit anew: a measurement would be kept
-                found.setdefault((text, name), []).append(value)
-            print(f"visit {visit + 1} of {VISITS}", flush=True)
-    for (text, name), values in found.items():
-        table["cells"][text][name] = round(min(values), 5)
+        found = visited(specs, runtimes)
+    for (text, name), value in found.items():
+        table["cells"][text][name] = round(value, 5)
     write(table)
+
+
+def visited(specs: Mapping[str, NetworkSpec], runtimes: Mapping[str, ProcessLatency]) -> dict[tuple[str, str], float]:
+    """The least latency in ms of each network in each runtime, of ``VISITS`` visits in random order.
+
+    Args:
+        specs: networks by their names.
+        runtimes: runtimes by their names.
+    """
+    rng = np.random.default_rng(0)
+    found: dict[tuple[str, str], float] = {}
+    pairs = list(itertools.product(specs, runtimes))
+    for visit in range(VISITS):
+        for i in rng.permutation(len(pairs)):
+            text, name = pairs[i]
+            value = runtimes[name]._measure(specs[text]).value  # each visit anew: a measurement would be kept
+            found[text, name] = min(value, found.get((text, name), value))
+        print(f"visit {visit + 1} of {VISITS}", file=sys.stderr, flush=True)
+    return found
 
 
 def write(table: dict[str, Any]) -> None:

@@ -50,6 +50,16 @@ def test_the_device_is_what_the_study_keeps_or_else_what_a_trial_tells(tmp_path:
     assert dict(provenance(study, study_file))["device of latency (ms)"] == "model: Pixel 9"
 
 
+def test_memory_has_the_device_of_its_latency_and_is_told_where_there_is_none(tmp_path: Path) -> None:
+    study_file, study = own(tmp_path)
+    held = {name: {"value": 1.0, "cpu": "Cortex-A76"} for name in ("latency_ms", "memory_mb")}
+    study.add_trial(optuna.trial.create_trial(values=[0.5, 1.0], user_attrs={MEASUREMENTS: held}))
+    study.set_metric_names(["latency_ms", "memory_mb"])
+    assert [name for name, _ in provenance(study, study_file) if "device" in name] == ["device of latency (ms)"]
+    study.set_metric_names(["accuracy", "memory_mb"])
+    assert dict(provenance(study, study_file))["device of peak memory in the runtime (MB)"] == "cpu: Cortex-A76"
+
+
 def test_attributes_of_a_study_are_shown_printable_and_short(tmp_path: Path) -> None:
     study_file, study = own(tmp_path, note="\x1b[2J", versions={"torch": "2.14"}, long="x" * 1000)
     found = dict(provenance(study, study_file))

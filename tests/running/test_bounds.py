@@ -28,6 +28,8 @@ def checked(folder: Path, constraints: str) -> None:
          r"multiply-adds is 0.25"),
         ("{peak_memory_mb: {max: 65536}}", r"peak_memory_mb.max is 65536 \(MB\); .*: a bound of 65,536 bytes is "
          r"0.065536"),
+        ("{memory_mb: {max: 50000000}}", r"memory_mb.max is 50000000 \(MB\); .*up to about 10: a bound of 50,000,000 "
+         r"bytes is 50"),
         ("{parameters_m: {min: 1.0e+12}}", r"parameters_m.min is 1e\+12 \(millions\); .*: no network has "
          r"as much"),
         ("{parameters_m: {max: 1.0e+12}}", r"parameters_m.max is 1e\+12 \(millions\); .*: leave it out"),
@@ -42,7 +44,7 @@ def test_a_bound_far_above_all_networks_is_refused(tmp_path: Path, constraints: 
 @pytest.mark.parametrize(
     "constraints",
     ["{parameters_m: {max: 0.01}}", "{parameters_m: {min: 1.0e-9, max: 0.3}, peak_memory_mb: {max: 1}}",
-     "{accuracy: {min: 0.5}}"],
+     "{accuracy: {min: 0.5}}", "{memory_mb: {max: 900}}"],
 )  # fmt: skip
 def test_other_bounds_are_let_through(tmp_path: Path, constraints: str) -> None:
     checked(tmp_path, constraints)

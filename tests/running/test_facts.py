@@ -42,6 +42,7 @@ def test_a_device_is_told_with_its_runtime_and_threads(finished_study: tuple[Stu
     assert device(latency_ms=one, parameters_m=SimpleNamespace()) == "Pixel 6, LiteRT 2, 1 thread, float32"
     both = device(**{"latency_ms": one, "latency_ms@new": two})
     assert both == r"latency_ms: Pixel 6, LiteRT 2, 1 thread, float32; latency_ms@new: Pixel\n7, 4 threads"
+    assert device(latency_ms=one, memory_mb=one) == device(memory_mb=one) == device(latency_ms=one)
 
 
 def test_a_study_of_a_table_says_which(tmp_path: Path) -> None:

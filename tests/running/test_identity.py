@@ -57,7 +57,7 @@ def test_a_study_goes_on_with_the_phone_it_began_with_only(tmp_path: Path, monke
     class Phone(Fake):
         device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
 
-    monkeypatch.setattr(latency_sources, "make", lambda *_: Phone("latency_ms", lambda spec, seed: 1.0))
+    monkeypatch.setattr(latency_sources, "make", lambda *_, **__: Phone("latency_ms", lambda spec, seed: 1.0))
     file = write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}")
     run_study(file, trials=1)
     monkeypatch.setattr(Phone, "device", {"model": "Pixel 8"})
@@ -95,7 +95,7 @@ def test_a_study_goes_on_with_the_program_it_began_with_only(
     class Phone(Fake):
         device: ClassVar[dict[str, object]] = before
 
-    monkeypatch.setattr(latency_sources, "make", lambda *_: Phone("latency_ms", lambda spec, seed: 1.0))
+    monkeypatch.setattr(latency_sources, "make", lambda *_, **__: Phone("latency_ms", lambda spec, seed: 1.0))
     file = write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}")
     run_study(file, trials=1)
     monkeypatch.setattr(Phone, "device", after)
@@ -112,7 +112,7 @@ def test_a_study_of_an_older_version_keeps_to_the_program_it_goes_on_with(
     class Phone(Fake):
         device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
 
-    monkeypatch.setattr(latency_sources, "make", lambda *_: Phone("latency_ms", lambda spec, seed: 1.0))
+    monkeypatch.setattr(latency_sources, "make", lambda *_, **__: Phone("latency_ms", lambda spec, seed: 1.0))
     file = write(tmp_path, "multiply_adds_m: ", "latency_ms: {adb: {}}")
     run_study(file, trials=1)
     monkeypatch.setattr(Phone, "device", LITERT)
@@ -128,7 +128,9 @@ def test_each_of_several_devices_has_to_stay_the_same(tmp_path: Path, monkeypatc
         device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
 
     milliseconds = iter(range(1, 100))
-    monkeypatch.setattr(latency_sources, "make", lambda *_: Phone("latency_ms", lambda spec, seed: next(milliseconds)))
+    monkeypatch.setattr(
+        latency_sources, "make", lambda *_, **__: Phone("latency_ms", lambda spec, seed: next(milliseconds))
+    )
     file = write(tmp_path, "multiply_adds_m: ", "latency_ms@a: adb, latency_ms@b: {adb: {accelerator: gpu}}")
     (trial,) = run_study(file, trials=1).trials
     assert sorted(trial.values[:2]) == [1, 2]

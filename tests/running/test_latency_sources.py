@@ -29,7 +29,7 @@ def silent(message: str) -> None:
             {"host": {"threads": 2}},
             latency,
             "HostLatency",
-            {"threads": 2, "data_type": "float32", "precision": 0.02, "maximum_seconds": 5.0},
+            {"threads": 2, "data_type": "float32", "precision": 0.02, "maximum_seconds": 5.0, "memory": False},
         ),
         ("onnxruntime", latency, "OnnxLatency", {"threads": 1, "precision": 0.02, "maximum_seconds": 5.0}),
         ({"cuda": {"precision": 0.1}}, cuda, "CudaLatency", {"precision": 0.1, "maximum_seconds": 5.0}),

@@ -72,7 +72,7 @@ def test_what_a_device_waits_for_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     class Slow(Fake):
         device: ClassVar[dict[str, str]] = {"model": "Pixel 6"}
 
-    def slow(settings: Any, report: Callable[[str], None]) -> Slow:
+    def slow(settings: Any, report: Callable[[str], None], **_: Any) -> Slow:
         def time(spec: NetworkSpec, seed: int) -> float:
             report("waiting: Pixel 6 (serial 1) is offline")
             return 1.0

@@ -10,6 +10,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from mnas_moo.objectives.extras import MissingExtraError
+from mnas_moo.objectives.tabular.dppnet import FILE
 from mnas_moo.reward import MnasReward
 from mnas_moo.running import samplers
 from mnas_moo.running.run import run_study
@@ -173,3 +174,30 @@ def test_wrong_settings_of_the_default_sampler_are_one_line(settings: str, messa
 
     with pytest.raises(StudyError, match=re.escape(message)):
         attempt()
+
+
+GROWING = """\
+name: growing
+storage: journal:///growing.log
+table: dppnet324-growing
+sampler: {dppnet: {seed: 0, k: 3STEPS}}
+trials: 8
+"""
+
+
+@pytest.mark.skipif("latency_ms_int8" not in FILE.read_text(encoding="utf-8"), reason="the table has no latencies yet")
+def test_steps_for_a_table_with_conditional_parameters_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MNAS_MOO_TABLES", raising=False)  # the table comes with the package
+    steps = ", steps: [length, [layer1.norm, layer2.conv], layer3.norm, layer4.conv]"
+    Path("growing.yaml").write_text(GROWING.replace("STEPS", steps), encoding="utf-8")
+    with pytest.raises(
+        StudyError, match=r"growing.yaml:4: sampler\.dppnet\.steps .* lack layer3\.norm; leave steps out"
+    ):
+        run_study("growing.yaml")
+    assert not Path("growing.log").exists()
+    Path("growing.yaml").write_text(GROWING.replace("STEPS", ""), encoding="utf-8")
+    lengths = [trial.params["length"] for trial in run_study("growing.yaml").trials]
+    assert lengths[:3] == [2, 2, 2] and max(lengths) == 4  # they grow by the table's own order

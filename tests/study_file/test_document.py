@@ -33,7 +33,7 @@ def test_every_key_knows_its_line_and_an_absent_one_its_parents() -> None:
         ("- a", "f.yaml:1: the file holds ['a']"),
         ("a: 1\nb: [1,\nc: 2", "f.yaml:3: not valid YAML: "),
         ("a: 1\n\tb: 2", "f.yaml:2: not valid YAML: "),
-        ("a: 1\nb: 2\na: 3", "f.yaml:3: a is given twice"),
+        ("a: 1\nb: 2\na: 3", "f.yaml:3: a is given twice, first in line 1; each name stands once"),
         ("a:\n  b: 1\n  b: 2", "f.yaml:3: b is given twice"),
         ("a: 1\n2: 3", "f.yaml:2: the key 2 is not text"),
         ("on: 3", "f.yaml:1: the key true is not text"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 
@@ -120,7 +121,22 @@ INFO: [benchmark_litert_model.h:132] Peak memory usage not available. (peak_mem_
 def test_builds_of_litert_that_print_more_or_less_are_read_alike(pattern: str, text: str) -> None:
     changed = re.sub(pattern, lambda match: text, OF_LITERT)
     assert changed != OF_LITERT
-    assert parse(changed) == parse(OF_LITERT)
+    assert dataclasses.replace(parse(changed), memory_mb=None, memory_init_mb=None) == parse(OF_LITERT)
+
+
+def test_memory_is_what_both_programs_call_the_overall_footprint_in_bytes_of_ten() -> None:
+    litert = parse(OF_LITERT.replace("INFO: [benchmark_litert_model.h:139]", MEMORY + "INFO: [h:139]"))
+    for timing in (parse(OF_2025), litert):
+        assert timing.memory_mb == pytest.approx(16.1 * 1.048576)
+        assert timing.memory_init_mb == pytest.approx(7.25 * 1.048576)
+
+
+@pytest.mark.parametrize("printed", ["overall=-3", "overall=0", "overall=nan", "overall=", "overall=16.1 17"])
+def test_memory_that_makes_no_sense_is_none_and_the_time_stands(printed: str) -> None:
+    timing = parse(OF_2025.replace("overall=16.1", printed))
+    assert timing.memory_mb is timing.memory_init_mb is None
+    assert timing.median_ms == parse(OF_2025).median_ms
+    assert parse(OF_2019).memory_mb is None
 
 
 @pytest.mark.parametrize("output", [OF_2025, OF_LITERT], ids=["2025", "LiteRT"])

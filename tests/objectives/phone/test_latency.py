@@ -33,6 +33,7 @@ def test_measurement_is_the_phones_time_with_how_it_came_about(phones: VirtualPh
     assert details["p10_ms"] <= measurement.value <= details["p90_ms"]  # type: ignore[operator]
     assert details["confidence_half_width_ms"] < 0.02 * measurement.value  # type: ignore[operator]
     assert (details["temperature_before_c"], details["temperature_after_c"], details["retries"]) == (27.0, 27.0, [])
+    assert details["memory_mb"] > details["memory_init_mb"] > 1.5  # type: ignore[operator]
     assert (details["governor"], details["screen_on"], details["charging"]) == ("sched_pixel", False, True)
 
 
