@@ -118,14 +118,14 @@ def _table(
     """
     import dataclasses
 
-    from mnas_moo.instanas.controller import timed_graph
+    from mnas_moo.instanas.controller import controller_graph
     from mnas_moo.instanas.table import module_table
     from mnas_moo.objectives.lookup.build import build
     from mnas_moo.objectives.lookup.lookup_table import LookupTable
 
     shape = space.settings.channels, space.settings.resolution, space.settings.resolution
     size = settings.controller_width, settings.controller_shrink
-    graph = timed_graph(shape, (space.cells, len(NAMES)), *size)
+    graph = controller_graph(shape, (space.cells, len(NAMES)), *size)
     source = study_file.latency_of("latency_ms")
     file = named or (source.lut.file if source.lut is not None else None)
     if file is not None:
