@@ -34,6 +34,8 @@ from mnas_moo.spaces.operations import (
 from mnas_moo.spaces.spec import Node
 
 EPSILON = 1e-5
+_NORM = {"gamma": "weight", "beta": "bias", "running_mean": "running_mean", "running_var": "running_var"}
+"""Part of a norm by the names of ``formats.weights`` -> by torch's."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Controller(nn.Module):
         shrink: int = 1,
     ) -> None:
         super().__init__()
-        self.input_shape, self.decisions = input_shape, decisions
+        self.input_shape, self.decisions, self.size = input_shape, decisions, (width, shrink)
         body = self.body = body_for(input_shape[1], width, shrink)
         self.stem = _Normed(input_shape[0], body.filters[0], body.kernel, body.stride, generator)
         blocks = [
@@ -212,12 +214,11 @@ def controller_weights(controller: Controller, graph: Fragment) -> dict[str, npt
     for node in graph.nodes:
         if isinstance(node.operation, Conv):
             module = next(normed)
-            norm = module.norm
-            owned = {"weight": module.conv.weight, "gamma": norm.weight, "beta": norm.bias}
-            owned |= {"running_mean": norm.running_mean, "running_var": norm.running_var}
+            state = module.norm.state_dict()
+            owned = {ours: state[theirs] for ours, theirs in _NORM.items()} | {"weight": module.conv.weight}
         elif isinstance(node.operation, Linear):
             owned = {"weight": controller.decide.weight, "bias": controller.decide.bias}
         else:
             continue
-        found |= {f"{node.name}.{part}": cast("Tensor", tensor) for part, tensor in owned.items()}
+        found |= {f"{node.name}.{part}": tensor for part, tensor in owned.items()}
     return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in found.items()}
