@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo.instanas.sampler import POINT, InstaNASSampler, points_of
+from mnas_moo.instanas.sampler import InstaNASSampler, point_of
 from mnas_moo.instanas.settings import InstaNASSettings
 from mnas_moo.running import latency_sources
 from mnas_moo.running.interrupts import Interrupts
@@ -47,17 +47,16 @@ class PerImageTrials(NetworkTrials):
         from mnas_moo.spaces.text import to_text
 
         params = {name: trial._suggest(name, dist) for name, dist in self.space.distributions.items()}
-        number = study._storage.get_trial(trial._trial_id).user_attrs.get(POINT)
-        points = points_of(study)
-        if not isinstance(number, int) or points is None or not 0 <= number < len(points):
+        found = point_of(study, study._storage.get_trial(trial._trial_id).user_attrs)
+        if found is None:
             return super().measure(study, trial, observer, interrupts)
+        _, point = found
         network = to_text(self.space.spec(params).canonical())
         observer.trial_started(trial.number, network)
         trial.set_user_attr(NETWORK, network)
-        point = points[number]
         named = {name: point[name] for name in ("shuffled_accuracy", "paths", "on", "file")}
-        found = {"accuracy": {"value": point["accuracy"], **named}, "latency_ms": {"value": point["latency_ms"]}}
-        return {name: found[name] for name in self.objectives}
+        figures = {"accuracy": {"value": point["accuracy"], **named}, "latency_ms": {"value": point["latency_ms"]}}
+        return {name: figures[name] for name in self.objectives}
 
 
 def instanas_sampler(study_file: StudyFile, subject: Subject, seed: int | None) -> InstaNASSampler:
@@ -73,10 +72,15 @@ def instanas_sampler(study_file: StudyFile, subject: Subject, seed: int | None) 
     if set(study_file.measured_names) != {"accuracy", "latency_ms"}:
         measured = ", ".join(study_file.measured_names)
         raise study_file.error(WHERE, f"has points of accuracy and latency_ms; this study measures {measured}")
-    chosen = study_file.sampler.instanas or InstaNAS()
-    settings = InstaNASSettings(**{each.name: getattr(chosen, each.name) for each in fields(InstaNASSettings)})
-    search = functools.partial(_search, study_file, subject, settings, chosen.table, seed or 0)
+    table = (study_file.sampler.instanas or InstaNAS()).table
+    search = functools.partial(_search, study_file, subject, settings_of(study_file), table, seed or 0)
     return InstaNASSampler(search, subject.distributions)
+
+
+def settings_of(study_file: NetworkStudy) -> InstaNASSettings:
+    """The settings of the study's search."""
+    chosen = study_file.sampler.instanas or InstaNAS()
+    return InstaNASSettings(**{each.name: getattr(chosen, each.name) for each in fields(InstaNASSettings)})
 
 
 def search_file(study_file: NetworkStudy) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ def export(
     exported: Exported,
     data: ImageData,
     training: Mapping[str, Any],
-    latencies: Sequence[Mapping[str, Any]],
     *,
     threads: int = 1,
     say: Callable[[str], None] = lambda line: None,
@@ -43,14 +42,13 @@ def export(
         exported: the point.
         data: the images it was trained on, split as they were then.
         training: what is known of the search and of the point, as JSON.
-        latencies: what its trial says of its latencies.
         threads: number of images that are checked at the same time, each on one core.
         say: is told what goes on.
 
     Returns:
         The figures, which are in the folder too: JSON with "format", the keys of the manifest, "parameters" of all
         files, "multiply_adds" of the controller and of the MobileNetV2-like path, "files" by name, "check", "timed",
-        "latencies", "training", "licence" and "versions".
+        "training", "licence" and "versions".
 
     Raises:
         ValueError: a file cannot be written, or does not run.
@@ -89,7 +87,6 @@ def export(
         },
         "check": {**_checked(found), "warnings": other_images(training, found.torch_accuracy)},
         "timed": {"device": cpu_name(), "threads": 1, **asdict(times), "saved_interval": list(times.saved_interval)},
-        "latencies": list(latencies),
         "training": dict(training),
         "licence": {"data": None, "mnas-moo": "MIT"},
         "versions": {"python": platform.python_version(), **versions()},

@@ -16,7 +16,7 @@ def test_a_folder_has_the_files_and_the_figures_of_their_check(
     lines: list[str] = []
     few = dataclasses.replace(digits, holdouts=(digits.holdout[:300],))
     training = {"label": "trial-3", "accuracy": 0.99}
-    figures = export(tmp_path / "a", exported, few, training, [{"name": "latency_ms"}], say=lines.append)
+    figures = export(tmp_path / "a", exported, few, training, say=lines.append)
     assert {file.name for file in (tmp_path / "a").iterdir()} == {*contents, "model.json"}
     assert figures == json.loads((tmp_path / "a" / "model.json").read_text())
     assert figures["check"]["images"] == 300 and figures["check"]["failures"] == []
@@ -27,5 +27,5 @@ def test_a_folder_has_the_files_and_the_figures_of_their_check(
     graph, controller = exported.runner.graph, exported.runner.controller
     parameters = sum(p.numel() for module in (graph, controller) for p in module.parameters())
     assert figures["parameters"] == parameters
-    assert figures["training"] == training and figures["latencies"] == [{"name": "latency_ms"}]
+    assert figures["training"] == training
     assert lines[0] == "writing" and "checking: 256 of 300 images" in lines and lines[-1].startswith("timing")
