@@ -30,7 +30,7 @@ def add(verbs: Any) -> None:
         "write a trained network as files for apps and other programs",
         "  mnas-moo export digits 12 -o trial-12    once `mnas-moo train digits 12` has trained it\n"
         "writes LiteRT's .tflite as float32, float16 and int8, .onnx, torch's .pt2 and a model card, and checks each.\n"
-        "A point of InstaNAS' search needs no training: its controller and modules are written, and a program for them.",
+        "A point of InstaNAS' search needs no training: its controller and modules are written, with a program.",
     )
     add_study(parser)
     parser.add_argument("trial", metavar="TRIAL", type=int, nargs="?", help="number of a trial that was trained")

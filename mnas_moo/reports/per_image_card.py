@@ -86,8 +86,8 @@ def _latency(document: Mapping[str, Any]) -> Iterator[str]:
     times = document["timed"]
     yield from ("## Latency", "")
     yield (
-        f"{times['images']} of the images held out, wall-clock, on {as_text(times['device'])}, one thread, as "
-        "`runner.py` runs them."
+        f"{times['images']} of the images held out, on {as_text(times['device'])}, one thread, as `runner.py` runs "
+        f"them; wall-clock, the least of {times['rounds']} times."
     )
     yield from ("", "| way | mean ms of an image |", "|---|---|")
     spread = f"{times['low_ms']:.3g} to {times['high_ms']:.3g} for the middle 80 % of the images"

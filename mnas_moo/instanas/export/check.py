@@ -30,7 +30,7 @@ from mnas_moo.spaces.instanas import MOBILENET
 
 TIMED_IMAGES = 100
 ROUNDS = 5
-"""Each of the timed images is timed so often in each way, in turns; of these times the median is taken."""
+"""Each of the timed images is timed so often in each way, in turns; the least time is taken, as free of other work."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def timed(folder: Path, exported: Exported, data: ImageData) -> Times:
                 began = time.perf_counter()
                 way(image)
                 spent[round_, k, i] = 1e3 * (time.perf_counter() - began)
-    own, controller, mobilenet, alone = np.median(spent, 0)
+    own, controller, mobilenet, alone = spent.min(0)
     gains = (mobilenet - own) / mobilenet.mean()
     half = NORMAL_95 * float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
     saved = float(gains.mean())

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mnas_moo.instanas.export.check import Check, check, timed
+from mnas_moo.instanas.export.check import ROUNDS, Check, check, timed
 from mnas_moo.instanas.export.files import Exported, manifest, write
 from mnas_moo.objectives.export.check import BATCH, MOST_DIFFERENCE
 from mnas_moo.objectives.export.document import FORMAT, other_images, versions
@@ -86,7 +86,13 @@ def export(
             for name, content in files.items()
         },
         "check": {**_checked(found), "warnings": other_images(training, found.torch_accuracy)},
-        "timed": {"device": cpu_name(), "threads": 1, **asdict(times), "saved_interval": list(times.saved_interval)},
+        "timed": {
+            "device": cpu_name(),
+            "threads": 1,
+            "rounds": ROUNDS,
+            **asdict(times),
+            "saved_interval": list(times.saved_interval),
+        },
         "training": dict(training),
         "licence": {"data": None, "mnas-moo": "MIT"},
         "versions": {"python": platform.python_version(), **versions()},
