@@ -13,6 +13,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from mnas_moo.instanas.sampler import POINT
 from mnas_moo.reports.choices import Choice, choices_of, shared_choices, tags_of
 from mnas_moo.reports.failures import failures_of
 from mnas_moo.reports.figures_searches import search_figures
@@ -204,9 +205,10 @@ def _card(choices: Sequence[Choice], names: Sequence[str], show: str) -> Card:
     commands = []
     if show:
         number = trial.number
+        trained = [] if POINT in trial.user_attrs else [f"mnas-moo train {show} {number}"]  # a point is trained
         commands = [
             f"mnas-moo show {show} --trial {number}",
-            f"mnas-moo train {show} {number}",
+            *trained,
             f"mnas-moo export {show} {number} -o {trained_label(number)}",
         ]
     title = ", ".join(choice.title for choice in choices)

@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo.instanas.sampler import InstaNASSampler, point_of
+from mnas_moo.instanas.sampler import InstaNASSampler, point_of, points_of
 from mnas_moo.instanas.settings import InstaNASSettings
 from mnas_moo.running import latency_sources
 from mnas_moo.running.interrupts import Interrupts
@@ -18,6 +18,7 @@ from mnas_moo.running.shared_weights import one_at_a_time
 from mnas_moo.running.trials import NETWORK, Observer
 from mnas_moo.spaces.instanas import MOBILENET, NAMES, InstaNASSpace
 from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.duration import in_words
 from mnas_moo.study_file.folder_name import folder_name
 from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.study_file.sampling import InstaNAS
@@ -81,6 +82,19 @@ def settings_of(study_file: NetworkStudy) -> InstaNASSettings:
     """The settings of the study's search."""
     chosen = study_file.sampler.instanas or InstaNAS()
     return InstaNASSettings(**{each.name: getattr(chosen, each.name) for each in fields(InstaNASSettings)})
+
+
+def promise_of_search(study: optuna.Study, study_file: NetworkStudy) -> tuple[str, ...]:
+    """What is said of the search before the first trial, which makes it; nothing, where it is made already."""
+    if points_of(study) is not None:
+        return ()
+    settings = settings_of(study_file)
+    epochs = (
+        f"{settings.pretrain_epochs} epochs of the meta-graph, {settings.search_epochs} of it with the controller, "
+        f"{settings.finetune_epochs} more for each point"
+    )
+    spent = "" if settings.minutes is None else f"about {in_words(60 * settings.minutes)}, "
+    return (f"InstaNAS' search comes before the first trial: {spent}{epochs}; trials are its points, and take no time",)
 
 
 def search_file(study_file: NetworkStudy) -> Path:
