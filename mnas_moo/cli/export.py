@@ -114,10 +114,11 @@ def _of_network(
     else:
         label = label_of(trial.number)
         if study_file.sampler.chosen[0] == "instanas" and not trained_file(study_file, label).exists():
-            raise StudyError(
-                f"{label} of {study_file.name} is no point of a finished InstaNAS search ({trial.state.name}), and its "
-                f"network was never trained; train it with: {train}"
-            )
+            advice = f"its network was never trained; train it with: {train}"
+            if not network_of(trial):
+                advice = f"it has no network; {command('run', arguments)} finishes the search"
+            what = f"trial {trial.number} of {study_file.name} is no point of a finished InstaNAS search"
+            raise StudyError(f"{what} ({trial.state.name}), and {advice}")
         trained = trained_network(study_file, label, network_of(trial), train)
         latencies = latencies_of(study_file, trial)
     progress = PlainProgress(sys.stderr, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def searched(folder: Path) -> tuple[NetworkStudy, optuna.Study]:
         storage=create_storage(study_file, lambda why: None),
         directions=["maximize", "minimize"],
     )
-    study.set_metric_names(["accuracy", "latency_ms"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names(["accuracy", "latency_ms"])
     study._storage.set_study_system_attr(study._study_id, RESULT, {"points": points, "seconds": 12.5})
     params = dict(zip(SPACE.distributions, usual, strict=True))
     network = to_text(SPACE.spec(params).canonical())
