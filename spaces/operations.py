@@ -238,6 +238,21 @@ class Shift(_Free):
 
 
 @dataclass(frozen=True)
+class Widen(_Free):
+    """Channels of zeros behind those of the input, as BlockDrop's residuals have them where channels are new.
+
+    >>> Widen(32).output_shape((16, 8, 8))
+    (32, 8, 8)
+    """
+
+    channels: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """(channels, H, W)."""
+        return self.channels, *inputs[0][1:]
+
+
+@dataclass(frozen=True)
 class Multiply(_Free):
     """The first input scaled channel by channel by the second, (channels, 1, 1): a squeeze-and-excite gate."""
 
@@ -273,6 +288,7 @@ Operation = (
     | Norm
     | Select
     | Shift
+    | Widen
     | ChannelShuffle
     | Dropout
 )
@@ -290,6 +306,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Norm,
     Select,
     Shift,
+    Widen,
     ChannelShuffle,
     Dropout,
 )

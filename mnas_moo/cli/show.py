@@ -96,6 +96,8 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, Any
     """The network of a trial, with its measured accuracy, latencies and memory as far as they are stored."""
     from mnas_moo.objectives.objective import on_device
     from mnas_moo.reports.intervals import interval_of, trainings_of
+    from mnas_moo.reports.point_text import point_json
+    from mnas_moo.reports.points import points_of_trials
     from mnas_moo.running.storage import open_study
     from mnas_moo.running.trained import trial_at
     from mnas_moo.running.trials import MEASUREMENTS, NETWORK
@@ -128,11 +130,14 @@ def _of_trial(arguments: argparse.Namespace) -> tuple[NetworkSpec, dict[str, Any
     if interval := interval_of(trial, "accuracy"):
         figures["accuracy_interval"] = list(interval)
         figures["trainings"] = trainings_of(trial)
+    for point in points_of_trials(study, study_file, [trial]):
+        figures["per_image"] = point_json(point)
     return spec, figures
 
 
 def _in_words(figures: dict[str, Any]) -> Iterator[str]:
     from mnas_moo.objectives.objective import is_latency, is_memory
+    from mnas_moo.reports.point_text import point_lines
 
     yield figures.get("name") or f"trial {figures['trial']}"
     if "accuracy" in figures:
@@ -142,11 +147,15 @@ def _in_words(figures: dict[str, Any]) -> Iterator[str]:
             times = f"{figures['trainings']} training{'s' if figures['trainings'] > 1 else ''}"
             sure = f" ({100 * low:.1f} to {100 * high:.1f} %, {times})"
         yield f"  accuracy       {100 * figures['accuracy']:>14.2f} %{sure}"
+    if "per_image" in figures:
+        for name in filter(is_latency, figures):
+            yield f"  latency        {figures[name]:>14.4g} ms in the mean of the images, by the search's table"
+        yield from point_lines(figures["per_image"])
     yield f"  parameters     {figures['parameters']:>14,}"
     yield f"  multiply-adds  {figures['multiply_adds']:>14,}"
     yield f"  peak memory    {figures['peak_memory_bytes']:>14,} bytes"
     for name in figures:
-        if is_latency(name):
+        if is_latency(name) and "per_image" not in figures:
             where = name.partition("@")[2]
             yield f"  latency        {figures[name]:>14.4g} ms{f' on {where}' if where else ''}"
         if is_memory(name):

@@ -13,15 +13,29 @@ import math
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mnas_moo.spaces.fragment import Fragment
-from mnas_moo.spaces.operations import Add, AveragePool, Conv, GlobalAveragePool, Linear, Operation, Shape
+from mnas_moo.spaces.operations import (
+    Add,
+    AveragePool,
+    Conv,
+    GlobalAveragePool,
+    Linear,
+    MaxPool,
+    Operation,
+    Shape,
+    Widen,
+)
 from mnas_moo.spaces.spec import Node
 
 EPSILON = 1e-5
+_NORM = {"gamma": "weight", "beta": "bias", "running_mean": "running_mean", "running_var": "running_var"}
+"""Part of a norm by the names of ``formats.weights`` -> by torch's."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,7 @@ class Controller(nn.Module):
         begins: float = 0.5,
     ) -> None:
         super().__init__()
-        self.input_shape, self.decisions = input_shape, decisions
+        self.input_shape, self.decisions, self.size = input_shape, decisions, (width, shrink)
         body = self.body = body_for(input_shape[1], width, shrink)
         self.stem = _Normed(input_shape[0], body.filters[0], body.kernel, body.stride, generator)
         blocks = [
@@ -162,13 +176,12 @@ class Controller(nn.Module):
         return cast("Tensor", self.blocks(x).mean((2, 3)))
 
 
-def timed_graph(input_shape: Shape, decisions: tuple[int, int], width: float = 1.0, shrink: int = 1) -> Fragment:
-    """The controller as a graph that a source of latency can time, and with its counts.
+def controller_graph(input_shape: Shape, decisions: tuple[int, int], width: float = 1.0, shrink: int = 1) -> Fragment:
+    """The controller as a graph, for files of other programs, sources of latency, and counts.
 
-    It has all convolutions and the classifier. Of a block that changes the shape, the residual (an average and an
-    addition) is left out, and pooling is by averages over an odd number of pixels.
+    Its output is that of the last layer: a probability is the sigmoid of it, and 1/2 or more where it is 0 or more.
 
-    >>> graph = timed_graph((3, 32, 32), (17, 5))
+    >>> graph = controller_graph((3, 32, 32), (17, 5))
     >>> graph.parameters, graph.multiply_adds
     (80165, 12244288)
     """
@@ -183,13 +196,39 @@ def timed_graph(input_shape: Shape, decisions: tuple[int, int], width: float = 1
     def conv(x: int, filters: int, kernel: int, stride: int, activation: str) -> int:
         return add(Conv(filters, kernel, stride, 1, EPSILON, activation), x)
 
-    x = add(AveragePool(body.shrunk | 1, body.shrunk), -1) if body.shrunk > 1 else -1
+    x = add(AveragePool(body.shrunk, body.shrunk, "valid"), -1) if body.shrunk > 1 else -1
     x = conv(x, body.filters[0], body.kernel, body.stride, "relu")
     if body.pooled:
-        x = add(AveragePool(3, 2), x)
+        x = add(MaxPool(3, 2), x)
     for i, filters in enumerate(body.filters):
         y = conv(conv(x, filters, 3, 2 if i else 1, "relu"), filters, 3, 1, "none")
-        x = y if i else add(Add(), x, y)
+        if i:
+            x = add(AveragePool(2, 2, "same"), x)
+        if nodes[x].shape[0] < filters:
+            x = add(Widen(filters), x)
+        x = add(Add("relu"), x, y)
     add(Linear(math.prod(decisions)), add(GlobalAveragePool(), x))
     size = "x".join(map(str, input_shape))
     return Fragment(input_shape, tuple(nodes), f"controller {size} {body.filters[0]}-{math.prod(decisions)}")
+
+
+def controller_weights(controller: Controller, graph: Fragment) -> dict[str, npt.NDArray[np.float32]]:
+    """The weights of a controller by the names of its graph, as ``formats.torch_module.weights`` has those of others.
+
+    Args:
+        controller: the controller.
+        graph: the graph of one of its size (``controller_graph``).
+    """
+    found: dict[str, Tensor] = {}
+    normed = (module for module in controller.modules() if isinstance(module, _Normed))
+    for node in graph.nodes:
+        if isinstance(node.operation, Conv):
+            module = next(normed)
+            state = module.norm.state_dict()
+            owned = {ours: state[theirs] for ours, theirs in _NORM.items()} | {"weight": module.conv.weight}
+        elif isinstance(node.operation, Linear):
+            owned = {"weight": controller.decide.weight, "bias": controller.decide.bias}
+        else:
+            continue
+        found |= {f"{node.name}.{part}": tensor for part, tensor in owned.items()}
+    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in found.items()}

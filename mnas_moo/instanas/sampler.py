@@ -75,3 +75,19 @@ def points_of(study: Study) -> list[dict[str, Any]] | None:
     """The points that the search of a study has found; None: nothing yet."""
     held = study._storage.get_study_system_attrs(study._study_id).get(RESULT)
     return held["points"] if isinstance(held, Mapping) and held.get("points") else None
+
+
+def point_of(study: Study, attributes: Mapping[str, Any]) -> tuple[int, dict[str, Any]] | None:
+    """The point of a trial.
+
+    Args:
+        study: the study.
+        attributes: user attributes of the trial.
+
+    Returns:
+        The point's number in the search and its figures (``course.Point``); None: the trial is none of the points.
+    """
+    number, points = attributes.get(POINT), points_of(study)
+    if not isinstance(number, int) or points is None or not 0 <= number < len(points):
+        return None
+    return number, points[number]

@@ -1,4 +1,4 @@
-"""A plot as data: pairs of axes with marks, lines, bars or a map of shades, for any drawing library and as a table.
+"""A plot as data: pairs of axes with marks, lines, bars or a map of shades, or images; for any library and as a table.
 
 ``figures_svg`` draws it into a page and ``figures_print`` into files; the table (``csv_of``) has the numbers of both.
 Colours are those of Okabe & Ito 2008, which colour-blind readers tell apart; marks and lines differ in shape as well.
@@ -31,7 +31,8 @@ class Axis:
         label: name and unit of what it shows.
         ends: its two ends.
         percent: whether its numbers are fractions, which are shown in percent.
-        names: names of the places 0, 1, 2... of an axis of categories; empty on one of numbers.
+        names: names of the places 0, 1, 2... of an axis of categories, or of equal parts of the horizontal axis of a
+            map; empty on one of numbers.
     """
 
     label: str
@@ -126,6 +127,23 @@ class Shades:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A small image of a grid.
+
+    Attributes:
+        label: what it shows.
+        value: the number by which the grid is ordered; the horizontal axis has its label.
+        text: that number with its unit.
+        png: the image.
+    """
+
+    label: str
+    value: float
+    text: str
+    png: bytes
+
+
+@dataclass(frozen=True)
 class Panel:
     """One pair of axes with what is drawn in it.
 
@@ -137,6 +155,7 @@ class Panel:
         lines: lines, drawn below the points.
         bars: groups of bars.
         shades: a map of shades.
+        pictures: images in rows, in reading order; a panel of them has nothing else.
     """
 
     title: str
@@ -146,6 +165,7 @@ class Panel:
     lines: Sequence[Line] = ()
     bars: Sequence[Bars] = ()
     shades: Shades | None = None
+    pictures: Sequence[Picture] = ()
 
 
 @dataclass(frozen=True)
@@ -224,6 +244,8 @@ def _rows(panel: Panel, several: bool) -> Iterator[list[str]]:
         for name, shades in zip(panel.y.names, panel.shades.shades, strict=True):
             for x, shade in zip(panel.shades.x, shades, strict=True):
                 yield [title, name, "", _text(x), _text(shade), "", "", "", ""]
+    for picture in panel.pictures:
+        yield [title, "", picture.label, _text(picture.value), "", "", "", "", ""]
 
 
 def _ends(ranges: Sequence[Ends | None], i: int) -> tuple[str, str]:

@@ -5,19 +5,23 @@ Matplotlib reads what stands between two $ as mathematics: names of a study's ar
 
 from __future__ import annotations
 
+import io
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mnas_moo.objectives.extras import require
-from mnas_moo.reports.figures import Figure, Marks, Panel
+from mnas_moo.reports.figures import Figure, Marks, Panel, Picture
 from mnas_moo.reports.panels import COLORS
 
 STYLES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 MARKERS = {"diamond": "D", "circle": "o", "cross": "x", "square": "s", "triangle": "^"}
 INK = "#555555"
+PICTURES = 8
+"""Images in a row of a grid."""
 
 
 def print_figure(figure: Figure, *paths: Path) -> None:
@@ -31,6 +35,14 @@ def print_figure(figure: Figure, *paths: Path) -> None:
         MissingExtraError: matplotlib is not installed.
     """
     figures = require("matplotlib.figure", extra="plot")
+    if figure.panels[0].pictures:
+        pictures = figure.panels[0].pictures
+        rows = -(-len(pictures) // PICTURES)
+        drawn = figures.Figure(figsize=(7.2, 1.25 * rows + 0.6), layout="constrained")
+        for k, picture in enumerate(pictures):
+            _picture(drawn.add_subplot(rows, PICTURES, k + 1), picture)
+        _save(drawn, figure, paths)
+        return
     columns = min(2, len(figure.panels)) if not figure.panels[0].shades else min(4, len(figure.panels))
     rows = -(-len(figure.panels) // columns)
     height = 0.28 * max((len(panel.y.names) for panel in figure.panels), default=0) + 0.9
@@ -48,6 +60,20 @@ def print_figure(figure: Figure, *paths: Path) -> None:
         legend.set_frame_on(False)
         for text in legend.get_texts():
             text.set_parse_math(False)
+    _save(drawn, figure, paths)
+
+
+def _picture(axes: Any, picture: Picture) -> None:
+    pixels = require("matplotlib.image", extra="plot").imread(io.BytesIO(picture.png), format="png")
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(
+        f"{textwrap.shorten(picture.label, 16, placeholder='…')}\n{picture.text}", fontsize=6, parse_math=False
+    )
+
+
+def _save(drawn: Any, figure: Figure, paths: Sequence[Path]) -> None:
+    """Writes a figure with its title and notes."""
     drawn.suptitle(figure.title, x=0.02, ha="left", fontsize=11, parse_math=False)
     if figure.notes:
         lines = [line for note in figure.notes for line in textwrap.wrap(note, 120)]
@@ -77,6 +103,14 @@ def _draw(axes: Any, panel: Panel, *, alone: bool) -> None:
         picture = np.array(panel.shades.shades, dtype=float)
         axes.imshow(picture, extent=extent, aspect="auto", cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
         _names(axes, panel)
+        if panel.x.names:
+            step = len(across) / len(panel.x.names)
+            edges = [across[0] - half + i * step for i in range(len(panel.x.names))]
+            for edge in edges[1:]:
+                axes.axvline(edge, color="#e3e6e8", linewidth=0.8)
+            axes.set_xticks([edge + step / 2 for edge in edges])
+            for text in axes.set_xticklabels(panel.x.names, fontsize=7):
+                text.set_parse_math(False)
         return
     axes.grid(color="#e3e6e8", linewidth=0.8)
     drawstyles = {"hv": "steps-post", "vh": "steps-pre", "": "default"}

@@ -6,13 +6,14 @@ escaped. Ids begin with the figure's name, so that several figures stand on one 
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel, tick_text, ticks
+from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel, Picture, tick_text, ticks
 from mnas_moo.reports.panels import COLORS
 
 DASHED = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
@@ -67,13 +68,24 @@ class _Frame:
 
 
 def figure_svg(figure: Figure) -> str:
-    """The panels of a figure as SVG, with its legend in HTML above them."""
+    """The panels of a figure as SVG, with its legend in HTML above them; images are a list in HTML, which wraps."""
+    if figure.panels[0].pictures:
+        return "".join(_pictures(panel.pictures) for panel in figure.panels)
     sizes = ALONE if len(figure.panels) == 1 else BESIDE
     drawn = [
         _panel_svg(figure, k, panel, size) for k, panel in enumerate(figure.panels) for size in _fitting(panel, sizes)
     ]
     layout = "alone" if len(figure.panels) == 1 else "beside"
     return f'{_legend(figure)}<div class="{layout}">{"".join(drawn)}</div>'
+
+
+def _pictures(pictures: Sequence[Picture]) -> str:
+    entries = []
+    for picture in pictures:
+        source = base64.b64encode(picture.png).decode()
+        label, text = html.escape(picture.label), html.escape(picture.text)
+        entries.append(f'<li><img alt="{label}" src="data:image/png;base64,{source}"/>{label}<br/>{text}</li>')
+    return f'<ol class="pictures">{"".join(entries)}</ol>'
 
 
 def figure_data(figure: Figure) -> dict[str, Any]:
@@ -144,6 +156,7 @@ def _panel_svg(figure: Figure, k: int, panel: Panel, size: Size) -> str:
     for marks in panel.marks:
         parts += _marks(marks, frame)
     parts.append("</g>")
+    parts += _rows(panel, frame)
     parts += _bars(panel, frame)
     parts += _tags(panel, frame)
     return "".join([*parts, "</svg>"])
@@ -166,7 +179,12 @@ def _most_rows(height: float) -> int:
 
 
 def _x_axis(frame: _Frame, size: Size) -> Iterator[str]:
-    marks = ticks(frame.x.ends, 10 if size.width > 500 else 5)
+    step = (frame.right - frame.left) / max(1, len(frame.x.names))
+    for i, name in enumerate(frame.x.names):
+        left = frame.left + i * step
+        yield f'<path class="grid" d="M{left:.1f} {frame.top:.1f}V{frame.bottom:.1f}"/>'
+        yield _text(left + step / 2, frame.bottom + 16, _cut(name, step + 8), "tick small", "middle")
+    marks = [] if frame.x.names else ticks(frame.x.ends, 10 if size.width > 500 else 5)
     for mark in marks:
         x = frame.across(mark)
         yield f'<path class="grid" d="M{x:.1f} {frame.top:.1f}V{frame.bottom:.1f}"/>'
@@ -282,13 +300,19 @@ def _cut(name: str, room: float) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
+def _rows(panel: Panel, frame: _Frame) -> Iterator[str]:
+    """Names of the rows of a map, which stand outside its axes."""
+    for row, name in enumerate(panel.y.names if panel.shades is not None else ()):
+        y = frame.top + SHADE_ROW * row
+        yield _text(frame.left - 6, y + 10.5, _cut(name, frame.left), "tick small", "end")
+
+
 def _shades(panel: Panel, frame: _Frame) -> Iterator[str]:
     if panel.shades is None:
         return
     step = (frame.right - frame.left) / max(1, len(panel.shades.x))
     for row, shades in enumerate(panel.shades.shades):
         y = frame.top + SHADE_ROW * row
-        yield _text(frame.left - 6, y + 10.5, _cut(panel.y.names[row], frame.left), "tick small", "end")
         for k, shade in enumerate(shades):
             if shade >= LEAST_SHADE:
                 yield (

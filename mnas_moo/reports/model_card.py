@@ -22,15 +22,17 @@ def model_card(document: Mapping[str, Any]) -> str:
     Args:
         document: what lies beside the files as JSON, by ``objectives.export.document``.
     """
-    parts = (_figures, _latencies, _files, _use, _training, _origin)
-    return "\n".join([*_title(document), *(line for part in parts for line in part(document))])
+    parts = (_figures, _latencies, _files, _use, training_lines, origin_lines)
+    what = f"the network {as_text(document['name'])}"
+    return "\n".join([*title_lines(document, what), *(line for part in parts for line in part(document))])
 
 
-def _title(document: Mapping[str, Any]) -> Iterator[str]:
-    of = f" of the study {_text(document['study'])}" if document["study"] else ""
-    yield f"# {_text(document['name'])}"
+def title_lines(document: Mapping[str, Any], what: str) -> Iterator[str]:
+    """The title, what it is in a sentence, and what its check found wrong."""
+    of = f" of the study {as_text(document['study'])}" if document["study"] else ""
+    yield f"# {as_text(document['name'])}"
     yield ""
-    yield f"A classifier of images into {len(document['labels'])} classes: the network {_text(document['name'])}{of}."
+    yield f"A classifier of images into {len(document['labels'])} classes: {what}{of}."
     for failure in document["check"]["failures"]:
         yield f"\n**It failed its check: {failure}.**"
     for warning in document["check"]["warnings"]:
@@ -39,18 +41,22 @@ def _title(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _figures(document: Mapping[str, Any]) -> Iterator[str]:
+    yield from accuracy_lines(document["training"])
+    yield f"| parameters | {document['parameters']:,} |"
+    yield f"| multiply-adds of an image | {document['multiply_adds']:,} |"
+    yield f"| peak memory of activations, float32 | {document['peak_memory_bytes']:,} bytes |"
+    yield ""
+
+
+def accuracy_lines(trained: Mapping[str, Any]) -> Iterator[str]:
+    """The head of the table of figures, and its rows of accuracies."""
     yield from ("| figure | value |", "|---|---|")
-    trained = document["training"]
     if "accuracy" in trained:
         yield f"| accuracy on images held out | {_accuracy(trained, 'accuracy', 'interval', 'holdout_images')} |"
     if "test_accuracy" in trained:
         yield f"| accuracy on the test images | {_accuracy(trained, 'test_accuracy', 'test_interval', 'test_images')} |"
     if "chance" in trained:
         yield f"| accuracy of guessing | {100 * trained['chance']:.1f} % |"
-    yield f"| parameters | {document['parameters']:,} |"
-    yield f"| multiply-adds of an image | {document['multiply_adds']:,} |"
-    yield f"| peak memory of activations, float32 | {document['peak_memory_bytes']:,} bytes |"
-    yield ""
 
 
 def _accuracy(trained: Mapping[str, Any], value: str, interval: str, images: str) -> str:
@@ -88,8 +94,8 @@ def _latencies(document: Mapping[str, Any]) -> Iterator[str]:
             how.append("predicted, not measured")
             if {"low_ms", "high_ms"} <= found.keys():
                 sure = f"{found['low_ms']:.4g} to {found['high_ms']:.4g} (90 %)"
-        device = _text(str(found["device"] or "not stored"))
-        yield f"| {device} | {_text(', '.join(how))} | {value:.4g} | {sure} | {spread} |"
+        device = as_text(str(found["device"] or "not stored"))
+        yield f"| {device} | {as_text(', '.join(how))} | {value:.4g} | {sure} | {spread} |"
     yield ""
 
 
@@ -113,23 +119,34 @@ def _files(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _use(document: Mapping[str, Any]) -> Iterator[str]:
-    source, labels = document["input"], document["labels"]
+    yield from input_lines(document["input"])
+    int8 = document["files"]["model_int8.tflite"]
+    for end in ("input", "output"):
+        scale, zero = int8[end]["scale"], int8[end]["zero_point"]
+        yield f"- {end} of the int8 file: real = {scale:.8g} * (integer - {zero})".replace("- -", "+ ")
+    yield from output_lines(document)
+
+
+def input_lines(source: Mapping[str, Any]) -> Iterator[str]:
+    """What becomes of an image."""
     yield from ("## Input and output", "")
     yield f"- input: {source['width']} x {source['height']} pixels, {source['colours']}; {source['crop']}"
     for key in ("mean", "std"):
         yield f"- {key} of a channel, in units of a byte: {', '.join(f'{value:.6g}' for value in source[key])}"
     yield f"- every number of the input is {source['normalisation']}"
-    int8 = document["files"]["model_int8.tflite"]
-    for end in ("input", "output"):
-        scale, zero = int8[end]["scale"], int8[end]["zero_point"]
-        yield f"- {end} of the int8 file: real = {scale:.8g} * (integer - {zero})".replace("- -", "+ ")
+
+
+def output_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """What the numbers of the output are."""
+    labels = document["labels"]
     yield f"- output: {document['output']}"
     more = f", and {len(labels) - NAMED_LABELS} more in `labels.txt`" if len(labels) > NAMED_LABELS else ""
     yield f"- labels: {', '.join(as_code(short(label)) for label in labels[:NAMED_LABELS])}{more}"
     yield ""
 
 
-def _training(document: Mapping[str, Any]) -> Iterator[str]:
+def training_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """How it was trained, and on what."""
     trained = document["training"]
     yield from ("## Training", "", "| setting | value |", "|---|---|")
     recipe = trained.get("recipe")
@@ -137,25 +154,27 @@ def _training(document: Mapping[str, Any]) -> Iterator[str]:
     settings |= {key: trained[key] for key in ("seed", "steps", "seconds", "device", "start") if key in trained}
     for key, value in settings.items():
         shown = f"{value:.4g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
-        yield f"| {_text(key.replace('_', ' '))} | {_text(shown)} |"
+        yield f"| {as_text(key.replace('_', ' '))} | {as_text(shown)} |"
     yield from ("", "## Data", "")
     for key, value in trained.get("data", {}).items():
-        yield f"- {_text(key.replace('_', ' '))}: {_text(value if isinstance(value, str) else json.dumps(value))}"
+        yield f"- {as_text(key.replace('_', ' '))}: {as_text(value if isinstance(value, str) else json.dumps(value))}"
     yield "- licence: unknown; what the images may be used for decides what the weights may be used for"
     yield ""
 
 
-def _origin(document: Mapping[str, Any]) -> Iterator[str]:
+def origin_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """Its licence, and the versions of what made it."""
     yield from ("## Licence and versions", "")
     yield "- licence of the weights: as that of the data; of the package mnas-moo that made them: MIT"
     for what, versions in (("training", document["training"].get("versions", {})), ("export", document["versions"])):
         if versions:
             yield f"- {what}: {', '.join(f'{name} {version}' for name, version in versions.items())}"
-    yield f"- network: {as_code(document['network'])}"
+    if "network" in document:
+        yield f"- network: {as_code(document['network'])}"
     yield ""
 
 
-def _text(text: str) -> str:
+def as_text(text: str) -> str:
     """A text of somebody else's in a table: as code, where it has more than letters, digits and blanks."""
     shown = short(text).replace("|", "/")
     return shown if all(sign.isalnum() or sign in " -.,%/:" for sign in shown) else as_code(shown)

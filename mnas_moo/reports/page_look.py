@@ -64,6 +64,9 @@ svg .tag {{ font-weight: 600; paint-order: stroke; stroke: var(--ground); stroke
 .legend {{ list-style: none; display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: 0; margin: .3rem 0;
   font-size: .9rem }}
 .legend svg {{ width: 26px; height: 16px; vertical-align: -3px; margin-right: .35rem }}
+.pictures {{ list-style: none; display: grid; grid-template-columns: repeat(auto-fill, minmax(5.4rem, 1fr));
+  gap: .8rem; padding: 0; margin: .6rem 0; font-size: .8rem; line-height: 1.3; color: var(--soft) }}
+.pictures img {{ display: block; width: 100%; image-rendering: pixelated; border-radius: .3rem; margin-bottom: .2rem }}
 .scroll {{ overflow-x: auto }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; margin: .5rem 0 }}
 th, td {{ padding: .25rem .9rem .25rem 0; text-align: right; border-bottom: 1px solid var(--edge);

@@ -13,6 +13,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from mnas_moo.instanas.sampler import POINT
 from mnas_moo.reports.choices import Choice, choices_of, shared_choices, tags_of
 from mnas_moo.reports.failures import failures_of
 from mnas_moo.reports.figures_searches import search_figures
@@ -31,6 +32,8 @@ from mnas_moo.reports.learning import charts_of, learning_of
 from mnas_moo.reports.learning_text import advice
 from mnas_moo.reports.page import Card, Report, Section, Table
 from mnas_moo.reports.past import History, history, label_of
+from mnas_moo.reports.points import points_of_trials
+from mnas_moo.reports.points_section import points_sections
 from mnas_moo.reports.provenance import printable_lines, provenance
 from mnas_moo.reports.searches import searches_of
 from mnas_moo.reports.text import figure, front_trials, objective_names
@@ -97,7 +100,7 @@ def report_of(
         *([] if timing is None else [_beside(study_file, choices, timing)]),
         *_mattered(study, front, completed, past),
         _learning(study, trials),
-        *_searched(study_file, trials, names),
+        *_searched(study, study_file, trials, names),
         *_trained(study_file, completed),
     ]
     if len(names) > 1 and past.feasible.any():
@@ -202,9 +205,10 @@ def _card(choices: Sequence[Choice], names: Sequence[str], show: str) -> Card:
     commands = []
     if show:
         number = trial.number
+        trained = [] if POINT in trial.user_attrs else [f"mnas-moo train {show} {number}"]  # a point is trained
         commands = [
             f"mnas-moo show {show} --trial {number}",
-            f"mnas-moo train {show} {number}",
+            *trained,
             f"mnas-moo export {show} {number} -o {trained_label(number)}",
         ]
     title = ", ".join(choice.title for choice in choices)
@@ -295,13 +299,18 @@ def _learning(study: optuna.Study, trials: Sequence[FrozenTrial]) -> Section:
     return Section("learning", "How the search learnt", advice(learning), figures=figures)
 
 
-def _searched(study_file: StudyFile, trials: Sequence[FrozenTrial], names: Sequence[str]) -> Iterator[Section]:
-    if isinstance(study_file, NetworkStudy):
-        try:
-            figures = search_figures(searches_of(study_file, trials, names))
-        except (ValueError, TypeError, LookupError):  # another program has changed the files beside the weights
-            figures = []
-        yield Section("searches", "Weights that networks share", figures=figures)
+def _searched(
+    study: optuna.Study, study_file: StudyFile, trials: Sequence[FrozenTrial], names: Sequence[str]
+) -> Iterator[Section]:
+    if not isinstance(study_file, NetworkStudy):
+        return
+    searches = searches_of(study_file, trials, names)
+    try:
+        figures = search_figures(searches)
+    except (ValueError, TypeError, LookupError):  # another program has changed the files beside the weights
+        figures = []
+    yield Section("searches", "Weights that networks share", figures=figures)
+    yield from points_sections(points_of_trials(study, study_file, completed_trials(study)), searches.per_image)
 
 
 def _trained(study_file: StudyFile, completed: Sequence[FrozenTrial]) -> Iterator[Section]:

@@ -6,11 +6,9 @@ nothing, there is no picture. A file that another program has changed is taken f
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,13 +22,12 @@ from mnas_moo.reports.per_image import per_image_figures
 from mnas_moo.reports.plots_plotly import dressed
 from mnas_moo.running import per_image
 from mnas_moo.running.searches import search_file
-from mnas_moo.running.shared_weights import weights_file
+from mnas_moo.running.shared_weights import beside, weights_file
 from mnas_moo.running.trials import JUDGED, measured, network_of
 from mnas_moo.study_file.network_study import NetworkStudy
 
 LEAST_PAIRS = 3
 COLUMNS = 4
-MOST_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -68,14 +65,14 @@ def searches_of(study_file: NetworkStudy, trials: Sequence[FrozenTrial], names: 
         trials: its trials.
         names: its objectives, in the order of the values.
     """
-    curve = _held(weights_file(study_file).with_suffix(".json")).get("curve", [])
-    searched = _held(search_file(study_file).with_suffix(".json"))
+    curve = beside(weights_file(study_file)).get("curve", [])
+    searched = beside(search_file(study_file))
     return Searches(
         [point for point in curve if isinstance(point, dict) and _numbers(point, CURVE)],
         searched.get("choices", {}),
         searched.get("epochs", []),
         pairs_of(trials, names),
-        _held(per_image.search_file(study_file).with_suffix(".json")),
+        beside(per_image.search_file(study_file)),
     )
 
 
@@ -191,17 +188,6 @@ def _theta(choices: Mapping[str, Sequence[str]], epochs: Sequence[Mapping[str, A
     likeliest = [f"{name} {choices[name][int(np.argmax(found[-1, i]))]}" for i, name in enumerate(names)]
     told = f"The likeliest candidate of each layer after {len(epochs)} epochs: {', '.join(likeliest)}"
     return dressed(figure, "Probability of each candidate, layer by layer, over the epochs", told)
-
-
-def _held(file: Path) -> dict[str, Any]:
-    """The content of a file of ours; empty where it is none."""
-    try:
-        if file.stat().st_size > MOST_BYTES:
-            return {}
-        held = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return held if isinstance(held, dict) else {}
 
 
 def _numbers(point: Mapping[str, Any], names: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mnas_moo.objectives.objective import is_latency
@@ -69,14 +70,23 @@ def images_of_trained(study_file: NetworkStudy, trained: TrainedNetwork, observe
     data = images_at(study_file, trained.spec.input_shape[1], observer, holdout=share)
     with refusals():
         data.check(trained.spec, "export: the network")
-    if data.info.classes != trained.classes:
-        missing = [name for name in trained.classes if name not in data.info.classes]
+    check_classes(study_file, data, trained.classes)
+    return data
+
+
+def check_classes(study_file: NetworkStudy, data: ImageData, classes: Sequence[str]) -> None:
+    """Checks that images have the classes of a network, in their order.
+
+    Raises:
+        StudyError: they have others.
+    """
+    if tuple(data.info.classes) != tuple(classes):
+        missing = [name for name in classes if name not in data.info.classes]
         theirs = short(missing[0]) if missing else "them in another order"
         raise StudyError(
             f"the images of {study_file.data.chosen[1]} have other classes than the network was trained on: it knows "
             f"{theirs}; --data PATH names the images it was trained on"
         )
-    return data
 
 
 def latencies_of(study_file: NetworkStudy, trial: FrozenTrial) -> list[dict[str, Any]]:

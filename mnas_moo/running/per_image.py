@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo.instanas.sampler import POINT, InstaNASSampler, points_of
+from mnas_moo.instanas.sampler import InstaNASSampler, point_of, points_of
 from mnas_moo.instanas.settings import InstaNASSettings
 from mnas_moo.running import latency_sources
 from mnas_moo.running.interrupts import Interrupts
@@ -18,6 +18,7 @@ from mnas_moo.running.shared_weights import one_at_a_time
 from mnas_moo.running.trials import NETWORK, Observer
 from mnas_moo.spaces.instanas import MOBILENET, NAMES, InstaNASSpace
 from mnas_moo.study_file.document import StudyError
+from mnas_moo.study_file.duration import in_words
 from mnas_moo.study_file.folder_name import folder_name
 from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.study_file.sampling import InstaNAS
@@ -47,17 +48,16 @@ class PerImageTrials(NetworkTrials):
         from mnas_moo.spaces.text import to_text
 
         params = {name: trial._suggest(name, dist) for name, dist in self.space.distributions.items()}
-        number = study._storage.get_trial(trial._trial_id).user_attrs.get(POINT)
-        points = points_of(study)
-        if not isinstance(number, int) or points is None or not 0 <= number < len(points):
+        found = point_of(study, study._storage.get_trial(trial._trial_id).user_attrs)
+        if found is None:
             return super().measure(study, trial, observer, interrupts)
+        _, point = found
         network = to_text(self.space.spec(params).canonical())
         observer.trial_started(trial.number, network)
         trial.set_user_attr(NETWORK, network)
-        point = points[number]
         named = {name: point[name] for name in ("shuffled_accuracy", "paths", "on", "file")}
-        found = {"accuracy": {"value": point["accuracy"], **named}, "latency_ms": {"value": point["latency_ms"]}}
-        return {name: found[name] for name in self.objectives}
+        figures = {"accuracy": {"value": point["accuracy"], **named}, "latency_ms": {"value": point["latency_ms"]}}
+        return {name: figures[name] for name in self.objectives}
 
 
 def instanas_sampler(study_file: StudyFile, subject: Subject, seed: int | None) -> InstaNASSampler:
@@ -73,10 +73,28 @@ def instanas_sampler(study_file: StudyFile, subject: Subject, seed: int | None) 
     if set(study_file.measured_names) != {"accuracy", "latency_ms"}:
         measured = ", ".join(study_file.measured_names)
         raise study_file.error(WHERE, f"has points of accuracy and latency_ms; this study measures {measured}")
-    chosen = study_file.sampler.instanas or InstaNAS()
-    settings = InstaNASSettings(**{each.name: getattr(chosen, each.name) for each in fields(InstaNASSettings)})
-    search = functools.partial(_search, study_file, subject, settings, chosen.table, seed or 0)
+    table = (study_file.sampler.instanas or InstaNAS()).table
+    search = functools.partial(_search, study_file, subject, settings_of(study_file), table, seed or 0)
     return InstaNASSampler(search, subject.distributions)
+
+
+def settings_of(study_file: NetworkStudy) -> InstaNASSettings:
+    """The settings of the study's search."""
+    chosen = study_file.sampler.instanas or InstaNAS()
+    return InstaNASSettings(**{each.name: getattr(chosen, each.name) for each in fields(InstaNASSettings)})
+
+
+def promise_of_search(study: optuna.Study, study_file: NetworkStudy) -> tuple[str, ...]:
+    """What is said of the search before the first trial, which makes it; nothing, where it is made already."""
+    if points_of(study) is not None:
+        return ()
+    settings = settings_of(study_file)
+    epochs = (
+        f"{settings.pretrain_epochs} epochs of the meta-graph, {settings.search_epochs} of it with the controller, "
+        f"{settings.finetune_epochs} more for each point"
+    )
+    spent = "" if settings.minutes is None else f"about {in_words(60 * settings.minutes)}, "
+    return (f"InstaNAS' search comes before the first trial: {spent}{epochs}; trials are its points, and take no time",)
 
 
 def search_file(study_file: NetworkStudy) -> Path:
@@ -118,14 +136,14 @@ def _table(
     """
     import dataclasses
 
-    from mnas_moo.instanas.controller import timed_graph
+    from mnas_moo.instanas.controller import controller_graph
     from mnas_moo.instanas.table import module_table
     from mnas_moo.objectives.lookup.build import build
     from mnas_moo.objectives.lookup.lookup_table import LookupTable
 
     shape = space.settings.channels, space.settings.resolution, space.settings.resolution
     size = settings.controller_width, settings.controller_shrink
-    graph = timed_graph(shape, (space.cells, len(NAMES)), *size)
+    graph = controller_graph(shape, (space.cells, len(NAMES)), *size)
     source = study_file.latency_of("latency_ms")
     file = named or (source.lut.file if source.lut is not None else None)
     if file is not None:

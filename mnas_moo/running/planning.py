@@ -24,6 +24,8 @@ from mnas_moo.study_file.network_study import NetworkStudy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import optuna
+
     from mnas_moo.objectives.objective import Objective
     from mnas_moo.objectives.training.accuracy import Accuracy
     from mnas_moo.objectives.training.data import DataInfo
@@ -105,18 +107,25 @@ def rounds(confirm: float) -> float:
     return 1 + min(AGAIN - 1, confirm / (1 - confirm))
 
 
-def promise(subject: NetworkTrials) -> float:
-    """Expected seconds of a trial of a study that is ready to run; 0 where it trains none, or the child timed fails."""
+def promise(study: optuna.Study, subject: NetworkTrials) -> tuple[float, tuple[str, ...]]:
+    """Expected seconds of a trial of a study that is ready to run, and what is said of a search that comes before it.
+
+    The seconds are 0 where a trial trains nothing, or the child that is timed fails.
+    """
     accuracy, study_file = subject.training, subject.study_file
+    if study_file.sampler.chosen[0] == "instanas":
+        from mnas_moo.running.per_image import promise_of_search
+
+        return 0.0, promise_of_search(study, study_file)
     if accuracy is None:
-        return 0.0
+        return 0.0, ()
     latencies = [subject.objectives[name] for name in _timed_here(study_file)]
     try:
         timing = _timed("", _typical(subject.space), accuracy, latencies, subject.first_trainings, 1)
     except ValueError:  # what is wrong with this child, its trial will say
-        return 0.0
+        return 0.0, ()
     images = accuracy.steps * accuracy.settings.batch_size
-    return timing.trial_seconds(images, rounds(study_file.training["confirm"]))
+    return timing.trial_seconds(images, rounds(study_file.training["confirm"])), ()
 
 
 def _time(study_file: NetworkStudy, size: str, data: DataInfo, stack: ExitStack, workers: int | None) -> Timing:

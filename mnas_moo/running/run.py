@@ -170,7 +170,8 @@ def run_study(
         if plan is not None:
             observer.promised(plan.trial_seconds / goal.workers, plan.words)
         elif isinstance(subject, NetworkTrials):
-            observer.promised(promise(subject) / goal.workers, ())
+            seconds, words = promise(study, subject)
+            observer.promised(seconds / goal.workers, words)
         observer.started(study, completed_trials(study), goal.expected(study))
         interrupts.keep_back()
         trial = _Trial(study_file, study, subject, observer, interrupts)

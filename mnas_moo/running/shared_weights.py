@@ -7,6 +7,7 @@ was stopped meanwhile goes on with it.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -36,6 +37,8 @@ ALONE = "alone"
 FINE_TUNED = "fine-tuned"
 STAGE = "stage"
 """Trial attribute: number of trials at whose end this one trains a network alone."""
+MOST_BYTES = 2**26
+"""Notes beside weights that are larger are not read."""
 
 
 def weights_file(study_file: NetworkStudy) -> Path:
@@ -44,6 +47,18 @@ def weights_file(study_file: NetworkStudy) -> Path:
     if accuracy is not None and accuracy.supernet is not None:
         return Path(accuracy.supernet.file).expanduser()
     return study_file.files / f"supernet-{folder_name(study_file.name)}.pt"
+
+
+def beside(file: Path) -> dict[str, Any]:
+    """What stands in JSON beside the weights of a search (``.json``); empty where that is nothing of ours."""
+    notes = file.with_suffix(".json")
+    try:
+        if notes.stat().st_size > MOST_BYTES:
+            return {}
+        held = json.loads(notes.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
 
 
 def training_of(study_file: NetworkStudy) -> SharedTraining:

@@ -49,22 +49,27 @@ def document(
             "output_range": check.output_range,
             "float32_limit": MOST_DIFFERENCE,
             "failures": check.failures,
-            "warnings": [*check.warnings, *_other_images(trained, check)],
+            "warnings": [*check.warnings, *other_images(trained.figures, check.torch_accuracy)],
         },
         "latencies": list(latencies),
         "training": dict(trained.figures),
         "licence": {"data": None, "mnas-moo": "MIT"},
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **versions()},
     }
 
 
-def _other_images(trained: TrainedNetwork, check: Check) -> list[str]:
-    """The warning that the images held out are no longer those of the training; none where they seem to be."""
-    before = trained.figures.get("accuracy")
-    if not isinstance(before, float) or abs(check.torch_accuracy - before) <= MOST_LOSS:
+def other_images(training: Mapping[str, Any], torch_accuracy: float) -> list[str]:
+    """The warning that the images held out are no longer those of the training; none where they seem to be.
+
+    Args:
+        training: the figures of the training.
+        torch_accuracy: accuracy on the images held out, as it is now.
+    """
+    before = training.get("accuracy")
+    if not isinstance(before, float) or abs(torch_accuracy - before) <= MOST_LOSS:
         return []
     return [
-        f"torch classifies {100 * check.torch_accuracy:.2f} % of the images rightly, but it was {100 * before:.2f} % "
+        f"torch classifies {100 * torch_accuracy:.2f} % of the images rightly, but it was {100 * before:.2f} % "
         "at the end of the training: the images have changed since"
     ]
 
@@ -104,7 +109,7 @@ def _litert_tensors(file: Path) -> dict[str, Any]:
     return tensors
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Versions of the packages that took part, as far as they are installed as packages."""
     found = {}
     for name in PACKAGES:

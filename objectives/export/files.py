@@ -99,7 +99,7 @@ def write(trained: TrainedNetwork, calibration: np.ndarray) -> dict[str, bytes]:
     described = description(trained)
     module = trained.module()
     spec, weights = trained.spec, torch_module.weights(module)
-    inside, labels = metadata(described), {LABELS_FILE: labels_text(trained)}
+    inside, labels = metadata(described), {LABELS_FILE: labels_text(trained.classes)}
     images = normalised(trained, calibration)
     files: dict[str, bytes] = {}
     for name, kind in FORMATS.items():

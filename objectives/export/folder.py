@@ -18,7 +18,7 @@ from mnas_moo.objectives.whole_file import whole_file
 FIGURES_FILE = "model.json"
 PACKAGES = dict.fromkeys(("ai_edge_litert", "flatbuffers", "onnx", "onnxruntime"), EXTRA)
 """Module that an export needs -> the extras that bring it."""
-_TOLD = 10
+TOLD = 10
 """The check says so often how far it is."""
 
 
@@ -56,15 +56,15 @@ def export(
     say("writing")
     files = write(trained, data.images[calibration_images(data.train)].numpy())
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in {**files, LABELS_FILE: labels_text(trained).encode()}.items():
+    for name, content in {**files, LABELS_FILE: labels_text(trained.classes).encode()}.items():
         with whole_file(folder / name) as part:
             part.write_bytes(content)
     told = 0
 
     def listener(done: int, of: int) -> None:
         nonlocal told
-        if of > BATCH and _TOLD * done // of > told:
-            told = _TOLD * done // of
+        if of > BATCH and TOLD * done // of > told:
+            told = TOLD * done // of
             say(f"checking: {done:,} of {of:,} images")
 
     found = check(folder, trained, data, balanced=balanced, threads=threads, listener=listener)

@@ -30,6 +30,7 @@ from mnas_moo.objectives.formats.litert_operators import (
     norm,
     select,
     shift,
+    widen,
 )
 from mnas_moo.objectives.formats.quantization import Quantization, of_range, of_weights
 from mnas_moo.objectives.formats.weights import convolution, fully_connected, random_weights
@@ -52,6 +53,7 @@ from mnas_moo.spaces.operations import (
     Select,
     Shape,
     Shift,
+    Widen,
     margins,
 )
 from mnas_moo.spaces.spec import Node
@@ -391,6 +393,7 @@ EMITTERS: dict[type[Operation], Callable[..., int]] = {
     Norm: norm,
     Select: select,
     Shift: shift,
+    Widen: widen,
     ChannelShuffle: channel_shuffle,
     Dropout: _dropout,
 }

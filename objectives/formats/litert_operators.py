@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mnas_moo.objectives.formats import quantization, weights
-from mnas_moo.spaces.operations import Activation, ChannelShuffle, Concat, Multiply, Norm, Select, Shape, Shift
+from mnas_moo.spaces.operations import Activation, ChannelShuffle, Concat, Multiply, Norm, Select, Shape, Shift, Widen
 from mnas_moo.spaces.spec import Node
 
 INT8_VERSIONS = {  # each operator's first version that takes int8, which old interpreters check
@@ -134,6 +134,14 @@ def shift(model: Any, operation: Shift, node: Node, x: int) -> int:
     y = model.activation(f"{node.name}.slice", cut, model.quantizations.get(x))  # copied integers: one scale
     y = model.operator("SLICE", [x, begin, size], y, "SliceOptions")
     return int(model.pad(node.name, y, cut, ((0, 1), (0, 1))))
+
+
+def widen(model: Any, operation: Widen, node: Node, x: int) -> int:
+    """PAD of the channels."""
+    more = operation.channels - node.input_shapes[0][0]
+    sides = model.constant("paddings", 0, 0, 0, 0, 0, 0, 0, more, shape=(4, 2))
+    y = model.activation(node.name, node.shape, model.quantizations.get(x))  # copied integers: one scale
+    return int(model.operator("PAD", [x, sides], y, "PadOptions"))
 
 
 def channel_shuffle(model: Any, operation: ChannelShuffle, node: Node, x: int) -> int:

@@ -32,6 +32,7 @@ from mnas_moo.spaces.operations import (
     Operation,
     Select,
     Shift,
+    Widen,
 )
 from mnas_moo.spaces.spec import Node
 
@@ -220,6 +221,13 @@ def _shift(model: _Model, operation: Shift, node: Node, x: str) -> str:
     return _pad(model, model.operator("Slice", [x, *inputs], f"{node.name}.slice"), [0, 0, 1, 1], node.name)
 
 
+def _widen(model: _Model, operation: Widen, node: Node, x: str) -> str:
+    """Pad of the channels."""
+    more = operation.channels - node.input_shapes[0][0]
+    sides = model.constant(f"{node.name}.sides", np.array([0, 0, 0, 0, 0, more, 0, 0], np.int64))
+    return model.operator("Pad", [x, sides], node.name)
+
+
 def _multiply(model: _Model, operation: Multiply, node: Node, x: str, gate: str) -> str:
     """Mul, which broadcasts the gate."""
     del operation
@@ -255,6 +263,7 @@ EMITTERS: dict[type[Operation], Callable[..., str]] = {
     Norm: _norm,
     Select: _select,
     Shift: _shift,
+    Widen: _widen,
     ChannelShuffle: _channel_shuffle,
     Dropout: _dropout,
 }

@@ -35,6 +35,7 @@ from mnas_moo.spaces.operations import (
     Operation,
     Select,
     Shift,
+    Widen,
 )
 from mnas_moo.spaces.spec import Node
 
@@ -192,6 +193,11 @@ class _ShiftModule(_FreeModule):
         return F.pad(x[:, :, 1:, 1:], (0, 1, 0, 1))
 
 
+class _WidenModule(_FreeModule):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, (0, 0, 0, 0, 0, self.operation.channels - x.shape[1]))
+
+
 class _MultiplyModule(_FreeModule):
     def forward(self, x: Tensor, gate: Tensor) -> Tensor:
         return x * gate
@@ -231,6 +237,7 @@ MODULES: dict[type[Operation], Callable[[Any, Node, torch.Generator, float], nn.
     Norm: _NormModule,
     Select: SelectModule,
     Shift: _ShiftModule,
+    Widen: _WidenModule,
     ChannelShuffle: _ChannelShuffleModule,
     Dropout: DropoutModule,
 }

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 import torch
@@ -13,12 +16,14 @@ from mnas_moo.objectives.export.files import FORMATS
 from mnas_moo.objectives.formats.torch_module import build
 from mnas_moo.objectives.training.data import load_data
 from mnas_moo.objectives.training.trained import TrainedNetwork
+from mnas_moo.running.per_image import search_file
 from mnas_moo.running.trained import trained_file
 from mnas_moo.spaces import network
 from mnas_moo.spaces.spec import NetworkSpec
 from mnas_moo.spaces.text import from_text
 from mnas_moo.study_file.load import load_study_file
 from tests.cli.conftest import Run, refused
+from tests.running.points import searched
 
 
 def trained(label: str, spec: NetworkSpec) -> None:
@@ -102,3 +107,41 @@ def test_wrong_input_is_one_line(mnas_moo: Run) -> None:
     assert status == 2
     assert err.splitlines()[-1].startswith("mnas-moo: counts.yaml: data: nowhere is no folder")
     assert not Path("x").exists()
+
+
+def test_a_point_of_a_search_becomes_a_folder_that_runs_by_itself(mnas_moo: Run, tmp_path: Path) -> None:
+    searched(tmp_path)
+    status, out, err = mnas_moo("export", "per-image.yaml", "1", "-o", "app")
+    assert status == 0 and err.splitlines()[-1] == "written and checked: app"
+    assert "trial-1 of per-image, on the 359 images held out:" in out and "modules as torch    100.00 %" in out
+    figures = json.loads(Path("app/model.json").read_text(encoding="utf-8"))
+    assert figures["check"]["same_decisions"] == figures["check"]["agreement"] == 1.0
+    assert figures["training"]["point"] == 1 and figures["labels"] == list("0123456789")
+    # the made-up accuracy is not that of fresh weights
+    assert "note: torch classifies" in err and "**Note: torch classifies" in Path("app/README.md").read_text("utf-8")
+    command = [sys.executable, "-I", "app/runner.py", "one.npy"]
+    np.save("one.npy", np.full((16, 16, 1), 99, np.uint8))
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("one.npy: ") and "of 25 modules" in ran.stdout
+
+
+def test_a_trial_that_is_no_point_is_exported_once_it_is_trained(mnas_moo: Run, tmp_path: Path) -> None:
+    study_file, study = searched(tmp_path)
+    refused(
+        mnas_moo("export", "per-image.yaml", "2", "-o", "x"),
+        "trial 2 of per-image is no point of a finished InstaNAS search (COMPLETE), and its network was never trained; "
+        "train it with: mnas-moo train per-image.yaml 2",
+    )
+    refused(
+        mnas_moo("export", "per-image.yaml", "3", "-o", "x"),
+        "trial 3 of per-image is no point of a finished InstaNAS search (RUNNING), and it has no network; mnas-moo run",
+    )
+    refused(mnas_moo("export", "per-image.yaml", "4", "-o", "x"), "per-image has no trial 4; it has trials 0 to 3")
+    (search_file(study_file).with_name("instanas-per-image-0-tuned.pt")).unlink()
+    status, _, err = mnas_moo("export", "per-image.yaml", "0", "-o", "x")
+    assert status == 2 and "the weights of trial 0 of per-image, is missing; it was written where" in err
+    network = from_text(study.trials[2].user_attrs["network"])
+    trained("trial-2", network)
+    shutil.move("counts_files/trained-counts", "per-image_files/trained-per-image")
+    assert mnas_moo("export", "per-image.yaml", "2", "-o", "x")[0] == 0
+    assert Path("x/model_int8.tflite").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 import optuna
 
 from tests.cli.conftest import Run, refused
+from tests.running.points import searched
 
 
 def test_show_a_published_network(mnas_moo: Run) -> None:
@@ -50,3 +51,21 @@ def test_show_refuses_what_it_cannot_show(mnas_moo: Run) -> None:
     mnas_moo("run", "counts.yaml")
     refused(mnas_moo("show", "counts.yaml", "--trial", "9"), "counts has no trial 9; it has trials 0 to 3")
     refused(mnas_moo("show", "counts.yaml", "--trial", "1", "--width", "2"), "--width is for published networks")
+
+
+def test_show_a_point_of_a_search_by_what_its_images_do(mnas_moo: Run, tmp_path: Path) -> None:
+    searched(tmp_path)
+    words = ("show", "per-image.yaml", "--trial", "1")
+    shown = json.loads(mnas_moo(*words, "--json")[1])
+    assert shown["per_image"]["point"] == 1 and shown["per_image"]["classes"]["9"] == 0
+    assert (shown["accuracy"], shown["latency_ms"]) == (0.75, 2.0) and shown["network"].startswith("in1x16x16")
+    status, out, _ = mnas_moo(*words)
+    assert status == 0 and out.splitlines()[:3] == [
+        "trial 1",
+        "  accuracy                75.00 %",
+        "  latency                     2 ms in the mean of the images, by the search's table",
+    ]
+    assert "  share of images that have a module on, %:" in out and out.count("latency ") == 1
+    assert "per_image" not in json.loads(
+        mnas_moo("show", "per-image.yaml", "--trial", "2", "--no-latency", "--json")[1]
+    )

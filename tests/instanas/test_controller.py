@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from ai_edge_litert.interpreter import Interpreter
 
-from mnas_moo.instanas.controller import Controller, body_for, timed_graph
+from mnas_moo.instanas.controller import Controller, body_for, controller_graph, controller_weights
+from mnas_moo.objectives.formats import litert
 
 
 def made(side: int, **size: float) -> Controller:
@@ -12,7 +14,7 @@ def made(side: int, **size: float) -> Controller:
 
 def test_the_controller_for_cifar_has_the_published_size() -> None:
     assert sum(each.numel() for each in made(32).parameters()) == 80_165
-    graph = timed_graph((3, 32, 32), (17, 5))
+    graph = controller_graph((3, 32, 32), (17, 5))
     assert graph.parameters == 80_165 and round(graph.multiply_adds / 1e6, 1) == 12.2
 
 
@@ -25,7 +27,28 @@ def test_the_controller_for_imagenet_sees_half_the_size() -> None:
         assert controller(torch.zeros(2, 3, 224, 224)).shape == (2, 17, 5)
     assert shapes == [(2, 128, 4, 4)]
     own = sum(each.numel() for each in controller.parameters())
-    assert timed_graph((3, 224, 224), (17, 5)).parameters == own
+    assert controller_graph((3, 224, 224), (17, 5)).parameters == own
+
+
+@pytest.mark.parametrize(
+    ("side", "size"), [(16, {"width": 0.25}), (32, {}), (33, {"width": 0.5}), (36, {"shrink": 3}), (96, {"width": 0.5})]
+)
+def test_its_graph_computes_the_same_in_other_programs(side: int, size: dict[str, float]) -> None:
+    controller = made(side, **size)
+    images = torch.randn(8, 3, side, side, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        for _ in range(30):
+            controller(images)  # so that the norms fit
+        expected = torch.logit(controller.eval()(images[:1])).flatten(1)
+    graph = controller_graph((3, side, side), (17, 5), **size)  # type: ignore[arg-type]
+    interpreter = Interpreter(model_content=litert.write(graph, controller_weights(controller, graph)))
+    interpreter.allocate_tensors()
+    image = images[:1].permute(0, 2, 3, 1).contiguous().numpy()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
+    interpreter.invoke()
+    found = torch.from_numpy(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    assert expected.std() > 0.01
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("side", [16, 31, 33, 64, 96])

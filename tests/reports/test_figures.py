@@ -6,7 +6,20 @@ import math
 
 import pytest
 
-from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel, Shades, csv_of, padded, tick_text, ticks
+from mnas_moo.reports.figures import (
+    Axis,
+    Bars,
+    Figure,
+    Line,
+    Marks,
+    Panel,
+    Picture,
+    Shades,
+    csv_of,
+    padded,
+    tick_text,
+    ticks,
+)
 
 
 def test_a_table_has_every_point_with_its_interval_and_names_its_columns_by_the_axes() -> None:
@@ -42,6 +55,12 @@ def test_bars_and_shades_are_rows_too() -> None:
     shades = Panel("map", Axis("epoch", (0, 2)), names, shades=Shades([1.0, 2.0], [[0.0, 0.5], [1.0, 0.5]]))
     assert csv_of(Figure("f", "F", "", [bars])).splitlines() == ["series,name,share", "x,a,0.25", "y,b,1"]
     assert csv_of(Figure("f", "F", "", [shades])).splitlines()[1:3] == ["a,1,0", "a,2,0.5"]
+
+
+def test_images_are_rows_with_their_number() -> None:
+    pictures = [Picture("dog", 1.5, "1.5 ms", b""), Picture("cat", 2.0, "2 ms", b"")]
+    panel = Panel("", Axis("latency (ms)", (1, 2)), Axis("", (0, 1)), pictures=pictures)
+    assert csv_of(Figure("f", "F", "", [panel])).splitlines() == ["name,latency (ms)", "dog,1.5", "cat,2"]
 
 
 def test_a_text_of_somebody_elses_is_printable_in_a_table() -> None:

@@ -3,10 +3,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel, Shades
+from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel, Picture, Shades
 from mnas_moo.reports.figures_print import print_figure
+from mnas_moo.reports.png import png_of
 
 X, Y = Axis("latency (ms)", (0.0, 10.0)), Axis("accuracy", (0.0, 1.0), percent=True)
 NAMES = Axis("", (0, 1), names=["a", "b"])
@@ -20,10 +22,17 @@ def figures() -> list[Figure]:
     lines = [Line("one", 0, [0, 1], [0, 1], "hv"), Line("two", 1, [0.0], [0.5])]
     bars = [Bars("mine", 0, [1.0, math.nan]), Bars("theirs", 1, [math.nan, 2.0])]
     shades = Shades([1.0], [[0.0], [1.0]])
+    fine = Shades([0.0, 1.0, 2.0, 3.0], [[0.0, 0.5, 1.0, 0.5]] * 2)
+    cells = Axis("cell", (-0.5, 3.5), names=["1.1", "$2$"])
+    pictures = [
+        Picture(f"$label$ {i}", i, f"{i} ms", png_of(np.zeros((4, 4, c), np.uint8))) for i, c in ((1, 1), (2, 3))
+    ]
     return [
         Figure("marks", "Cost $ and $ gain", "", [Panel("", X, Y, marks=[group, crosses], lines=lines)], ["A note."]),
         Figure("bars", "B", "", [Panel("$b$", Axis("ms", (0, 3)), NAMES, bars=bars)]),
         Figure("maps", "M", "", [Panel(f"layer {i}", Axis("epoch", (0, 2)), NAMES, shades=shades) for i in range(5)]),
+        Figure("cells", "C", "", [Panel("", cells, NAMES, shades=fine)]),
+        Figure("images", "I", "", [Panel("", X, Y, pictures=pictures * 5)]),
         Figure("many", "L", "", [Panel(f"p{i}", X, Y, lines=lines) for i in range(3)]),
     ]
 

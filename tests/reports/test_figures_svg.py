@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel, Shades
+from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel, Picture, Shades
 from mnas_moo.reports.figures_svg import figure_data, figure_svg
 
 X, Y = Axis("latency (ms)", (0.0, 10.0)), Axis("accuracy", (0.0, 1.0), percent=True)
@@ -116,3 +116,26 @@ def test_the_script_gets_points_and_notes_of_what_one_can_point_at() -> None:
     (panel,) = data["panels"]
     assert panel["y"] == ["accuracy", 0.0, 1.0, True]
     assert panel["series"] == [{"label": "a", "x": [5.0], "y": [0.12346], "names": ["trial 0"], "large": False}]
+
+
+def test_names_of_a_map_stand_outside_its_axes_where_nothing_cuts_them_off() -> None:
+    across = Axis("cell", (-0.5, 3.5), names=["one", "two"])
+    panel = Panel("", across, Axis("", (0, 1), names=["ant", "bee"]), shades=Shades([0, 1, 2, 3], [[0.5] * 4] * 2))
+    for drawn in svgs(Figure("f", "F", "", [panel])):
+        inside = next(each for each in drawn.iter("g") if each.get("clip-path"))
+        assert not list(inside.iter("text"))
+        texts = {each.text: each for each in drawn.iter("text")}
+        rows = [float(texts[name].get("x", "")) for name in ("ant", "bee")]
+        left = min(float(each.get("x", "")) for each in inside.iter("rect"))
+        assert max(rows) < left
+        step = float(texts["two"].get("x", "")) - float(texts["one"].get("x", ""))
+        wide = [float(each.get("width", "")) for each in inside.iter("rect")]
+        assert step == pytest.approx(2 * wide[0], abs=1)  # each name is that of two cells
+
+
+def test_images_are_a_list_with_their_words() -> None:
+    pictures = [Picture("<b>", 1.5, "1.5 ms", b"png"), Picture("cat", 2.0, "2 ms", b"png")]
+    root = ElementTree.fromstring(figure_svg(Figure("f", "F", "", [Panel("", X, Y, pictures=pictures)])))
+    assert [each.get("alt") for each in root.iter("img")] == ["<b>", "cat"]
+    assert ["".join(each.itertext()) for each in root.iter("li")] == ["<b>1.5 ms", "cat2 ms"]
+    assert all(each.get("src", "").startswith("data:image/png;base64,") for each in root.iter("img"))

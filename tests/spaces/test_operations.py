@@ -19,6 +19,7 @@ from mnas_moo.spaces.operations import (
     Multiply,
     Operation,
     Shift,
+    Widen,
     margins,
     windows,
 )
@@ -49,6 +50,7 @@ IMAGE = (16, 9, 7)
         (Concat(), [IMAGE, IMAGE, (4, 9, 7)], (36, 9, 7), 0, 0),
         (Activation("relu"), [IMAGE], IMAGE, 0, 0),
         (Shift(), [IMAGE], IMAGE, 0, 0),
+        (Widen(20), [IMAGE], (20, 9, 7), 0, 0),
         (Multiply(), [IMAGE, (16, 1, 1)], IMAGE, 0, 0),
         (ChannelShuffle(4), [IMAGE], IMAGE, 0, 0),
         (Dropout(0.2), [IMAGE], IMAGE, 0, 0),

@@ -21,7 +21,7 @@ def test_it_says_how_an_image_becomes_the_input_and_is_json(trained: TrainedNetw
 
 
 def test_labels_are_lines_in_the_order_of_the_outputs(trained: TrainedNetwork) -> None:
-    assert labels_text(trained) == "ant\nbee\ngröße\nfly | wasp\n<b>moth</b>\n"
+    assert labels_text(trained.classes) == "ant\nbee\ngröße\nfly | wasp\n<b>moth</b>\n"
 
 
 @pytest.mark.parametrize("label", ["a\nb", "a\r", "", "a\u2028b"])

@@ -28,6 +28,7 @@ from mnas_moo.spaces.operations import (
     Select,
     Shape,
     Shift,
+    Widen,
 )
 from mnas_moo.spaces.spec import Layer, NetworkSpec, Node
 
@@ -121,6 +122,7 @@ SINGLE: dict[type[Operation], list[NetworkSpec]] = {
     Norm: [of_nodes((4, 5, 6), (Norm(1e-3, activation), (-1,))) for activation in ("none", "relu", "hardswish")],
     Select: [of_nodes((6, 5, 4), (AveragePool(3, 1), (-1,)), (Select(channels), (0,))) for channels in (4, 6, 9)],
     Shift: [of_nodes(shape, (Shift(), (-1,)), (Conv(6, 1, 2), (0,))) for shape in ((4, 7, 7), (4, 8, 5))],
+    Widen: [of_nodes((4, 5, 6), (AveragePool(2, 2, "same"), (-1,)), (Widen(7), (0,)), (Conv(5, 1), (1,)))],
     Multiply: [of_nodes((4, 5, 5), (GlobalAveragePool(), (-1,)), (Multiply(), (-1, 0)))],
     ChannelShuffle: [
         of_nodes(shape, (AveragePool(3, 1), (-1,)), (ChannelShuffle(groups), (0,)))

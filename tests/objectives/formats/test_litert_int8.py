@@ -28,6 +28,7 @@ from mnas_moo.spaces.operations import (
     Norm,
     Select,
     Shift,
+    Widen,
 )
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 from tests.objectives.formats.conftest import LAYERS, every_case, runs_in_xnnpack_alone, small, trained
@@ -137,6 +138,8 @@ def emulated(quantised: Quantised, image: np.ndarray) -> np.ndarray:
             values[i] = x[:, np.arange(operation.channels) % x.shape[1]]
         elif isinstance(operation, Shift):
             values[i] = F.pad(x[:, :, 1:, 1:], (0, 1, 0, 1))
+        elif isinstance(operation, Widen):
+            values[i] = F.pad(x, (0, 0, 0, 0, 0, operation.channels - x.shape[1]))
         elif isinstance(operation, Multiply):
             values[i] = rounded(node.name, x * values[node.inputs[1]])
         elif isinstance(operation, GlobalAveragePool):

@@ -6,7 +6,7 @@ from ai_edge_litert.interpreter import Interpreter
 from mnas_moo.objectives.formats import litert
 from mnas_moo.spaces.mobilenet_v3 import mobilenet_v3_small
 from mnas_moo.spaces.nasnet import nasnet_a_mobile
-from mnas_moo.spaces.operations import Activation, Add, Concat, Conv, Shift
+from mnas_moo.spaces.operations import Activation, Add, Concat, Conv, Shift, Widen
 from mnas_moo.spaces.resnet import resnet50
 from tests.objectives.formats.conftest import of_nodes, runs_in_xnnpack_alone
 from tests.objectives.formats.test_litert import operator_codes
@@ -39,6 +39,9 @@ def test_an_activation_is_fused_where_litert_can(activation: str, codes: list[st
 def test_a_relu_by_itself_is_an_operator() -> None:
     assert operator_codes(litert.write(of_nodes((4, 5, 5), (Activation("relu"), (-1,))))) == ["RELU"]
     assert operator_codes(litert.write(of_nodes((4, 5, 5), (Shift(), (-1,))))) == ["SLICE", "PAD"]
+    widened = of_nodes((4, 5, 5), (Conv(4, 1), (-1,)), (Widen(8), (0,)), (Conv(4, 1), (1,)))
+    assert operator_codes(litert.write(widened)) == ["CONV_2D", "PAD", "CONV_2D"]
+    assert runs_in_xnnpack_alone(allocated(litert.write(widened)))
 
 
 def test_int8_inputs_of_a_join_get_its_scale() -> None:

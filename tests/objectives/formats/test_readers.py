@@ -29,6 +29,7 @@ from mnas_moo.spaces.operations import (
     Operation,
     Select,
     Shift,
+    Widen,
 )
 from mnas_moo.spaces.picture import picture
 from mnas_moo.spaces.spec import LAYERS, Layer, NetworkSpec, NodeList
@@ -78,6 +79,7 @@ GRAPHS: dict[type[Operation], Fragment] = {
     MaxPool: graph((MaxPool(3, 2), (0,)), (MaxPool(3, 1, "same"), (1,))),
     Concat: graph((Conv(4, 1), (0,)), (Concat(), (0, 1, 0))),
     Activation: graph((Activation("hardswish"), (0,)), (Add("relu"), (0, 1))),
+    Widen: graph((AveragePool(2, 2, "same"), (0,)), (Widen(12), (1,))),
     Shift: graph((Shift(), (0,)), (Conv(4, 1, 2, padding="same", bias=False), (1,))),
 }
 every_spec = pytest.mark.parametrize(

@@ -66,23 +66,13 @@ def test_the_tables_networks_grow_as_those_of_the_space() -> None:
         "layer1.norm": "bn",
         "layer2.conv": "conv1x1",
     }
-    assert bench_table("dppnet324", "").growth == DppNetSpace(**settings, shortest=4).growth
+    fixed, problem = bench_table("dppnet324", ""), bench_table("dppnet324-growing", "")
+    assert fixed.growth == DppNetSpace(**settings, shortest=4).growth
+    assert (fixed.conditional, problem.conditional) == ([], ["layer3.norm", "layer4.conv"])
+    rng = np.random.default_rng(0)
+    assert all(growing.is_whole(problem.random(rng)) for _ in range(20))
 
 
 def test_an_unknown_table_names_these_too() -> None:
     with pytest.raises(ValueError, match="dppnet324"):
         bench_table("dppnet325", "")
-
-
-@finished
-def test_cells_that_grow_have_the_order_of_growth_of_the_space() -> None:
-    problem = bench_table("dppnet324-growing", "")
-    growth = DppNetSpace(preset="digits", resolution=8, stem_stride=1).growth
-    assert problem.growth is not None and problem.growth.steps == growth.steps
-    assert (problem.growth.length, problem.growth.lengths) == (growth.length, growth.lengths)
-    assert problem.conditional == ["layer3.norm", "layer4.conv"]
-    assert bench_table("dppnet324", "").conditional == []
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        params = problem.random(rng)
-        assert problem.growth.is_whole(params)
