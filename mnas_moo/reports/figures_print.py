@@ -13,10 +13,9 @@ import numpy as np
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.reports.figures import Figure, Marks, Panel
+from mnas_moo.reports.members_print import MARKERS, STYLES, print_matrix, print_parallel
 from mnas_moo.reports.panels import COLORS
 
-STYLES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
-MARKERS = {"diamond": "D", "circle": "o", "cross": "x", "square": "s", "triangle": "^"}
 INK = "#555555"
 
 
@@ -30,21 +29,19 @@ def print_figure(figure: Figure, *paths: Path) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figures = require("matplotlib.figure", extra="plot")
-    columns = min(2, len(figure.panels)) if not figure.panels[0].shades else min(4, len(figure.panels))
-    rows = -(-len(figure.panels) // columns)
-    height = 0.28 * max((len(panel.y.names) for panel in figure.panels), default=0) + 0.9
-    high = max(height if figure.panels[0].y.names else 0.0, 4.2 if columns == 1 else 2.6 if columns == 2 else 1.9)
-    drawn = figures.Figure(figsize=(7.2 if columns < 3 else 10.0, high * rows + 0.8), layout="constrained")
-    for k, panel in enumerate(figure.panels):
-        _draw(drawn.add_subplot(rows, columns, k + 1), panel, alone=len(figure.panels) == 1)
+    if figure.members is None:
+        drawn = _panels(figure)
+    else:
+        drawn = (print_matrix if figure.matrix else print_parallel)(figure.members)
     handles: dict[str, Any] = {}
     for axes in drawn.axes:
         found, labels = axes.get_legend_handles_labels()
         handles |= {label: handle for label, handle in zip(labels, found, strict=True) if not label.startswith("_")}
-    named = {series.label: handles[series.label] for series in figure.legend if series.label in handles}
+    order = [series.label for series in figure.legend] if figure.members is None else list(handles)
+    named = {label: handles[label] for label in order if label in handles}
     if named:
-        legend = drawn.legend(named.values(), named, loc="outside lower center", ncols=min(4, len(named)))
+        columns = min(4, len(named)) if figure.members is None else 2
+        legend = drawn.legend(named.values(), named, loc="outside lower center", ncols=columns)
         legend.set_frame_on(False)
         for text in legend.get_texts():
             text.set_parse_math(False)
@@ -54,6 +51,19 @@ def print_figure(figure: Figure, *paths: Path) -> None:
         drawn.supxlabel("\n".join(lines), x=0.02, ha="left", fontsize=7, color=INK, parse_math=False)
     for path in paths:
         drawn.savefig(path, dpi=150)
+
+
+def _panels(figure: Figure) -> Any:
+    """A matplotlib figure with the panels of a figure."""
+    figures = require("matplotlib.figure", extra="plot")
+    columns = min(2, len(figure.panels)) if not figure.panels[0].shades else min(4, len(figure.panels))
+    rows = -(-len(figure.panels) // columns)
+    height = 0.28 * max((len(panel.y.names) for panel in figure.panels), default=0) + 0.9
+    high = max(height if figure.panels[0].y.names else 0.0, 4.2 if columns == 1 else 2.6 if columns == 2 else 1.9)
+    drawn = figures.Figure(figsize=(7.2 if columns < 3 else 10.0, high * rows + 0.8), layout="constrained")
+    for k, panel in enumerate(figure.panels):
+        _draw(drawn.add_subplot(rows, columns, k + 1), panel, alone=len(figure.panels) == 1)
+    return drawn
 
 
 def _draw(axes: Any, panel: Panel, *, alone: bool) -> None:

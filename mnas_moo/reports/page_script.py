@@ -16,6 +16,7 @@ let ring = null;
 function hide() {
   tip.hidden = true;
   if (ring) { ring.remove(); ring = null; }
+  for (const hot of document.querySelectorAll('.hot')) hot.remove();
 }
 
 function shown(value, axis) {
@@ -123,5 +124,5 @@ for (const image of document.querySelectorAll('.card img.net'))
   image.addEventListener('click', () => image.closest('.card').classList.toggle('large'));
 addEventListener('scroll', hide, {passive: true});
 addEventListener('keydown', event => { if (event.key === 'Escape') hide(); });
-document.addEventListener('pointerdown', event => { if (!event.target.closest('svg[data-figure]')) hide(); });
+document.addEventListener('pointerdown', event => { if (!event.target.closest('svg.plot')) hide(); });
 """
