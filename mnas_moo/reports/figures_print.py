@@ -46,9 +46,12 @@ def print_figure(figure: Figure, *paths: Path) -> None:
         for text in legend.get_texts():
             text.set_parse_math(False)
     drawn.suptitle(figure.title, x=0.02, ha="left", fontsize=11, parse_math=False)
-    if figure.notes:
-        lines = [line for note in figure.notes for line in textwrap.wrap(note, 120)]
-        drawn.supxlabel("\n".join(lines), x=0.02, ha="left", fontsize=7, color=INK, parse_math=False)
+    lines = [line for note in figure.notes for line in textwrap.wrap(note, 120)]
+    if lines:  # below the title: legends and labels of a figure would not make room for them
+        high = drawn.get_figheight()
+        drawn.get_layout_engine().set(rect=(0, 0, 1, 1 - (0.12 * len(lines) + 0.06) / high))
+        look = {"va": "top", "fontsize": 7, "color": INK, "parse_math": False}
+        drawn.text(0.02, 1 - 0.24 / high, "\n".join(lines), **look)
     for path in paths:
         drawn.savefig(path, dpi=150)
 
@@ -96,12 +99,12 @@ def _draw(axes: Any, panel: Panel, *, alone: bool) -> None:
         label = line.label or "_"
         axes.plot(line.x, line.y, label=label, linewidth=1.3, marker=dot, drawstyle=drawstyles[line.turns], **look)
     for marks in panel.marks:
-        _marks(axes, marks)
+        _marks(axes, marks, panel)
     axes.set_xlim(panel.x.ends)
     axes.set_ylim(panel.y.ends)
 
 
-def _marks(axes: Any, marks: Marks) -> None:
+def _marks(axes: Any, marks: Marks, panel: Panel) -> None:
     color = COLORS[marks.color % len(COLORS)]
     look = {"color": color, "marker": MARKERS[marks.shape], "alpha": 1.0 if marks.large else 0.75, "zorder": 3}
     edge = {} if marks.shape == "cross" else {"linewidths": 0}
@@ -115,8 +118,11 @@ def _marks(axes: Any, marks: Marks) -> None:
         faint = {"ecolor": color, "elinewidth": 1.1, "alpha": 1.0 if marks.large else 0.2, "zorder": 2}
         axes.errorbar(marks.x, marks.y, fmt="none", **bars, **faint)
     for i, words in marks.tags:
-        offset = {"xytext": (-5, 7), "textcoords": "offset points", "fontsize": 8, "color": INK, "ha": "right"}
-        axes.annotate(words, (marks.x[i], marks.y[i]), parse_math=False, **offset)
+        # to the left, where no other trial can be, unless that is outside the axes
+        left = marks.x[i] > sum(panel.x.ends) / 2
+        place = {"xytext": (-5, 7) if left else (6, 5), "ha": "right" if left else "left"}
+        look = {"textcoords": "offset points", "fontsize": 8, "color": INK}
+        axes.annotate(words, (marks.x[i], marks.y[i]), parse_math=False, **place, **look)
 
 
 def _bars(axes: Any, panel: Panel) -> None:

@@ -73,10 +73,9 @@ def members_figures(members: Members) -> list[Figure]:
     """The members of a front in all objectives: as parallel coordinates, and pair by pair."""
     logarithmic = [each.label for each in members.objectives if each.logarithmic]
     notes = [f"Logarithmic: {', '.join(logarithmic)}."] if logarithmic else []
-    better = "The better end of every axis is the upper one; in a narrow window and in print, see the words at it."
     count = f"{len(members.names):,} {members.what} of the front"
     return [
-        Figure("parallel", f"{count}, a line each", members.says, [], [better, *notes], members),
+        Figure("parallel", f"{count}, a line each", members.says, [], notes, members),
         Figure("matrix", f"{count}, each pair of objectives", members.relations, [], notes, members, matrix=True),
     ]
 

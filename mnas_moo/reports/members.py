@@ -172,17 +172,15 @@ class Members:
 
     @property
     def says(self) -> str:
-        """What they are in words, for readers who see no plot: the spans, and each pick with its values."""
+        """What they are, for readers who see no plot: the spans of the objectives, and which members are marked."""
         spans = ", ".join(
             f"{each.label} from {each.ticks(1)[0][1]} to {each.ticks(1)[-1][1]} ({each.better})"
             for each in self.objectives
         )
-        told = [
-            f"{pick.label}: "
-            + ", ".join(f"{each.label.partition(' (')[0]} {each.texts[pick.member]}" for each in self.objectives)
-            for pick in self.picks
-        ]
-        return " ".join(f"{each}." for each in (f"The {len(self.names):,} {self.what} of the front: {spans}", *told))
+        marked = f" Marked are: {', '.join(pick.label for pick in self.picks)}." if self.picks else ""
+        return (
+            f"Each line is one of {len(self.names):,} {self.what}, and every axis leads to the better: {spans}.{marked}"
+        )
 
     @property
     def relations(self) -> str:

@@ -63,7 +63,7 @@ function brushed(figure) {
   const low = stops.map(() => 0), high = stops.map(each => each.length - 1);
   const limited = m => low[m] > 0 || high[m] < stops[m].length - 1;
   const textAt = (m, k) => objectives[m].texts[objectives[m].places.indexOf(stops[m][k])];
-  const series = {names, label: ''};
+  const series = {names, label: '', plain: true};  // a picture would cover the lines
   let within = names.map(() => true);
 
   function update() {

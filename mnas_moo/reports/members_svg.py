@@ -18,7 +18,7 @@ from mnas_moo.reports.svg_parts import DASHED, LETTER, mark_at, words_at
 WIDE, NARROW = 860, 380
 HIGH = 420
 """Height of the axes and labels of parallel coordinates in a wide window."""
-ROW = 66
+ROW = 72
 """Height of an axis with its labels in a narrow one."""
 GRIP = 34
 """Width of the strip along an axis on which a range can be drawn."""
@@ -153,7 +153,7 @@ def _grip(m: int, x: float, y: float, width: float, height: float) -> str:
 
 def _matrix(members: Members, name: str, *, wide: bool) -> str:
     """All pairs of objectives: a row has one objective upwards, a column one to the right."""
-    width, left, between = (WIDE, 62.0, 12.0) if wide else (NARROW, 46.0, 6.0)
+    width, left, between = (WIDE, 62.0, 12.0) if wide else (NARROW, 52.0, 6.0)
     cell_high, letter, kind = (112.0, LETTER, "") if wide else (66.0, SMALL, " small")
     count = len(members.objectives) - 1
     cell_wide = min(210.0, (width - left - 4 - between * (count - 1)) / count)
@@ -163,17 +163,16 @@ def _matrix(members: Members, name: str, *, wide: bool) -> str:
         upwards = members.objectives[row]
         lefts = [left + c * (cell_wide + between) for c in range(row, count)]
         parts.append(_row_words(upwards, lefts[0], top - 8, width, letter, kind))
-        for mark, text in upwards.ticks(4 if wide else 2):
+        for mark, text in _ticks(upwards, 4, wide=wide):
             y = _down(upwards, mark, top, cell_high)
             parts.append(words_at(lefts[0] - 5, y + 4, text, f"tick{kind}", "end"))
         for c, x in enumerate(lefts, start=row + 1):
             cells.append(f"{row} {c} {x:.1f} {top:.1f} {cell_wide:.1f} {cell_high:.1f}")
             parts += _cell(members, upwards, members.objectives[c], x, top, cell_wide, cell_high, wide=wide)
         across, right = members.objectives[row + 1], lefts[0] + cell_wide
-        for mark, text in across.ticks(3 if wide else 2):
-            place = across.place(mark)
-            anchor = "start" if place < 0.02 else "end" if place > 0.98 else "middle"
-            x = lefts[0] + (0 if anchor == "start" else cell_wide if anchor == "end" else _inset(place, cell_wide))
+        for mark, text in _ticks(across, 3, wide=wide):
+            anchor = "end" if across.place(mark) == 1 else "middle"  # to the right there may be another plot's
+            x = right if anchor == "end" else lefts[0] + _inset(across.place(mark), cell_wide)
             parts.append(words_at(x, top + cell_high + 14, text, f"tick{kind}", anchor))
         way = "→" if across.more else "←"
         lines = textwrap.wrap(f"{across.label} {way} better", max(8, int(right / letter)))
@@ -183,6 +182,16 @@ def _matrix(members: Members, name: str, *, wide: bool) -> str:
     label = f"{len(cells)} plots, each pair of objectives against each other"
     places = {"cells": ";".join(cells), "inset": str(INSET)}
     return "".join([_opened(name, "wide" if wide else "narrow", top - 28, label, **places), *parts, "</svg>"])
+
+
+def _ticks(objective: Objective, most: int, *, wide: bool) -> list[tuple[float, str]]:
+    """Ticks of an axis of the matrix; in a narrow window its two ends, in three digits."""
+    if wide:
+        return objective.ticks(most)
+    return [
+        (value, f"{100 * value:.3g} %" if objective.percent else f"{value:.3g}")
+        for value in dict.fromkeys(objective.ends)
+    ]
 
 
 def _row_words(upwards: Objective, x: float, y: float, width: float, letter: float, kind: str) -> str:

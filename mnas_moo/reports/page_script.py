@@ -64,7 +64,7 @@ function show(svg, found, panel, figure) {
   head.textContent = name + (found.series.names && found.series.label ? ', ' + found.series.label : '');
   tip.append(head, text);
   const picture = data.drawn[data.pictures[name]];
-  if (found.series.names && picture) {
+  if (found.series.names && picture && !found.series.plain) {
     const image = new Image();
     image.alt = 'picture of the network of ' + name;
     image.className = 'net';
