@@ -150,7 +150,7 @@ class Controller(nn.Module):
         with torch.no_grad():
             for parameter in self.decide.parameters():
                 parameter.uniform_(-bound, bound, generator=generator)
-            self.decide.bias += math.log(begins / (1 - begins))
+            self.decide.bias.add_(math.log(begins / (1 - begins)))
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) images to (B, L, M) probabilities.

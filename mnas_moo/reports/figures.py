@@ -12,10 +12,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mnas_moo.reports.axes import Ends
+from mnas_moo.reports.members import Members
 from mnas_moo.reports.panels import DASHES
 from mnas_moo.spaces.printable import printable
-
-Ends = tuple[float, float]
 
 SHAPES = ("diamond", "circle", "cross", "square", "triangle")
 """Shapes of marks, which go by these names in all renderers."""
@@ -178,6 +178,8 @@ class Figure:
         says: what there is to be seen, in a sentence or some, for readers who do not see it.
         panels: its pairs of axes, in reading order.
         notes: sentences below it.
+        members: the members of a front, which are drawn in the place of panels.
+        matrix: whether these are drawn pair by pair; else as parallel coordinates.
     """
 
     name: str
@@ -185,6 +187,8 @@ class Figure:
     says: str
     panels: Sequence[Panel]
     notes: Sequence[str] = field(default_factory=tuple)
+    members: Members | None = None
+    matrix: bool = False
 
     @property
     def legend(self) -> list[Marks | Line | Bars]:
@@ -207,6 +211,8 @@ def rows_of(figure: Figure) -> tuple[list[str], list[list[str]]]:
     >>> heads, rows[1]
     (['series', 'trial', 'accuracy'], ['best', '1', '0.75'])
     """
+    if figure.members is not None:
+        return figure.members.rows()
     found = [row for panel in figure.panels for row in _rows(panel, len(figure.panels) > 1)]
     kept = [i for i in range(len(COLUMNS)) if any(row[i] for row in found)]
     heads = dict(zip(COLUMNS, COLUMNS, strict=True))
@@ -259,46 +265,3 @@ def _text(number: float) -> str:
     if math.isnan(number):
         return ""
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
-
-
-def padded(values: Sequence[float], room: float = 0.06) -> Ends:
-    """Ends of an axis around values, moved outwards so that nothing is cut; (0, 1) without a finite value."""
-    known = [float(value) for value in values if math.isfinite(value)]
-    if not known:
-        return 0.0, 1.0
-    low, high = min(known), max(known)
-    out = room * (high - low) or 0.1 * abs(high) or 1.0
-    return low - out, high + out
-
-
-def ticks(ends: Ends, most: int) -> list[float]:
-    """Round numbers within an axis: at most ``most``, at distances of 1, 2 or 5 times a power of ten.
-
-    >>> ticks((0.12, 1.07), 5)
-    [0.2, 0.4, 0.6, 0.8, 1.0]
-    """
-    low, high = ends
-    if not high > low:
-        return [low]
-    raw = (high - low) / max(1, most)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * digit for digit in (1, 2, 5, 10, 20) if (high - low) / (power * digit) <= most)
-    first = math.ceil(low / step - 1e-9)
-    # rounded to the step's own digits, so that 3 * 0.1 is 0.3
-    digits = max(0, -math.floor(math.log10(step)) + 1)
-    return [round(i * step, digits) + 0.0 for i in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def tick_text(value: float, axis: Axis, marks: Sequence[float]) -> str:
-    """A tick of an axis as text, in as many digits as tell its ticks apart.
-
-    >>> axis = Axis("accuracy", (0.97, 0.99), percent=True)
-    >>> tick_text(0.975, axis, [0.97, 0.975, 0.98])
-    '97.5 %'
-    """
-    factor = 100.0 if axis.percent else 1.0
-    step = factor * (marks[1] - marks[0]) if len(marks) > 1 else 1.0
-    digits = max(0, -math.floor(math.log10(abs(step)) + 1e-9)) if step else 0
-    if abs(value * factor) >= 1e5 or digits > 5:
-        return f"{value * factor:.3g}" + (" %" if axis.percent else "")
-    return f"{value * factor:,.{digits}f}" + (" %" if axis.percent else "")

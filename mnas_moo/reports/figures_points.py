@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mnas_moo.reports.figures import Axis, Figure, Line, Panel, Picture, Shades, padded
+from mnas_moo.reports.axes import padded
+from mnas_moo.reports.figures import Axis, Figure, Line, Panel, Picture, Shades
 from mnas_moo.reports.png import png_of
 from mnas_moo.reports.points import Point
 

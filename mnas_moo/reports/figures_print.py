@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,9 @@ import numpy as np
 
 from mnas_moo.objectives.extras import require
 from mnas_moo.reports.figures import Figure, Marks, Panel, Picture
+from mnas_moo.reports.members_print import MARKERS, STYLES, print_matrix, print_parallel
 from mnas_moo.reports.panels import COLORS
 
-STYLES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
-MARKERS = {"diamond": "D", "circle": "o", "cross": "x", "square": "s", "triangle": "^"}
 INK = "#555555"
 PICTURES = 8
 """Images in a row of a grid."""
@@ -34,6 +32,35 @@ def print_figure(figure: Figure, *paths: Path) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
+    if figure.members is None:
+        drawn = _panels(figure)
+    else:
+        drawn = (print_matrix if figure.matrix else print_parallel)(figure.members)
+    handles: dict[str, Any] = {}
+    for axes in drawn.axes:
+        found, labels = axes.get_legend_handles_labels()
+        handles |= {label: handle for label, handle in zip(labels, found, strict=True) if not label.startswith("_")}
+    order = [series.label for series in figure.legend] if figure.members is None else list(handles)
+    named = {label: handles[label] for label in order if label in handles}
+    if named:
+        columns = min(4, len(named)) if figure.members is None else 2
+        legend = drawn.legend(named.values(), named, loc="outside lower center", ncols=columns)
+        legend.set_frame_on(False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    drawn.suptitle(figure.title, x=0.02, ha="left", fontsize=11, parse_math=False)
+    lines = [line for note in figure.notes for line in textwrap.wrap(note, 120)]
+    if lines:  # below the title: legends and labels of a figure would not make room for them
+        high = drawn.get_figheight()
+        drawn.get_layout_engine().set(rect=(0, 0, 1, 1 - (0.12 * len(lines) + 0.06) / high))
+        look = {"va": "top", "fontsize": 7, "color": INK, "parse_math": False}
+        drawn.text(0.02, 1 - 0.24 / high, "\n".join(lines), **look)
+    for path in paths:
+        drawn.savefig(path, dpi=150)
+
+
+def _panels(figure: Figure) -> Any:
+    """A matplotlib figure with the panels of a figure."""
     figures = require("matplotlib.figure", extra="plot")
     if figure.panels[0].pictures:
         pictures = figure.panels[0].pictures
@@ -41,8 +68,7 @@ def print_figure(figure: Figure, *paths: Path) -> None:
         drawn = figures.Figure(figsize=(7.2, 1.25 * rows + 0.6), layout="constrained")
         for k, picture in enumerate(pictures):
             _picture(drawn.add_subplot(rows, PICTURES, k + 1), picture)
-        _save(drawn, figure, paths)
-        return
+        return drawn
     columns = min(2, len(figure.panels)) if not figure.panels[0].shades else min(4, len(figure.panels))
     rows = -(-len(figure.panels) // columns)
     height = 0.28 * max((len(panel.y.names) for panel in figure.panels), default=0) + 0.9
@@ -50,17 +76,7 @@ def print_figure(figure: Figure, *paths: Path) -> None:
     drawn = figures.Figure(figsize=(7.2 if columns < 3 else 10.0, high * rows + 0.8), layout="constrained")
     for k, panel in enumerate(figure.panels):
         _draw(drawn.add_subplot(rows, columns, k + 1), panel, alone=len(figure.panels) == 1)
-    handles: dict[str, Any] = {}
-    for axes in drawn.axes:
-        found, labels = axes.get_legend_handles_labels()
-        handles |= {label: handle for label, handle in zip(labels, found, strict=True) if not label.startswith("_")}
-    named = {series.label: handles[series.label] for series in figure.legend if series.label in handles}
-    if named:
-        legend = drawn.legend(named.values(), named, loc="outside lower center", ncols=min(4, len(named)))
-        legend.set_frame_on(False)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
-    _save(drawn, figure, paths)
+    return drawn
 
 
 def _picture(axes: Any, picture: Picture) -> None:
@@ -70,16 +86,6 @@ def _picture(axes: Any, picture: Picture) -> None:
     axes.set_title(
         f"{textwrap.shorten(picture.label, 16, placeholder='…')}\n{picture.text}", fontsize=6, parse_math=False
     )
-
-
-def _save(drawn: Any, figure: Figure, paths: Sequence[Path]) -> None:
-    """Writes a figure with its title and notes."""
-    drawn.suptitle(figure.title, x=0.02, ha="left", fontsize=11, parse_math=False)
-    if figure.notes:
-        lines = [line for note in figure.notes for line in textwrap.wrap(note, 120)]
-        drawn.supxlabel("\n".join(lines), x=0.02, ha="left", fontsize=7, color=INK, parse_math=False)
-    for path in paths:
-        drawn.savefig(path, dpi=150)
 
 
 def _draw(axes: Any, panel: Panel, *, alone: bool) -> None:
@@ -120,12 +126,12 @@ def _draw(axes: Any, panel: Panel, *, alone: bool) -> None:
         label = line.label or "_"
         axes.plot(line.x, line.y, label=label, linewidth=1.3, marker=dot, drawstyle=drawstyles[line.turns], **look)
     for marks in panel.marks:
-        _marks(axes, marks)
+        _marks(axes, marks, panel)
     axes.set_xlim(panel.x.ends)
     axes.set_ylim(panel.y.ends)
 
 
-def _marks(axes: Any, marks: Marks) -> None:
+def _marks(axes: Any, marks: Marks, panel: Panel) -> None:
     color = COLORS[marks.color % len(COLORS)]
     look = {"color": color, "marker": MARKERS[marks.shape], "alpha": 1.0 if marks.large else 0.75, "zorder": 3}
     edge = {} if marks.shape == "cross" else {"linewidths": 0}
@@ -139,8 +145,11 @@ def _marks(axes: Any, marks: Marks) -> None:
         faint = {"ecolor": color, "elinewidth": 1.1, "alpha": 1.0 if marks.large else 0.2, "zorder": 2}
         axes.errorbar(marks.x, marks.y, fmt="none", **bars, **faint)
     for i, words in marks.tags:
-        offset = {"xytext": (-5, 7), "textcoords": "offset points", "fontsize": 8, "color": INK, "ha": "right"}
-        axes.annotate(words, (marks.x[i], marks.y[i]), parse_math=False, **offset)
+        # to the left, where no other trial can be, unless that is outside the axes
+        left = marks.x[i] > sum(panel.x.ends) / 2
+        place = {"xytext": (-5, 7) if left else (6, 5), "ha": "right" if left else "left"}
+        look = {"textcoords": "offset points", "fontsize": 8, "color": INK}
+        axes.annotate(words, (marks.x[i], marks.y[i]), parse_math=False, **place, **look)
 
 
 def _bars(axes: Any, panel: Panel) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mnas_moo.reports.figures import Axis, Figure, Line, Marks, Panel, Shades, padded
+from mnas_moo.reports.axes import padded
+from mnas_moo.reports.figures import Axis, Figure, Line, Marks, Panel, Shades
 from mnas_moo.reports.searches import Searches
 
 MOST_CELLS = 30

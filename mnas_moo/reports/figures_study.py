@@ -13,9 +13,11 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from mnas_moo.objectives.front import Floats
-from mnas_moo.reports.figures import Axis, Bars, Ends, Figure, Line, Marks, Panel, padded
+from mnas_moo.reports.axes import Ends, padded
+from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel
 from mnas_moo.reports.importance import Importance
 from mnas_moo.reports.learning import GROUPS, Chart
+from mnas_moo.reports.members import Members
 from mnas_moo.reports.panels import COLORS, Group, described, groups_of, notes_of, outside, panels_of
 from mnas_moo.reports.panels import Panel as StudyPanel
 from mnas_moo.reports.past import PERCENT, History
@@ -65,6 +67,17 @@ def front_figure(past: History, members: int, tags: Mapping[int, str], said: Map
     count = ", ".join(f"{int(group.mask.sum()):,} {group.label}" for group in groups if group.marker != "D")
     says = f"{finished} by {' and '.join(past.labels)}{f', of them {count}' if count else ''}.{best}"
     return Figure("front", title, says, panels, [*([f"{hidden}."] if hidden else []), *notes_of(past)[:1]])
+
+
+def members_figures(members: Members) -> list[Figure]:
+    """The members of a front in all objectives: as parallel coordinates, and pair by pair."""
+    logarithmic = [each.label for each in members.objectives if each.logarithmic]
+    notes = [f"Logarithmic: {', '.join(logarithmic)}."] if logarithmic else []
+    count = f"{len(members.names):,} {members.what} of the front"
+    return [
+        Figure("parallel", f"{count}, a line each", members.says, [], notes, members),
+        Figure("matrix", f"{count}, each pair of objectives", members.relations, [], notes, members, matrix=True),
+    ]
 
 
 def _marks(past: History, panel: StudyPanel, group: Group, tags: Mapping[int, str], notes: Sequence[str]) -> Marks:

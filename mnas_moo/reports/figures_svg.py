@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel, Picture, tick_text, ticks
+from mnas_moo.reports.axes import tick_text, ticks
+from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel, Picture
+from mnas_moo.reports.members_svg import members_data, members_svg
 from mnas_moo.reports.panels import COLORS
+from mnas_moo.reports.svg_parts import DASHED, LETTER, mark_at, words_at
 
-DASHED = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
-LETTER = 6.7
-"""Width of a letter of the size 12, about."""
 ROW = 24
 """Height of a bar with its name."""
 SHADE_ROW = 13
@@ -69,6 +69,8 @@ class _Frame:
 
 def figure_svg(figure: Figure) -> str:
     """The panels of a figure as SVG, with its legend in HTML above them; images are a list in HTML, which wraps."""
+    if figure.members is not None:
+        return members_svg(figure.members, figure.name, matrix=figure.matrix)
     if figure.panels[0].pictures:
         return "".join(_pictures(panel.pictures) for panel in figure.panels)
     sizes = ALONE if len(figure.panels) == 1 else BESIDE
@@ -89,7 +91,14 @@ def _pictures(pictures: Sequence[Picture]) -> str:
 
 
 def figure_data(figure: Figure) -> dict[str, Any]:
-    """What the page's script needs to know of a figure, for JSON: axes and points of its panels, and notes by name."""
+    """What the page's script needs to know of a figure, for JSON: axes and points of its panels, and notes by name.
+
+    Of a front's members, the figure of parallel coordinates has what that of their pairs needs too.
+    """
+    if figure.members is not None:
+        told = dict(zip(figure.members.names, figure.members.notes, strict=True))
+        own = {} if figure.matrix else {"members": members_data(figure.members), "notes": told}
+        return {"panels": [], "notes": {}, **own}
     notes = {
         name: note
         for panel in figure.panels
@@ -143,9 +152,9 @@ def _panel_svg(figure: Figure, k: int, panel: Panel, size: Size) -> str:
         f'height="{frame.bottom - frame.top:.1f}"/></clipPath>',
     ]
     if panel.title:
-        parts.append(_text(2, 15, panel.title, "head"))
+        parts.append(words_at(2, 15, panel.title, "head"))
     if panel.y.label:
-        parts.append(_text(2, 15 + 18 * bool(panel.title), panel.y.label, "name"))
+        parts.append(words_at(2, 15 + 18 * bool(panel.title), panel.y.label, "name"))
     parts += _x_axis(frame, size) if not panel.bars else []
     if not panel.y.names:
         parts += _y_axis(frame)
@@ -170,7 +179,7 @@ def _frame(panel: Panel, size: Size) -> _Frame:
         left = min(0.45 * size.width, 12 + LETTER * longest)
     else:
         marks = ticks(panel.y.ends, _most_rows(bottom - top))
-        left = 14 + LETTER * max((len(tick_text(mark, panel.y, marks)) for mark in marks), default=1)
+        left = 14 + LETTER * max((len(tick_text(mark, panel.y.percent, marks)) for mark in marks), default=1)
     return _Frame(left, top, size.width - 12, bottom, panel.x, panel.y)
 
 
@@ -183,14 +192,14 @@ def _x_axis(frame: _Frame, size: Size) -> Iterator[str]:
     for i, name in enumerate(frame.x.names):
         left = frame.left + i * step
         yield f'<path class="grid" d="M{left:.1f} {frame.top:.1f}V{frame.bottom:.1f}"/>'
-        yield _text(left + step / 2, frame.bottom + 16, _cut(name, step + 8), "tick small", "middle")
+        yield words_at(left + step / 2, frame.bottom + 16, _cut(name, step + 8), "tick small", "middle")
     marks = [] if frame.x.names else ticks(frame.x.ends, 10 if size.width > 500 else 5)
     for mark in marks:
         x = frame.across(mark)
         yield f'<path class="grid" d="M{x:.1f} {frame.top:.1f}V{frame.bottom:.1f}"/>'
-        yield _text(x, frame.bottom + 16, tick_text(mark, frame.x, marks), "tick", "middle")
+        yield words_at(x, frame.bottom + 16, tick_text(mark, frame.x.percent, marks), "tick", "middle")
     yield f'<path class="axis" d="M{frame.left:.1f} {frame.bottom:.1f}H{frame.right:.1f}"/>'
-    yield _text(frame.right, frame.bottom + 34, frame.x.label, "name", "end")
+    yield words_at(frame.right, frame.bottom + 34, frame.x.label, "name", "end")
 
 
 def _y_axis(frame: _Frame) -> Iterator[str]:
@@ -198,7 +207,7 @@ def _y_axis(frame: _Frame) -> Iterator[str]:
     for mark in marks:
         y = frame.down(mark)
         yield f'<path class="grid" d="M{frame.left:.1f} {y:.1f}H{frame.right:.1f}"/>'
-        yield _text(frame.left - 6, y + 4, tick_text(mark, frame.y, marks), "tick", "end")
+        yield words_at(frame.left - 6, y + 4, tick_text(mark, frame.y.percent, marks), "tick", "end")
 
 
 def _line(line: Line, frame: _Frame) -> str:
@@ -206,7 +215,7 @@ def _line(line: Line, frame: _Frame) -> str:
     places = [(f"{frame.across(x):.1f}", f"{frame.down(y):.1f}") for x, y in points]
     path = "".join(_step(place, before, line.turns) for before, place in zip([None, *places], places, strict=False))
     if len(places) == 1:
-        mark = _mark("circle", float(places[0][0]), float(places[0][1]), 4)
+        mark = mark_at("circle", float(places[0][0]), float(places[0][1]), 4)
         return f'<g class="marks c{line.color % len(COLORS)}">{mark}</g>'
     dash = DASHED[line.dash]
     dashed = f' stroke-dasharray="{dash}"' if dash and line.label else ""
@@ -234,21 +243,8 @@ def _marks(marks: Marks, frame: _Frame) -> Iterator[str]:
         yield f'<path class="bar s{color}{"" if marks.large else " faint"}" d="{bars}"/>'
     yield f'<g class="marks {"large " if marks.large else ""}{"s" if marks.shape == "cross" else "c"}{color}">'
     for i in shown:
-        yield _mark(marks.shape, frame.across(marks.x[i]), frame.down(marks.y[i]), 6 if marks.large else 3.5)
+        yield mark_at(marks.shape, frame.across(marks.x[i]), frame.down(marks.y[i]), 6 if marks.large else 3.5)
     yield "</g>"
-
-
-def _mark(shape: str, x: float, y: float, r: float) -> str:
-    at = f"{x:.1f} {y:.1f}"
-    if shape == "circle":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:g}"/>'
-    paths = {
-        "diamond": f"M{at}m0 {-r:g}l{r:g} {r:g}l{-r:g} {r:g}l{-r:g} {-r:g}z",
-        "cross": f"M{at}m{-r:g} {-r:g}l{2 * r:g} {2 * r:g}m0 {-2 * r:g}l{-2 * r:g} {2 * r:g}",
-        "square": f"M{at}m{-r:g} {-r:g}h{2 * r:g}v{2 * r:g}h{-2 * r:g}z",
-        "triangle": f"M{at}m0 {-r:g}l{r:g} {2 * r:g}h{-2 * r:g}z",
-    }
-    return f'<path d="{paths[shape]}"/>'
 
 
 def _tags(panel: Panel, frame: _Frame) -> Iterator[str]:
@@ -275,7 +271,7 @@ def _tags(panel: Panel, frame: _Frame) -> Iterator[str]:
                 free = all(right < left or left + wide < start or abs(base - line) > 13 for start, right, line in taken)
                 if fits and free:
                     taken.append((left, left + wide, base))
-                    yield _text(at, base, words, "tag", anchor)
+                    yield words_at(at, base, words, "tag", anchor)
                     break
 
 
@@ -285,14 +281,14 @@ def _bars(panel: Panel, frame: _Frame) -> Iterator[str]:
             if math.isnan(length):
                 continue
             y = frame.top + ROW * i
-            yield _text(frame.left - 6, y + 15, _cut(name, frame.left), "tick", "end")
+            yield words_at(frame.left - 6, y + 15, _cut(name, frame.left), "tick", "end")
             wide = max(1.0, frame.across(length) - frame.left)
             yield (
                 f'<rect class="c{bars.color % len(COLORS)}" x="{frame.left:.1f}" y="{y + 3:.1f}" width="{wide:.1f}" '
                 f'height="{ROW - 8}" rx="2"/>'
             )
             text = f"{100 * length:.1f} %" if panel.x.percent else f"{length:.3g}"
-            yield _text(frame.left + wide + 5, y + 15, text, "tick")
+            yield words_at(frame.left + wide + 5, y + 15, text, "tick")
 
 
 def _cut(name: str, room: float) -> str:
@@ -304,7 +300,7 @@ def _rows(panel: Panel, frame: _Frame) -> Iterator[str]:
     """Names of the rows of a map, which stand outside its axes."""
     for row, name in enumerate(panel.y.names if panel.shades is not None else ()):
         y = frame.top + SHADE_ROW * row
-        yield _text(frame.left - 6, y + 10.5, _cut(name, frame.left), "tick small", "end")
+        yield words_at(frame.left - 6, y + 10.5, _cut(name, frame.left), "tick small", "end")
 
 
 def _shades(panel: Panel, frame: _Frame) -> Iterator[str]:
@@ -321,18 +317,13 @@ def _shades(panel: Panel, frame: _Frame) -> Iterator[str]:
                 )
 
 
-def _text(x: float, y: float, text: str, kind: str, anchor: str = "start") -> str:
-    side = f' text-anchor="{anchor}"' if anchor != "start" else ""
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"{side}>{html.escape(text, quote=False)}</text>'
-
-
 def _legend(figure: Figure) -> str:
     entries = []
     for series in figure.legend:
         color = series.color % len(COLORS)
         if isinstance(series, Marks):
             kind = "s" if series.shape == "cross" else "c"
-            mark = f'<g class="marks {"large " * series.large}{kind}{color}">{_mark(series.shape, 13, 8, 5)}</g>'
+            mark = f'<g class="marks {"large " * series.large}{kind}{color}">{mark_at(series.shape, 13, 8, 5)}</g>'
         elif isinstance(series, Line):
             mark = f'<path class="line s{color}" d="M1 8H25" stroke-dasharray="{DASHED[series.dash] or "none"}"/>'
         else:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from mnas_moo.reports.failures import Failure
 from mnas_moo.reports.figures import Figure, rows_of
 from mnas_moo.reports.figures_svg import figure_data, figure_svg
+from mnas_moo.reports.members_script import MEMBERS_SCRIPT
 from mnas_moo.reports.page_look import STYLE
 from mnas_moo.reports.page_script import SCRIPT
 
@@ -24,6 +25,7 @@ MOST_ROWS = 200
 OPEN_ROWS = 15
 """A longer table is folded."""
 MOST_NUMBERS = 12
+WHOLE_SCRIPT = SCRIPT + MEMBERS_SCRIPT
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def page(report: Report, files: Mapping[str, Sequence[str]]) -> str:
     }
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{_digest(STYLE)}'; "
-        f"script-src 'sha256-{_digest(SCRIPT)}'; base-uri 'none'; form-action 'none'"
+        f"script-src 'sha256-{_digest(WHOLE_SCRIPT)}'; base-uri 'none'; form-action 'none'"
     )
     sections = [section for section in report.sections if not section.is_empty]
     links = [(section.name, section.title) for section in sections]
@@ -156,7 +158,7 @@ def page(report: Report, files: Mapping[str, Sequence[str]]) -> str:
             "</main>",
             '<div id="tip" role="status" hidden></div>',
             f'<script type="application/json" id="data">{held}</script>',
-            f"<script>{SCRIPT}</script></body></html>",
+            f"<script>{WHOLE_SCRIPT}</script></body></html>",
             "",
         ]
     )

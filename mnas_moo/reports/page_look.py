@@ -9,7 +9,10 @@ from mnas_moo.reports.panels import COLORS
 
 DARK = ("#F0803C", "#4BA3E3", "#2DBE94", "#E39CC4", "#EFB23A", "#7CC7F2", "#9AA4AE")
 """The colours of ``COLORS`` on a dark ground."""
-PRINTED = "@media print { nav, .files, .hint { display: none } details { break-inside: avoid } }"
+PRINTED = (
+    "@media print { nav, .files, .hint, .ranges details, .ranges button { display: none } "
+    "details { break-inside: avoid } }"
+)
 
 _SERIES = "\n".join(f".c{i} {{ fill: var(--s{i}) }} .s{i} {{ stroke: var(--s{i}) }}" for i in range(len(COLORS)))
 _LIGHT = " ".join(f"--s{i}: {color};" for i, color in enumerate(COLORS))
@@ -60,6 +63,26 @@ svg .tag {{ font-weight: 600; paint-order: stroke; stroke: var(--ground); stroke
 .line {{ fill: none; stroke-width: 2; stroke-linejoin: round }} .bar {{ fill: none; stroke-width: 1.2 }}
 .faint {{ opacity: .28 }} .marks {{ stroke-width: 1.8; fill-opacity: .72 }} .marks.large {{ fill-opacity: 1 }}
 .marks[class*=" s"] {{ fill: none }} .ring {{ fill: none; stroke: var(--ink); stroke-width: 2 }}
+.others {{ stroke-width: 1.4; stroke-opacity: .6 }} .dots {{ stroke-width: 6.5; stroke-linecap: round; fill: none }}
+.dots.little {{ stroke-width: 5 }} .away {{ fill: none; stroke: var(--soft); stroke-width: 1; stroke-opacity: .22 }}
+.away.dots {{ stroke-width: 4 }} .pick .line {{ stroke-width: 2.6 }} .pick.out {{ opacity: .14 }}
+.dots.others {{ stroke-width: 6.5 }} .dots.little.others {{ stroke-width: 5 }} .hot {{ fill: none; stroke: var(--ink);
+  stroke-width: 3.4; pointer-events: none }} .hot.dots {{ stroke-width: 10; stroke-opacity: .55 }}
+svg .strong {{ font-weight: 600 }} .legend svg.long {{ width: 30px }}
+svg .halo {{ paint-order: stroke; stroke: var(--ground); stroke-width: 4px; stroke-linejoin: round }}
+.grip {{ fill: transparent }} .range {{ fill: var(--link); fill-opacity: .22; stroke: var(--link) }}
+.brushed .wide .grip {{ cursor: ns-resize; touch-action: none }}
+.brushed .narrow .grip {{ cursor: ew-resize; touch-action: pan-y }}
+.ranges details > div {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr));
+  gap: .5rem 1.4rem; margin: .5rem 0 }}
+.ranges fieldset {{ border: 1px solid var(--edge); border-radius: .4rem; min-width: 0; margin: 0;
+  padding: .2rem .7rem }}
+.ranges legend, .ranges label {{ font-size: .9rem }}
+.ranges label {{ display: grid; grid-template-columns: 4.6rem minmax(0, 1fr) 5rem; align-items: center;
+  min-height: 2rem }}
+.ranges output {{ text-align: right; font-variant-numeric: tabular-nums }} .ranges input {{ accent-color: var(--link) }}
+.ranges button {{ font: inherit; color: var(--link); background: var(--raised); border: 1px solid var(--edge);
+  border-radius: .4rem; padding: .2rem .8rem; min-height: 2rem }}
 {_SERIES}
 .legend {{ list-style: none; display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: 0; margin: .3rem 0;
   font-size: .9rem }}

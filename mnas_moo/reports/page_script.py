@@ -16,6 +16,7 @@ let ring = null;
 function hide() {
   tip.hidden = true;
   if (ring) { ring.remove(); ring = null; }
+  for (const hot of document.querySelectorAll('.hot')) hot.remove();
 }
 
 function shown(value, axis) {
@@ -63,7 +64,7 @@ function show(svg, found, panel, figure) {
   head.textContent = name + (found.series.names && found.series.label ? ', ' + found.series.label : '');
   tip.append(head, text);
   const picture = data.drawn[data.pictures[name]];
-  if (found.series.names && picture) {
+  if (found.series.names && picture && !found.series.plain) {
     const image = new Image();
     image.alt = 'picture of the network of ' + name;
     image.className = 'net';
@@ -123,5 +124,5 @@ for (const image of document.querySelectorAll('.card img.net'))
   image.addEventListener('click', () => image.closest('.card').classList.toggle('large'));
 addEventListener('scroll', hide, {passive: true});
 addEventListener('keydown', event => { if (event.key === 'Escape') hide(); });
-document.addEventListener('pointerdown', event => { if (!event.target.closest('svg[data-figure]')) hide(); });
+document.addEventListener('pointerdown', event => { if (!event.target.closest('svg.plot')) hide(); });
 """

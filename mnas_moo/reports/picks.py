@@ -58,6 +58,21 @@ def picked(pick: str, front: Sequence[FrozenTrial], names: Sequence[str], direct
     return [choice for choice in choices_of(front, names, directions, None) if choice.title == title]
 
 
+def with_panacea(
+    choices: Sequence[Choice], front: Sequence[FrozenTrial], names: Sequence[str], directions: Sequence[Any]
+) -> list[Choice]:
+    """The networks to choose, and with three objectives or more the one that is good at everything.
+
+    Args:
+        choices: the networks to choose, as ``choices.choices_of`` gives them.
+        front: the front, as ``text.front_trials`` gives it.
+        names: names of the objectives.
+        directions: their directions.
+    """
+    several = len(names) > 2 and len(front) >= LEAST_MEMBERS
+    return [*choices, *([_panacea(front, names, directions)] if several else [])]
+
+
 def _fastest(front: Sequence[FrozenTrial], names: Sequence[str]) -> list[Choice]:
     latencies = [m for m, name in enumerate(names) if is_latency(name)]
     if not latencies:

@@ -21,6 +21,7 @@ from mnas_moo.reports.figures_study import (
     front_figure,
     importance_figure,
     learning_figures,
+    members_figures,
     name_of,
     published_figure,
     spans_of,
@@ -30,8 +31,10 @@ from mnas_moo.reports.importance import importance_of
 from mnas_moo.reports.intervals import interval_of, trainings_of
 from mnas_moo.reports.learning import charts_of, learning_of
 from mnas_moo.reports.learning_text import advice
+from mnas_moo.reports.members import members_of
 from mnas_moo.reports.page import Card, Report, Section, Table
 from mnas_moo.reports.past import History, history, label_of
+from mnas_moo.reports.picks import with_panacea
 from mnas_moo.reports.points import points_of_trials
 from mnas_moo.reports.points_section import points_sections
 from mnas_moo.reports.provenance import printable_lines, provenance
@@ -88,7 +91,9 @@ def report_of(
     completed = [trial for trial in completed_trials(study) if np.isfinite(trial.values).all()]
     front = front_trials(study.directions, completed)
     choices = choices_of(front, names, study.directions, study_file.make_reward())
+    choices = with_panacea(choices, front, names, study.directions)
     pictures = _pictures(front, choices, completed)
+    told = _told(front, completed, pictures)
     networks = any(past.networks)
     sections = [
         Section(
@@ -96,15 +101,15 @@ def report_of(
             f"{'Networks' if networks else 'Configurations'} to choose",
             cards=_cards(choices, names, show if networks else ""),
         ),
-        _front(past, front, completed, choices, names, pictures),
+        *_at_once(past, front, choices, told),
+        _front(past, front, choices, names, told),
+        *_course(past, trials),
         *([] if timing is None else [_beside(study_file, choices, timing)]),
         *_mattered(study, front, completed, past),
         _learning(study, trials),
         *_searched(study, study_file, trials, names),
         *_trained(study_file, completed),
     ]
-    if len(names) > 1 and past.feasible.any():
-        sections.insert(2, Section("hypervolume", "How far the search has come", figures=[volume_figure(past, trials)]))
     return Report(
         printable(study.study_name),
         _lead(past, names, front, networks),
@@ -221,20 +226,34 @@ def _parameters(trial: FrozenTrial) -> str:
     return "\n".join(f"{name} = {value}" for name, value in trial.params.items())
 
 
-def _front(
-    past: History,
-    front: Sequence[FrozenTrial],
-    completed: Sequence[FrozenTrial],
-    choices: Sequence[Choice],
-    names: Sequence[str],
-    pictures: Mapping[str, str],
-) -> Section:
+def _told(
+    front: Sequence[FrozenTrial], completed: Sequence[FrozenTrial], pictures: Mapping[str, str]
+) -> dict[int, str]:
+    """By the numbers of trials that have no picture, their networks or parameters, as far as there is room."""
     members = {trial.number for trial in front}
-    told = {
+    return {
         trial.number: printable(network_of(trial) or ", ".join(_parameters(trial).split("\n")))
         for trial in completed
         if (trial.number in members or len(completed) <= TOLD_NETWORKS) and name_of(trial.number) not in pictures
     }
+
+
+def _at_once(
+    past: History, front: Sequence[FrozenTrial], choices: Sequence[Choice], told: Mapping[int, str]
+) -> Iterator[Section]:
+    """The front in all objectives at once, where there are more than its own plot can show."""
+    members = members_of(past, front, choices, told)
+    if members is not None:
+        yield Section("objectives", "All objectives at once", figures=members_figures(members))
+
+
+def _front(
+    past: History,
+    front: Sequence[FrozenTrial],
+    choices: Sequence[Choice],
+    names: Sequence[str],
+    told: Mapping[int, str],
+) -> Section:
     drawn = front_figure(past, len(front), tags_of(choices), told)
     trained = any(trainings_of(trial) for trial in front)
     heads = ["trial", *(label_of(name) for name in names), *(["trainings"] if trained else [])]
@@ -250,6 +269,11 @@ def _front(
     tables = {f"Members of the front{left}": Table(heads, rows)} if len(names) > 1 and front else {}
     title = "The front" if len(names) > 1 else "The best so far"
     return Section("front", title, [PICTURE_NOTE], figures=[drawn], tables=tables)
+
+
+def _course(past: History, trials: Sequence[FrozenTrial]) -> Iterator[Section]:
+    if len(past.names) > 1 and past.feasible.any():
+        yield Section("hypervolume", "How far the search has come", figures=[volume_figure(past, trials)])
 
 
 def _beside(study_file: StudyFile, choices: Sequence[Choice], timing: Callable[[str], None]) -> Section:

@@ -4,22 +4,7 @@ import csv
 import io
 import math
 
-import pytest
-
-from mnas_moo.reports.figures import (
-    Axis,
-    Bars,
-    Figure,
-    Line,
-    Marks,
-    Panel,
-    Picture,
-    Shades,
-    csv_of,
-    padded,
-    tick_text,
-    ticks,
-)
+from mnas_moo.reports.figures import Axis, Bars, Figure, Line, Marks, Panel, Picture, Shades, csv_of
 
 
 def test_a_table_has_every_point_with_its_interval_and_names_its_columns_by_the_axes() -> None:
@@ -74,31 +59,3 @@ def test_the_legend_names_each_label_once() -> None:
     lines = [Line("one", 0, [0.0], [0.0]), Line("", 1, [0.0], [0.0])]
     figure = Figure("f", "F", "", [Panel("", axis, axis, lines=lines), Panel("", axis, axis, lines=lines)])
     assert [series.label for series in figure.legend] == ["one"]
-
-
-@pytest.mark.parametrize(
-    ("ends", "most", "expected"),
-    [
-        ((0, 10), 5, [0, 2, 4, 6, 8, 10]),
-        ((0.0012, 0.0049), 4, [0.002, 0.003, 0.004]),
-        ((-1, 1), 4, [-1, -0.5, 0, 0.5, 1]),
-        ((5, 5), 4, [5]),
-        ((1e6, 3e6), 3, [1e6, 2e6, 3e6]),
-    ],
-)
-def test_ticks_are_round_numbers_within_the_axis(ends: tuple[float, float], most: int, expected: list[float]) -> None:
-    assert ticks(ends, most) == pytest.approx(expected)
-
-
-def test_ticks_have_as_many_digits_as_tell_them_apart() -> None:
-    marks = [0.985, 0.99, 0.995]
-    assert [tick_text(mark, Axis("", (0, 1), percent=True), marks) for mark in marks] == ["98.5 %", "99.0 %", "99.5 %"]
-    assert tick_text(1500.0, Axis("", (0, 1)), [1000.0, 1500.0]) == "1,500"
-    assert tick_text(2e-9, Axis("", (0, 1)), [1e-9, 2e-9]) == "2e-09"
-
-
-def test_ends_of_an_axis_leave_room_and_ignore_what_is_no_number() -> None:
-    assert padded([1.0, math.nan, 2.0], 0.1) == pytest.approx((0.9, 2.1))
-    assert padded([]) == (0.0, 1.0)
-    low, high = padded([3.0])
-    assert low < 3 < high
