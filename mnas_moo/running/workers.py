@@ -27,6 +27,8 @@ RENEWAL_SECONDS = 60
 """A worker renews its note so often while it measures a trial."""
 LEASE_SECONDS = 300
 """A worker on another machine is dead when it has not renewed its note for so long."""
+END_SECONDS = 2
+"""So long the end of a worker waits for a renewal that is under way; its server may not answer."""
 TRIES = 3
 """A network that so many workers died of is given up."""
 
@@ -49,16 +51,19 @@ class Worker:
         self._trial: tuple[int, int] | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._renewing = threading.Thread(target=self._renew_often, name="lease of a trial", daemon=True)
 
     def __enter__(self) -> Worker:
         need_room(THREAD_BYTES)
         _present.add(self._run)
-        threading.Thread(target=self._renew_often, name="lease of a trial", daemon=True).start()
+        self._renewing.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         _present.discard(self._run)
         self._ended.set()
+        # A thread that still runs when Python ends can end the program with an abort: it is unwound through C++ code.
+        self._renewing.join(END_SECONDS)
 
     def note(self, died: int = 0) -> dict[str, Any]:
         """What is stored with a trial.

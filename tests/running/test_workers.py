@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -66,6 +67,13 @@ def test_a_worker_of_this_process_is_dead_when_its_run_has_ended(study: optuna.S
         note = worker.note()
         assert not is_dead(note, now=note["seen"])
     assert is_dead(note, now=note["seen"])
+
+
+def test_no_thread_of_a_worker_is_left_that_could_abort_the_program_at_its_end(study: optuna.Study) -> None:
+    before = set(threading.enumerate())
+    with Worker(study):
+        assert set(threading.enumerate()) - before
+    assert not set(threading.enumerate()) - before
 
 
 def test_a_worker_renews_the_note_of_the_trial_it_holds_and_of_no_other(study: optuna.Study) -> None:
