@@ -90,7 +90,7 @@ def promise_of_search(study: optuna.Study, study_file: NetworkStudy) -> tuple[st
         return ()
     settings = settings_of(study_file)
     epochs = (
-        f"{settings.pretrain_epochs} epochs of the meta-graph, {settings.search_epochs} of it with the controller, "
+        f"epochs: {settings.pretrain_epochs} of the meta-graph, {settings.search_epochs} with the controller, "
         f"{settings.finetune_epochs} more for each point"
     )
     spent = "" if settings.minutes is None else f"about {in_words(60 * settings.minutes)}, "

@@ -24,6 +24,7 @@ from mnas_moo.study_file.study import StudyFile
 from tests.conftest import STUDY
 from tests.reports.conftest import a_study, random_values
 from tests.reports.test_searches import CHOICES, EPOCHS, POINT
+from tests.running.points import searched
 
 Finished = tuple[StudyFile, optuna.Study]
 SMALL = [to_text(network("mnasnet-small", width=width, resolution=32, classes=10)) for width in (0.5, 0.75, 1.0)]
@@ -221,3 +222,13 @@ def test_published_networks_are_timed_where_one_asks_for_it(tmp_path: Path) -> N
 def test_a_study_without_networks_has_nothing_to_time(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="has no networks on its front"):
         of(a_study([[0.5, 1.0]], network=""), file_of(tmp_path), timing=print)
+
+
+def test_the_points_of_a_search_have_their_sections_and_need_no_training(tmp_path: Path) -> None:
+    study_file, study = searched(tmp_path)
+    found = sections(of(study, study_file))
+    assert [figure.name for figure in found["per-image"].figures] == ["instanas-search"]
+    assert len(found["points"].figures) == 4
+    commands = {card.name: [line.split()[1] for line in card.commands] for card in found["networks"].cards}
+    assert commands["trial 1"] == ["show", "export"]
+    assert "searches" not in found

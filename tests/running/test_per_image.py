@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from mnas_moo.instanas.export.check import Check, check
+from mnas_moo.instanas.export.files import Exported, write
 from mnas_moo.instanas.sampler import POINT, points_of
 from mnas_moo.objectives.lookup.build import space_fragments
 from mnas_moo.objectives.lookup.lookup_table import Entry, LookupTable
+from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.reports.searches import search_figures, searches_of
+from mnas_moo.running.export_point import exported_point
 from mnas_moo.running.per_image import search_file
 from mnas_moo.running.run import run_study
+from mnas_moo.running.trials import Observer
 from mnas_moo.spaces import get
 from mnas_moo.spaces.fragment import Fragment
 from mnas_moo.study_file.document import StudyError
@@ -65,6 +70,17 @@ def test_trials_are_the_points_of_the_search_with_pictures_of_them(tmp_path: Pat
     assert list(figures) == ["instanas-search", "instanas-images", "instanas-modules"]
     held = json.loads(search_file(study_file).with_suffix(".json").read_text())
     assert len(held["points"]) == len(points)
+    exported, data, figures = exported_point(study_file, study, study.trials[0], Observer())
+    judged = check_files(tmp_path / "app", exported, data)
+    assert judged.same_decisions == judged.agreement == 1.0 and not judged.failures
+    assert judged.torch_accuracy == pytest.approx(figures["accuracy"], abs=1 / len(data.holdout) + 1e-9)
+
+
+def check_files(folder: Path, exported: Exported, data: ImageData) -> Check:
+    folder.mkdir()
+    for name, content in write(exported).items():
+        (folder / name).write_bytes(content)
+    return check(folder, exported, data)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from mnas_moo.objectives.training.speed import Speed
 from mnas_moo.running import planning
+from mnas_moo.running.per_image import promise_of_search
 from mnas_moo.running.plan import stored_plan
 from mnas_moo.running.planning import rounds
 from mnas_moo.running.run import run_study
@@ -18,6 +19,8 @@ from mnas_moo.study_file.document import StudyError
 from mnas_moo.study_file.network_study import NetworkStudy
 from mnas_moo.study_file.study import StudyFile
 from tests.running.conftest import write
+from tests.running.points import searched
+from tests.running.test_per_image import study_of as per_image_study
 
 OBJECTIVES = "objectives: {parameters_m: , multiply_adds_m: }"
 TRAINED = "objectives: {accuracy: {train: {device: cpu}}, parameters_m: }"
@@ -134,6 +137,23 @@ def test_studies_that_train_nothing_promise_nothing(tmp_path: Path) -> None:
     with pytest.raises(InterruptedError):
         run_study(write(tmp_path), observer=watch)
     assert watch.seconds == 0
+
+
+def test_a_search_before_the_first_trial_is_promised_and_no_child(tmp_path: Path) -> None:
+    watch = Watch()
+    with pytest.raises(InterruptedError):
+        run_study(per_image_study(tmp_path, "points: 2", "points: 2, minutes: 3"), observer=watch)
+    assert watch.seconds == 0
+    (line,) = watch.words
+    assert line == (
+        "InstaNAS' search comes before the first trial: about 3 min, epochs: 1 of the meta-graph, 2 with the "
+        "controller, 1 more for each point; trials are its points, and take no time"
+    )
+
+
+def test_a_search_that_is_made_is_not_promised_again(tmp_path: Path) -> None:
+    study_file, study = searched(tmp_path)
+    assert promise_of_search(study, study_file) == ()
 
 
 def test_confirmation_takes_no_more_than_its_share() -> None:
