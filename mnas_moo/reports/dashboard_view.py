@@ -22,15 +22,21 @@ from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore
 from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.extras import require
+from mnas_moo.reports.choices import choices_of
 from mnas_moo.reports.learning import GROUPS, charts_of, learning_of
+from mnas_moo.reports.members import members_of
+from mnas_moo.reports.members_plotly import matrix_figure, parallel_figure
 from mnas_moo.reports.note import explain, progress_line
 from mnas_moo.reports.past import History, history
+from mnas_moo.reports.picks import with_panacea
 from mnas_moo.reports.plots_plotly import front_figure, hypervolume_figure, learning_figure, with_link
 from mnas_moo.reports.searches import search_figures, searches_of
+from mnas_moo.reports.text import front_trials
 from mnas_moo.reports.trial_note import artifact_of, best_trials, explain_trials
 from mnas_moo.running.identity import IDENTITY
 from mnas_moo.running.trials import NETWORK, network_of
@@ -173,6 +179,8 @@ class View(_Forwarding):
         if past.numbers:
             front = with_link(front_figure(past), f"/dashboard/studies/{study._study_id}/note", "What is this study?")
             board.save_plotly_graph_object(pinning, front, graph_object_id="pareto-front")
+            for figure_id, figure in self.at_once(trials, past).items():
+                board.save_plotly_graph_object(pinning, figure, graph_object_id=figure_id)
             if len(past.names) > 1:
                 volume = hypervolume_figure(past)
                 board.save_plotly_graph_object(pinning, volume, graph_object_id="hypervolume")
@@ -190,6 +198,15 @@ class View(_Forwarding):
                     figure = learning_figure(drawn, title)
                     board.save_plotly_graph_object(pinning, figure, graph_object_id=f"learning-{group}")
         return pinboard.pinned
+
+    def at_once(self, trials: Sequence[FrozenTrial], past: History) -> dict[str, Any]:
+        """Plots of the front in all objectives at once, by their ids; none where its own plot shows them all."""
+        directions = [StudyDirection[each.upper()] for each in past.directions]
+        completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        front = front_trials(directions, completed)
+        choices = choices_of(front, past.names, directions, None)
+        members = members_of(past, front, with_panacea(choices, front, past.names, directions))
+        return {} if members is None else {"parallel": parallel_figure(members), "matrix": matrix_figure(members)}
 
     def attributes(self, study_id: int, stored: Mapping[str, Any]) -> dict[str, Any]:
         """A study's stored attributes and ours; a note that the user wrote replaces ours."""

@@ -90,13 +90,14 @@ class Objective:
         if not high > low:
             return [(low, self.texts[0])]
         marks = log_ticks(self.ends, most) if self.logarithmic else ticks(self.ends, most)
-        text = (
-            (lambda mark: f"{mark:.12g}") if self.logarithmic else (lambda mark: tick_text(mark, self.percent, marks))
-        )
         room = 0.7 / most
         return [
             (low, self.texts[self.values.index(low)]),
-            *((mark, text(mark)) for mark in marks if room <= self.place(mark) <= 1 - room),
+            *(
+                (mark, f"{mark:.12g}" if self.logarithmic else tick_text(mark, self.percent, marks))
+                for mark in marks
+                if room <= self.place(mark) <= 1 - room
+            ),
             (high, self.texts[self.values.index(high)]),
         ]
 
@@ -112,13 +113,20 @@ class Pick:
 
     Attributes:
         member: its position among the members.
-        label: why, and the name of its trial.
+        words: why.
+        trial: number of its trial.
         number: which of the picks it is, which gives its look.
     """
 
     member: int
-    label: str
+    words: str
+    trial: int
     number: int
+
+    @property
+    def label(self) -> str:
+        """Why it is marked, and the name of its trial."""
+        return f"{self.words} (trial {self.trial})"
 
     @property
     def color(self) -> int:
@@ -235,9 +243,7 @@ def members_of(
     ]
     numbers = [trial.number for trial in front]
     tags = tags_of(choices)
-    picks = [
-        Pick(numbers.index(number), f"{words} (trial {number})", i) for i, (number, words) in enumerate(tags.items())
-    ]
+    picks = [Pick(numbers.index(number), words, number, i) for i, (number, words) in enumerate(tags.items())]
     notes = [
         "\n".join(
             [

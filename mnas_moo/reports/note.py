@@ -13,6 +13,7 @@ import numpy as np
 
 from mnas_moo.objectives.objective import info_of
 from mnas_moo.objectives.training.settings import TrainingProgress
+from mnas_moo.reports.members import LEAST_OBJECTIVES
 from mnas_moo.reports.panels import figure_text
 from mnas_moo.reports.past import History, label_of
 from mnas_moo.reports.progress import training_line
@@ -78,6 +79,7 @@ def explain(
             "- *Pareto front*: every mark is a trial. Those on the orange steps are the front: no other trial "
             "is better in one objective without being worse in another. Hold the mouse over a mark "
             f"for its trial{' and its network' if of_networks else ''}.",
+            *_at_once(past, of_networks),
             "- *Hypervolume*: the volume between the front and the reference point (the worst values so far, moved "
             "outwards by a tenth of their range); more is better. Where the curve is flat, the front does not improve.",
         ]
@@ -104,6 +106,18 @@ def explain(
         f"trials. `mnas-moo front STUDY` prints the front{', `mnas-moo show` a network' if of_networks else ''}.",
     ]
     return "\n".join(lines)
+
+
+def _at_once(past: History, of_networks: bool) -> list[str]:
+    if len(past.names) < LEAST_OBJECTIVES or past.front.sum() < 2:
+        return []
+    each = "network" if of_networks else "configuration"
+    return [
+        f"- *The front, a line each*: every line is a {each} of the front, and up is better on every axis. Drag along "
+        "an axis, and what lies outside fades; click it to free it.",
+        f"- *Pair by pair*: every {each} in the plots of all pairs of objectives; arrows lead to the better. Draw a "
+        "box around some, and they stand out in all plots; double-click to end that.",
+    ]
 
 
 def limits_of(bounds: Mapping[str, float]) -> str:

@@ -114,8 +114,8 @@ def front_figure(past: History) -> Any:
                 showlegend=False,
             )
             figure.add_trace(rings, **place)
-        titled = panel.row == panel.column
-        x_title, y_title = (panel.x_label, panel.y_label) if titled else (None, None)
+        outermost = panel.row == panel.column
+        x_title, y_title = (panel.x_label, panel.y_label) if outermost else (None, None)
         for update, text, label, view in (
             (figure.update_xaxes, x_title, panel.x_label, panel.x_view),
             (figure.update_yaxes, y_title, panel.y_label, panel.y_view),
@@ -129,10 +129,10 @@ def front_figure(past: History) -> Any:
     hidden = outside(panels)
     notes = [f"{hidden}; double-click shows them"] if hidden else []
     notes += notes_of(past)
-    return dressed(figure, _titled(title_of(past), notes), _told(past))
+    return dressed(figure, titled(title_of(past), notes), _told(past))
 
 
-def _titled(title: str, notes: Iterable[str]) -> str:
+def titled(title: str, notes: Iterable[str]) -> str:
     """A title with notes below it in smaller type, broken so that a phone shows them whole."""
     lines = [_escaped(line) for note in notes for line in textwrap.wrap(note, _LINE)]
     return "<br>".join([_escaped(title), *(f'<span style="font-size:11px">{line}</span>' for line in lines)])
@@ -210,7 +210,7 @@ def hypervolume_figure(past: History) -> Any:
         figure.update_yaxes(range=(low - room, high + room))
     return dressed(
         figure,
-        _titled("Hypervolume under the front", lines),
+        titled("Hypervolume under the front", lines),
         f"Hypervolume over trials: {high:.4g} after {len(volumes)} finished trials",
     )
 
