@@ -47,7 +47,7 @@ OBJECTIVES: Mapping[str, ObjectiveInfo] = {
     "latency_ms": ObjectiveInfo("minimize", "latency (ms)", "the time one image takes", "ms"),
     "memory_mb": ObjectiveInfo(
         "minimize",
-        "peak memory in the runtime (MB)",
+        "runtime memory (MB)",
         "the most memory that the runtime takes to load and run the network",
         "10^6 bytes",
     ),

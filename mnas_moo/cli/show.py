@@ -160,7 +160,7 @@ def _in_words(figures: dict[str, Any]) -> Iterator[str]:
             yield f"  latency        {figures[name]:>14.4g} ms{f' on {where}' if where else ''}"
         if is_memory(name):
             where = f" on {name.partition('@')[2]}" if "@" in name else ""
-            yield f"  in the runtime {figures[name]:>14.4g} MB{where}"
+            yield f"  runtime memory {figures[name]:>14.4g} MB{where}"
     yield from (f"  {word}" for word in figures["network"].split())
 
 

@@ -27,7 +27,7 @@ BEST = {
     "latency_ms": "fastest",
     "parameters_m": "fewest parameters",
     "multiply_adds_m": "fewest multiply-adds",
-    "memory_mb": "least memory in the runtime",
+    "memory_mb": "least runtime memory",
     "peak_memory_mb": "least memory",
 }
 KNEE = "knee"

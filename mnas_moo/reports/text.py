@@ -96,7 +96,7 @@ def front_table(study: optuna.Study, front: Sequence[FrozenTrial]) -> Any:
     table.add_column("trial", justify="right")
     names = objective_names(study)
     for name in names:
-        table.add_column(words(short(name)), justify="right")
+        table.add_column(words(short(name)), justify="right", overflow="fold")  # names differ in their ends
     trained = any(trainings_of(trial) for trial in front)
     if trained:
         table.add_column("trainings", justify="right")

@@ -79,6 +79,6 @@ def test_devices_with_names_have_latencies_and_memories_of_their_own() -> None:
     assert latency_beside("memory_mb") == latency_beside("latency_ms") == "latency_ms"
     assert (latency_beside("memory_mb@a-1"), memory_beside("latency_ms@a-1")) == ("latency_ms@a-1", "memory_mb@a-1")
     named = info_of("memory_mb@pixel")
-    assert named is not None and named.label == "peak memory in the runtime on pixel (MB)"
+    assert named is not None and named.label == "runtime memory on pixel (MB)"
     assert named.unit == OBJECTIVES["memory_mb"].unit
     assert info_of("memory_mb@a b") is info_of("parameters_m@a") is None

@@ -70,7 +70,7 @@ def test_every_objective_has_its_best_and_one_objective_one() -> None:
         "knee": 2,
     }
     assert chosen(trials([0.9], [0.5]), ("accuracy",)) == {"most accurate": 0}
-    assert title_of("memory_mb@pixel") == "least memory in the runtime on pixel"
+    assert title_of("memory_mb@pixel") == "least runtime memory on pixel"
     assert title_of("energy_j") == "best energy_j"
     assert short_label("accuracy") == "accuracy"
 

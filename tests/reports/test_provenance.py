@@ -57,7 +57,7 @@ def test_memory_has_the_device_of_its_latency_and_is_told_where_there_is_none(tm
     study.set_metric_names(["latency_ms", "memory_mb"])
     assert [name for name, _ in provenance(study, study_file) if "device" in name] == ["device of latency (ms)"]
     study.set_metric_names(["accuracy", "memory_mb"])
-    assert dict(provenance(study, study_file))["device of peak memory in the runtime (MB)"] == "cpu: Cortex-A76"
+    assert dict(provenance(study, study_file))["device of runtime memory (MB)"] == "cpu: Cortex-A76"
 
 
 def test_attributes_of_a_study_are_shown_printable_and_short(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class Accurate:
 def device(monkeypatch: pytest.MonkeyPatch) -> Device:
     """The device of every study, and accuracies without training."""
     device = Device()
-    monkeypatch.setattr(latency_sources, "make", lambda *_: device)
+    monkeypatch.setattr(latency_sources, "make", lambda *_, **__: device)
     real = objectives.make_objective
     monkeypatch.setattr(
         objectives,

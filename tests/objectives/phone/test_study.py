@@ -79,7 +79,7 @@ def patient(monkeypatch: pytest.MonkeyPatch, patience_s: float) -> None:
     """Phones are given up after seconds in place of minutes, and benchmarks are short."""
     from mnas_moo.objectives.phone.latency import AdbLatency
 
-    def make(settings: Any, report: Callable[[str], None]) -> AdbLatency:
+    def make(settings: Any, report: Callable[[str], None], **_: Any) -> AdbLatency:
         chosen = settings.chosen[1]
         return AdbLatency(
             benchmark_model=chosen.benchmark_model,
