@@ -39,6 +39,16 @@ CONVS: dict[str, _Kind] = {
 }
 """The convolutions of a cell."""
 
+_WORDS = {
+    "bnrelu": "norm+ReLU",
+    "bn": "norm",
+    "conv1x1": "1x1",
+    "conv3x3": "3x3",
+    "group1x1": "1x1 in groups",
+    "group3x3": "3x3 in groups",
+    "learned1x1": "1x1 in learned groups",
+    "depthwise3x3": "3x3 depthwise",
+}
 SELECT = "select"
 """Some channels of what comes in, which training chooses: CondenseNet's features before its classifier."""
 
@@ -68,6 +78,15 @@ def check(cell: Sequence[str]) -> None:
     for step in cell:
         if step not in _STEPS:
             raise unknown("a cell's step", step, _STEPS)
+
+
+def in_words(cell: Sequence[str]) -> list[str]:
+    """The steps of a cell for people; those that do nothing are left out.
+
+    >>> in_words(("bnrelu", "conv1x1", "identity", "depthwise3x3"))
+    ['norm+ReLU', '1x1', '3x3 depthwise']
+    """
+    return [_WORDS.get(step, step) for step in cell if step != "identity"]
 
 
 def kernel_of(cell: Sequence[str]) -> int:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from mnas_moo.spaces.cells import in_words
 from mnas_moo.spaces.spec import Layer, NetworkSpec
 
 _CARD_WIDTH, _CARD_HEIGHT, _CARD_GAP = 180, 60, 20
@@ -22,6 +24,7 @@ _PAD_LEFT, _PAD_RIGHT, _COLUMN_GAP = 20, 30, 12
 _MARGIN, _HEADING = 24, 96
 _BAND_HEAD = 34
 _BAR = 50
+_STEP_LINE, _STEP_LETTERS = 13, 26  # of a line of a cell's steps: height in pixels, letters that fit
 _ASPECT = 1.7  # width over height that the wrapping of tall columns aims at
 _NAME_LENGTH = 60
 
@@ -55,6 +58,17 @@ class _Card:
     gate: float = 0.0
     skip: str = "none"
     skipped: int = 0
+    steps: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """The steps of a cell, in lines that fit into the box."""
+        return textwrap.wrap(" → ".join(step.replace(" ", "\N{NO-BREAK SPACE}") for step in self.steps), _STEP_LETTERS)
+
+    @property
+    def height(self) -> int:
+        """Height of the box."""
+        return _CARD_HEIGHT + _STEP_LINE * len(self.lines)
 
 
 def picture(spec: NetworkSpec) -> str:
@@ -106,10 +120,10 @@ def picture(spec: NetworkSpec) -> str:
             top = _HEADING + _BAND_HEAD
             for card in column:
                 places.append((card, x + _PAD_LEFT, top))
-                top += _CARD_HEIGHT + _CARD_GAP
+                top += card.height + _CARD_GAP
             x += _column_width()
         x += _COLUMN_GAP
-    parts += [_arrow(*a[1:], *b[1:]) for a, b in itertools.pairwise(places)]
+    parts += [_arrow(*a, *b) for a, b in itertools.pairwise(places)]
     for card, left, top in places:
         parts += _draw(card, left, top, spec.multiply_adds, largest)
     for i, line in enumerate(legend):
@@ -155,6 +169,7 @@ def _layers_card(block: Sequence[Layer], prefix: str, size: tuple[int, int], mul
         gate=first.se_ratio,
         skip=skips[0] if skips else "none",
         skipped=len(skips),
+        steps=tuple(step.replace("x", _BY) for step in in_words(first.cell)),
     )
 
 
@@ -196,8 +211,8 @@ def _extent(bands: Iterable[Sequence[_Card]], rows: int) -> tuple[int, int]:
     """Width and height of all but the legend."""
     columns = [_columns(band, rows) for band in bands]
     width = sum(len(band) * _column_width() + _COLUMN_GAP for band in columns) - _COLUMN_GAP
-    tallest = max(len(column) for band in columns for column in band)
-    return max(700, 2 * _MARGIN + width), _HEADING + _BAND_HEAD + tallest * (_CARD_HEIGHT + _CARD_GAP) + 18
+    tallest = max(sum(card.height + _CARD_GAP for card in column) for band in columns for column in band)
+    return max(700, 2 * _MARGIN + width), _HEADING + _BAND_HEAD + tallest + 18
 
 
 def _misfit(bands: Iterable[Sequence[_Card]], rows: int) -> float:
@@ -227,7 +242,8 @@ def _heading(spec: NetworkSpec, width: int) -> list[str]:
 
 def _draw(card: _Card, x: int, y: int, total: int, largest: int) -> list[str]:
     strong, tint = card.colours
-    w, h = _CARD_WIDTH, _CARD_HEIGHT
+    w, h = _CARD_WIDTH, card.height
+    low = y + h - _CARD_HEIGHT  # what stands below the steps of a cell
     parts = [
         f'<rect x="{x + 4 * i}" y="{y + 4 * i}" width="{w}" height="{h}" rx="6" fill="{tint}" stroke="{strong}"/>'
         for i in range(min(card.repeats, 3) - 1, 0, -1)
@@ -236,25 +252,26 @@ def _draw(card: _Card, x: int, y: int, total: int, largest: int) -> list[str]:
         f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="6" fill="{tint}" stroke="{strong}"/>',
         f'<path d="M{x + 6} {y}h-1a5 6 0 0 0 -5 6v{h - 12}a5 6 0 0 0 5 6h1z" fill="{strong}"/>',
         _text(x + 14, y + 20, card.title, 13, bold=True, anchor="start"),
-        _text(x + 14, y + 36, card.channels, 12, anchor="start", colour=_FAINT),
+        *(_text(x + 14, y + 35 + _STEP_LINE * i, line, 10, anchor="start") for i, line in enumerate(card.lines)),
+        _text(x + 14, low + 36, card.channels, 12, anchor="start", colour=_FAINT),
     ]
     if card.repeats > 1:
         parts.append(_text(x + w - 9, y + 20, f"{_BY}{card.repeats}", 14, bold=True, anchor="end", colour=strong))
     if card.stride > 1:
-        parts.append(_text(x + w - 9, y + 36, f"stride {card.stride}", 11, anchor="end", colour=_FAINT))
+        parts.append(_text(x + w - 9, low + 36, f"stride {card.stride}", 11, anchor="end", colour=_FAINT))
     if card.multiply_adds:
         full = max(1.0, _BAR * card.multiply_adds / largest)
         parts += [
-            f'<rect x="{x + 14}" y="{y + 45}" width="{_BAR}" height="6" rx="2" fill="#ffffff" stroke="{strong}" '
+            f'<rect x="{x + 14}" y="{low + 45}" width="{_BAR}" height="6" rx="2" fill="#ffffff" stroke="{strong}" '
             'stroke-width="0.5"/>',
-            f'<rect x="{x + 14}" y="{y + 45}" width="{full:.1f}" height="6" rx="2" fill="{strong}"/>',
-            _text(x + 20 + _BAR, y + 52, _share(card.multiply_adds / total), 11, anchor="start", colour=_FAINT),
+            f'<rect x="{x + 14}" y="{low + 45}" width="{full:.1f}" height="6" rx="2" fill="{strong}"/>',
+            _text(x + 20 + _BAR, low + 52, _share(card.multiply_adds / total), 11, anchor="start", colour=_FAINT),
         ]
     if card.gate:
-        parts += _chip(x + w - 8, y + 52, f"SE {card.gate:g}")
+        parts += _chip(x + w - 8, low + 52, f"SE {card.gate:g}")
     if card.skip != "none":
         right, end = x + w, x + w + 4 * (min(card.repeats, 3) - 1) + 1  # from the input round to the output
-        parts.append(_arc(f"M{right} {y + 9}C{right + 26} {y + 9} {right + 26} {y + 51} {end} {y + 51}", card.skip))
+        parts.append(_arc(f"M{right} {y + 9}C{right + 26} {y + 9} {right + 26} {low + 51} {end} {low + 51}", card.skip))
         if card.skipped < card.repeats:
             label = f"{card.skipped}/{card.repeats}"
             parts.append(_text(x + w + 16, y + h + 12, label, 10, colour=_SKIP))
@@ -274,15 +291,15 @@ def _arc(path: str, skip: str) -> str:
     return f'<path d="{path}" fill="none" stroke="{_SKIP}" stroke-width="1.8"{dash} marker-end="url(#skip)"/>'
 
 
-def _arrow(x: int, y: int, next_x: int, next_y: int) -> str:
+def _arrow(card: _Card, x: int, y: int, following: _Card, next_x: int, next_y: int) -> str:
     """An arrow from one card to the next: down, or through the gap between two columns."""
     middle = x + _CARD_WIDTH // 2
     if x == next_x:
-        path = f"M{middle} {y + _CARD_HEIGHT}V{next_y - 1}"
+        path = f"M{middle} {y + card.height}V{next_y - 1}"
     else:
         gap = next_x - 12
-        below = y + _CARD_HEIGHT + 14
-        path = f"M{middle} {y + _CARD_HEIGHT}V{below}H{gap}V{next_y + _CARD_HEIGHT // 2}H{next_x - 1}"
+        below = y + card.height + 14
+        path = f"M{middle} {y + card.height}V{below}H{gap}V{next_y + following.height // 2}H{next_x - 1}"
     return f'<path d="{path}" fill="none" stroke="{_LINE}" stroke-width="1.5" marker-end="url(#tip)"/>'
 
 

@@ -72,3 +72,14 @@ def test_groups_stand_on_their_card_and_in_the_legend() -> None:
     assert shown.count("SepConv g2 5x5") == 2
     assert shown.count("SepConv g2 3x3") == 1
     assert {"SepConv", "SepConv g2", "MBConv6"} <= set(shown)
+
+
+def test_a_cell_says_its_layers_and_its_card_has_room_for_them() -> None:
+    svg = picture(network("condensenet-86"))
+    shown = [text.replace("\N{NO-BREAK SPACE}", " ") for text in texts(svg)]
+    told = "norm+ReLU → 1x1 in learned groups → norm+ReLU → 3x3 in groups"
+    assert " ".join(shown).count(told) == 3
+    cards = [element for element in ElementTree.fromstring(svg) if element.get("rx") == "6"]
+    heights = sorted({int(card.get("height", 0)) for card in cards})
+    assert heights[0] == 60 and heights[-1] > heights[0]
+    assert max(map(len, texts(svg))) < 60
