@@ -21,6 +21,7 @@ import numpy as np
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+NEEDED = "this program needs: pip install numpy ai-edge-litert pillow"
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"runner: {error}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        print(f"runner: {error}; {NEEDED}", file=sys.stderr)
+        return 2
     status = 0
     for file in asked.images:
         try:
@@ -227,6 +231,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"runner: {text if str(file) in text else f'{file}: {text}'}", file=sys.stderr)
             status = 2
             continue
+        except ImportError as error:
+            print(f"runner: {error}; {NEEDED}", file=sys.stderr)
+            return 2
         best = int(answer.logits.argmax())
         on, of = int(answer.ran.sum()), answer.ran.size
         share = 100 * float(answer.probabilities[best])

@@ -106,3 +106,14 @@ def test_what_cannot_be_run_is_one_line(folder: Path, capsys: pytest.CaptureFixt
         (folder / "manifest.json").write_text(text)
         assert main(["--folder", str(folder), images[0]]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("package", ["ai_edge_litert.interpreter", "PIL"])
+def test_a_package_that_is_missing_is_one_line(
+    package: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.zeros((16, 16), np.uint8)).save(folder / "one.png")
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(["--folder", str(folder), str(folder / "one.png")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert package in line and line.endswith("this program needs: pip install numpy ai-edge-litert pillow")
