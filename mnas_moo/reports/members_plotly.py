@@ -150,5 +150,5 @@ def _dimension(objective: Objective, order: list[int]) -> dict[str, Any]:
         "values": [scaled(objective.values[i]) for i in order],
         "range": ends if objective.more else ends[::-1],
         "tickvals": [scaled(value) for value, _ in ticks],
-        "ticktext": [text for _, text in ticks],
+        "ticktext": [_escaped(text) for _, text in ticks],
     }
