@@ -92,6 +92,7 @@ def matrix_figure(members: Members) -> Any:
     side = len(objectives) - 1
     for k, each in enumerate(objectives):
         axis = {"tickformat": ".0%" if each.percent else None, "tickfont": {"size": 9}, "nticks": 4, "tickangle": 0}
+        axis |= {"showgrid": False}  # WebGL draws the faint lines of a dark page as bright ones
         axis |= {"type": "log", "dtick": 1} if each.logarithmic else {}
         number = k + 1 if k else ""
         if k < side:

@@ -9,6 +9,7 @@ from optuna.trial import TrialState, create_trial
 from mnas_moo.reports.dashboard_view import NetworkStore, View
 from mnas_moo.running.identity import IDENTITY
 from mnas_moo.study_file.study import StudyFile
+from tests.reports.conftest import a_study, of, random_values
 
 Finished = tuple[StudyFile, optuna.Study]
 NOTE = "dashboard:note_str:0"
@@ -65,3 +66,11 @@ def test_pictures_are_drawn_on_request_and_an_unknown_one_is_not_found(
     assert store.open_reader(f"0-{trial._trial_id:x}-0").read().lstrip().startswith(b"<svg")
     with pytest.raises(optuna.artifacts.exceptions.ArtifactNotFound):
         store.open_reader("0-fffff-0")
+
+
+@pytest.mark.parametrize(("objectives", "ids"), [(1, []), (2, []), (3, ["parallel", "matrix"])])
+def test_a_front_of_three_objectives_has_its_plots(
+    objectives: int, ids: list[str], own: tuple[View, optuna.Study]
+) -> None:
+    study = a_study(random_values(30, objectives))
+    assert list(own[0].at_once(study.trials, of(study))) == ids

@@ -88,6 +88,10 @@ def test_any_number_of_objectives_is_reported(objectives: int, tmp_path: Path) -
     report = of(a_study(random_values(30, objectives)), file_of(tmp_path))
     assert ("hypervolume" in sections(report)) == (objectives > 1)
     assert ("on the front" in dict(report.tiles)) == (objectives > 1)
+    assert ("objectives" in sections(report)) == (objectives > 2)
+    if objectives > 2:
+        assert [figure.name for figure in sections(report)["objectives"].figures] == ["parallel", "matrix"]
+        assert "panacea" in ", ".join(card.title for card in sections(report)["networks"].cards).lower()
     if objectives == 1:
         assert report.lead.startswith("The best network of 30 trials (trial ")
 
