@@ -13,6 +13,7 @@ from tests.chromium import opened, overflow
 from tests.reports.test_members import members
 from tests.reports.test_page import report
 
+STILL = "() => { const still = window.before === scrollY; window.before = scrollY; return still; }"
 WINDOWS = [(size, scheme) for size in ((1280, 900), (390, 844)) for scheme in ("light", "dark")]
 
 
@@ -92,6 +93,8 @@ def test_the_keyboard_lets_one_network_after_the_other_out(window: Any) -> None:
 
 def test_arrow_keys_lift_a_member_out_in_both_plots(window: Any) -> None:
     window.locator("#matrix svg.plot:visible").focus()
+    # scrolling hides what is said of a mark, and goes on for a while
+    window.wait_for_function(STILL, polling=200)
     window.keyboard.press("ArrowRight")
     assert window.locator("#tip b").text_content() == "trial 0"
     assert window.locator("svg.plot:visible .hot").count() == 2
