@@ -20,8 +20,7 @@ from mnas_moo.spaces.printable import short
 
 SYMBOLS = {"diamond": "diamond", "cross": "x-thin", "square": "square", "triangle": "triangle-up"}
 
-LEGEND = {"font": {"size": 10}, "entrywidth": 116}
-"""Narrow enough that a phone shows two entries beside each other."""
+LEGEND = {"font": {"size": 10}}
 
 _escaped = functools.partial(html.escape, quote=False)
 
@@ -55,7 +54,7 @@ def parallel_figure(members: Members) -> Any:
     figure = go.Figure(lines)
     for _, color, label in groups:  # plotly has no legend of its own for these lines
         figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line={"color": color, "width": 3}, name=label))
-    dressed(figure, _title(members, "a line each: up is better"), members.says)
+    dressed(figure, _title(members, "a line each", "Up is better on every axis."), members.says)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     figure.update_layout(margin={"l": 60, "r": 60, "t": figure.layout.margin.t + 20}, legend=LEGEND)
@@ -129,9 +128,9 @@ def _groups(members: Members) -> list[tuple[list[int], str, str]]:
     ]
 
 
-def _title(members: Members, how: str) -> str:
+def _title(members: Members, how: str, *hints: str) -> str:
     logarithmic = [each.label.partition(" (")[0] for each in members.objectives if each.logarithmic]
-    notes = [f"Logarithmic: {', '.join(logarithmic)}."] if logarithmic else []
+    notes = [*hints, *([f"Logarithmic: {', '.join(logarithmic)}."] if logarithmic else [])]
     return titled(f"{len(members.names):,} {members.what} of the front, {how}", notes)
 
 
