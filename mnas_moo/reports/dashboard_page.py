@@ -28,7 +28,7 @@ main .MuiGrid-container > .MuiGrid-root { order: 9; }
 main .MuiGrid-container > .MuiGrid-root:has([id^="user-defined-plot:"]) { order: 4; }
 main .MuiGrid-container > .MuiGrid-root:has([id="user-defined-plot:pareto-front"]) { order: 1; }
 main .MuiGrid-container > .MuiGrid-root:has([id="user-defined-plot:parallel"]) { order: 2; }
-main .MuiGrid-container > .MuiGrid-root:has([id="user-defined-plot:matrix"]) { order: 2; }
+main .MuiGrid-container > .MuiGrid-root:has([id="user-defined-plot:matrix"]) { order: 3; }
 main .MuiGrid-container > .MuiGrid-root:has([id="user-defined-plot:hypervolume"]) { order: 3; }
 main .MuiGrid-container > .MuiGrid-root:not(:has([id*="plot"], [id*="graph"])) { order: 3; }
 [id^="user-defined-plot:"] .main-svg :not(.hovertext) > text { fill: currentColor !important; }

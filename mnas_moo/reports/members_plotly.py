@@ -20,8 +20,7 @@ from mnas_moo.spaces.printable import short
 
 SYMBOLS = {"diamond": "diamond", "cross": "x-thin", "square": "square", "triangle": "triangle-up"}
 
-LEGEND = {"font": {"size": 10}, "entrywidth": 116}
-"""Narrow enough that a phone shows two entries beside each other."""
+LEGEND = {"font": {"size": 10}}
 
 _escaped = functools.partial(html.escape, quote=False)
 
@@ -55,7 +54,7 @@ def parallel_figure(members: Members) -> Any:
     figure = go.Figure(lines)
     for _, color, label in groups:  # plotly has no legend of its own for these lines
         figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line={"color": color, "width": 3}, name=label))
-    dressed(figure, _title(members, "a line each: up is better"), members.says)
+    dressed(figure, _title(members, "a line each", "Up is better on every axis."), members.says)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     figure.update_layout(margin={"l": 60, "r": 60, "t": figure.layout.margin.t + 20}, legend=LEGEND)
@@ -92,6 +91,7 @@ def matrix_figure(members: Members) -> Any:
     side = len(objectives) - 1
     for k, each in enumerate(objectives):
         axis = {"tickformat": ".0%" if each.percent else None, "tickfont": {"size": 9}, "nticks": 4, "tickangle": 0}
+        axis |= {"showgrid": False}  # WebGL draws the faint lines of a dark page as bright ones
         axis |= {"type": "log", "dtick": 1} if each.logarithmic else {}
         number = k + 1 if k else ""
         if k < side:
@@ -128,9 +128,9 @@ def _groups(members: Members) -> list[tuple[list[int], str, str]]:
     ]
 
 
-def _title(members: Members, how: str) -> str:
+def _title(members: Members, how: str, *hints: str) -> str:
     logarithmic = [each.label.partition(" (")[0] for each in members.objectives if each.logarithmic]
-    notes = [f"Logarithmic: {', '.join(logarithmic)}."] if logarithmic else []
+    notes = [*hints, *([f"Logarithmic: {', '.join(logarithmic)}."] if logarithmic else [])]
     return titled(f"{len(members.names):,} {members.what} of the front, {how}", notes)
 
 
@@ -150,5 +150,5 @@ def _dimension(objective: Objective, order: list[int]) -> dict[str, Any]:
         "values": [scaled(objective.values[i]) for i in order],
         "range": ends if objective.more else ends[::-1],
         "tickvals": [scaled(value) for value, _ in ticks],
-        "ticktext": [text for _, text in ticks],
+        "ticktext": [_escaped(text) for _, text in ticks],
     }

@@ -9,6 +9,8 @@ from optuna.trial import TrialState, create_trial
 from mnas_moo.reports.dashboard_view import NetworkStore, View
 from mnas_moo.running.identity import IDENTITY
 from mnas_moo.study_file.study import StudyFile
+from tests.reports.conftest import of
+from tests.reports.test_members import five
 
 Finished = tuple[StudyFile, optuna.Study]
 NOTE = "dashboard:note_str:0"
@@ -65,3 +67,9 @@ def test_pictures_are_drawn_on_request_and_an_unknown_one_is_not_found(
     assert store.open_reader(f"0-{trial._trial_id:x}-0").read().lstrip().startswith(b"<svg")
     with pytest.raises(optuna.artifacts.exceptions.ArtifactNotFound):
         store.open_reader("0-fffff-0")
+
+
+def test_a_front_of_many_objectives_has_its_plots_and_one_of_two_has_none(own: tuple[View, optuna.Study]) -> None:
+    study = five()
+    assert list(own[0].at_once(study.trials, of(study))) == ["parallel", "matrix"]
+    assert own[0].at_once(own[1].trials, of(own[1])) == {}

@@ -6,11 +6,13 @@ import optuna
 import pytest
 from optuna.trial import create_trial
 
+from mnas_moo.reports.figures import rows_of
 from mnas_moo.reports.figures_study import (
     busy_seconds,
     front_figure,
     importance_figure,
     learning_figures,
+    members_figures,
     published_figure,
     volume_figure,
 )
@@ -18,6 +20,7 @@ from mnas_moo.reports.importance import Importance
 from mnas_moo.reports.learning import Chart, Series
 from mnas_moo.running.trials import MEASUREMENTS
 from tests.reports.conftest import a_study, of, random_values
+from tests.reports.test_members import members
 
 START = datetime(2026, 1, 1)
 
@@ -114,3 +117,10 @@ def test_published_networks_are_told_apart_from_the_studys() -> None:
     assert [bars.label for bars in panel.bars] == ["this study", "published"]
     assert panel.bars[0].lengths[0] == 1.0 and panel.bars[1].lengths[1] == 2.0
     assert figure.says == "knee (trial 3) 1 ms, MobileNetV2 2 ms."
+
+
+def test_the_members_of_a_front_are_drawn_in_two_ways_with_one_table() -> None:
+    parallel, matrix = members_figures(members())
+    assert (parallel.name, parallel.matrix, matrix.name, matrix.matrix) == ("parallel", False, "matrix", True)
+    assert parallel.notes == ["Logarithmic: latency (ms), multiply-adds (millions)."]
+    assert rows_of(parallel) == rows_of(matrix) == members().rows()

@@ -8,6 +8,7 @@ from mnas_moo.reports.note import explain, progress_line
 from mnas_moo.reports.past import history
 from mnas_moo.running.identity import IDENTITY
 from mnas_moo.study_file.study import StudyFile
+from tests.reports.conftest import a_study, of, random_values
 
 Finished = tuple[StudyFile, optuna.Study]
 
@@ -102,3 +103,9 @@ def test_nonsense_of_a_storage_is_not_shown(key: str, value: object) -> None:
 def test_a_trial_that_says_nothing_is_not_shown() -> None:
     assert progress_line(create_trial(state=TrialState.RUNNING)) == ""
     assert progress_line(running(more=1)) == ""
+
+
+@pytest.mark.parametrize(("objectives", "explained"), [(2, False), (3, True)])
+def test_plots_of_all_objectives_are_explained_where_they_are(objectives: int, explained: bool) -> None:
+    note = explain("macro", TABLE, of(a_study(random_values(20, objectives))), None)
+    assert ("*Pair by pair*" in note) == explained

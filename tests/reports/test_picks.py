@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
-from mnas_moo.reports.picks import PICKS, picked
+from mnas_moo.reports.picks import PICKS, picked, with_panacea
 
 NAMES = ["accuracy", "latency_ms", "latency_ms@pixel"]
 DIRECTIONS = ["maximize", "minimize", "minimize"]
@@ -57,3 +57,10 @@ def test_a_pick_that_a_front_does_not_have_is_refused_in_one_line(pick: str, nam
 def test_a_front_of_two_has_no_knee() -> None:
     with pytest.raises(ValueError, match="needs a front of 3 networks"):
         picked("knee", front(VALUES[:2]), NAMES, DIRECTIONS)
+
+
+def test_panacea_is_a_choice_where_there_are_three_objectives_and_members() -> None:
+    assert [choice.title for choice in with_panacea([], front(), NAMES, DIRECTIONS)] == ["panacea"]
+    two = front([values[:2] for values in VALUES])
+    assert with_panacea([], two, NAMES[:2], DIRECTIONS[:2]) == []
+    assert with_panacea([], front(VALUES[:2]), NAMES, DIRECTIONS) == []

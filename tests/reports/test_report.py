@@ -23,6 +23,7 @@ from mnas_moo.study_file.load import load_study_file
 from mnas_moo.study_file.study import StudyFile
 from tests.conftest import STUDY
 from tests.reports.conftest import a_study, random_values
+from tests.reports.test_members import five
 from tests.reports.test_searches import CHOICES, EPOCHS, POINT
 from tests.running.points import searched
 
@@ -91,6 +92,13 @@ def test_any_number_of_objectives_is_reported(objectives: int, tmp_path: Path) -
     assert ("on the front" in dict(report.tiles)) == (objectives > 1)
     if objectives == 1:
         assert report.lead.startswith("The best network of 30 trials (trial ")
+
+
+def test_a_front_of_many_objectives_is_shown_in_all_at_once_with_its_panacea(tmp_path: Path) -> None:
+    report = of(five(), file_of(tmp_path))
+    assert [figure.name for figure in sections(report)["objectives"].figures] == ["parallel", "matrix"]
+    assert "panacea" in ", ".join(card.title for card in sections(report)["networks"].cards).lower()
+    assert "objectives" not in sections(of(networks_study(), file_of(tmp_path)))
 
 
 def test_a_study_in_which_nothing_is_feasible_says_so(tmp_path: Path) -> None:
