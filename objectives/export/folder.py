@@ -59,6 +59,15 @@ def export(
     for name, content in {**files, LABELS_FILE: labels_text(trained.classes).encode()}.items():
         with whole_file(folder / name) as part:
             part.write_bytes(content)
+    found = check(folder, trained, data, balanced=balanced, threads=threads, listener=listener_of(say))
+    figures = document(folder, trained, found, latencies)
+    with whole_file(folder / FIGURES_FILE) as part:
+        part.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    return figures
+
+
+def listener_of(say: Callable[[str], None]) -> Callable[[int, int], None]:
+    """What is told how many images of how many are checked, and says so now and then."""
     told = 0
 
     def listener(done: int, of: int) -> None:
@@ -67,8 +76,4 @@ def export(
             told = TOLD * done // of
             say(f"checking: {done:,} of {of:,} images")
 
-    found = check(folder, trained, data, balanced=balanced, threads=threads, listener=listener)
-    figures = document(folder, trained, found, latencies)
-    with whole_file(folder / FIGURES_FILE) as part:
-        part.write_text(json.dumps(figures, indent=2), encoding="utf-8")
-    return figures
+    return listener

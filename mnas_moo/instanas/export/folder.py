@@ -12,9 +12,9 @@ from typing import Any
 
 from mnas_moo.instanas.export.check import ROUNDS, Check, check, timed
 from mnas_moo.instanas.export.files import Exported, manifest, write
-from mnas_moo.objectives.export.check import BATCH, MOST_DIFFERENCE
+from mnas_moo.objectives.export.check import MOST_DIFFERENCE
 from mnas_moo.objectives.export.document import FORMAT, other_images, versions
-from mnas_moo.objectives.export.folder import FIGURES_FILE, TOLD
+from mnas_moo.objectives.export.folder import FIGURES_FILE, listener_of
 from mnas_moo.objectives.host.process import cpu_name
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.whole_file import whole_file
@@ -61,15 +61,7 @@ def export(
     for name, content in files.items():
         with whole_file(folder / name) as part:
             part.write_bytes(content)
-    told = 0
-
-    def listener(done: int, of: int) -> None:
-        nonlocal told
-        if of > BATCH and TOLD * done // of > told:
-            told = TOLD * done // of
-            say(f"checking: {done:,} of {of:,} images")
-
-    found = check(folder, exported, data, threads=threads, listener=listener)
+    found = check(folder, exported, data, threads=threads, listener=listener_of(say))
     say("timing images, each by its own path and by the MobileNetV2-like one")
     times = timed(folder, exported, data)
     controller, graph = exported.controller_graph, exported.runner.graph
