@@ -110,7 +110,8 @@ def _child(do: Callable[[T], None], job: T, pipe: Connection) -> None:
         text = one_line(str(error)) or type(error).__name__
         told = isinstance(error, ValueError | ImportError | RuntimeError)
         failure = text if told else f"{type(error).__name__}: {text}"
-    pipe.send(failure)
+    with contextlib.suppress(BrokenPipeError):  # the program was killed just now, and nobody is left to be told
+        pipe.send(failure)
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ def run(seed: int, trials: int) -> list[dict[str, object]]:
     return [trial.params for trial in study.trials]
 
 
+@pytest.mark.slow
 def test_it_searches_mixed_spaces_and_a_seed_fixes_it() -> None:
     first = run(0, 12)  # ten of a Sobol sequence, then two of the model
     assert run(0, 12) == first

@@ -13,7 +13,15 @@ from mnas_moo.spaces.growth import Growth
 from tests.compare.conftest import figures, formula, same
 
 
-@pytest.mark.parametrize("sampler", [name for name in contenders.NAMES if name not in ("cmaes", "mnas-paper", "fbnet")])
+SEVERAL = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "botorch" else name
+    for name in contenders.NAMES
+    if name not in ("cmaes", "mnas-paper", "fbnet")
+]
+"""Samplers of several objectives."""
+
+
+@pytest.mark.parametrize("sampler", SEVERAL)
 def test_every_sampler_of_several_objectives_runs_and_its_seed_is_all_that_it_depends_on(sampler: str) -> None:
     problem = dataclasses.replace(formula(), growth=Growth.by_parameter(formula().distributions))  # for dppnet
     reason = contenders.refusal(sampler, task_of(problem))
