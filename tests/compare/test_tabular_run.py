@@ -12,7 +12,6 @@ from mnas_moo.objectives.tabular.published import bench_table
 from mnas_moo.spaces.growth import Growth
 from tests.compare.conftest import figures, formula, same
 
-
 SEVERAL = [
     pytest.param(name, marks=pytest.mark.slow) if name == "botorch" else name
     for name in contenders.NAMES
