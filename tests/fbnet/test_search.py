@@ -76,7 +76,7 @@ def test_distributions_stay_uniform_at_first_and_then_follow_the_latency(digits:
     assert found.latency_ms == pytest.approx(expected.tolist())
 
 
-@pytest.mark.parametrize("conditioned", [False, True])
+@pytest.mark.parametrize("conditioned", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_search_that_is_killed_goes_on_to_the_same_result(
     conditioned: bool, digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +146,7 @@ def test_the_step_of_the_distributions_has_the_gradient_of_the_paper_s_loss(digi
     assert all(parameter.grad is None for parameter in one.supernet.parameters())
 
 
+@pytest.mark.slow
 def test_skips_do_not_take_over_where_latency_matters_little(digits: ImageData, tmp_path: Path) -> None:
     """The fault of reimplementations at small images: all layers that may be left out are, whatever it costs."""
     settings = dataclasses.replace(SETTINGS, beta=(0.001,), epochs=12, theta_from=4)

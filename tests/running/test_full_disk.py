@@ -143,7 +143,9 @@ def test_a_study_goes_on_after_its_disk_was_full(mounted: MountedFolder, storage
     assert all(fills_up(mounted(size), storage) is not None for size in sizes)
 
 
-@pytest.mark.parametrize(("storage", "sizes"), [(STORAGES[0], (192, 208)), (STORAGES[1], (60,))])
+@pytest.mark.parametrize(
+    ("storage", "sizes"), [pytest.param(STORAGES[0], (192, 208), marks=pytest.mark.slow), (STORAGES[1], (60,))]
+)
 def test_a_trial_under_way_when_the_disk_was_full_is_finished(
     mounted: MountedFolder, storage: str, sizes: tuple[int, ...]
 ) -> None:

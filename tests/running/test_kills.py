@@ -101,7 +101,7 @@ def killed_equals_undisturbed(folder: Path, storage: str, sampler: str, trials: 
     assert list(map(what_matters, study.trials)) == list(map(what_matters, whole.trials))
 
 
-@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+@pytest.mark.parametrize("storage", [pytest.param("sqlite", marks=pytest.mark.slow), "journal"])
 def test_a_run_that_is_killed_eight_times_has_the_trials_of_one_that_is_not(storage: str, tmp_path: Path) -> None:
     killed_equals_undisturbed(tmp_path, storage, "{mnas: {seed: 0}}", trials=40, kills=8)
 
@@ -167,7 +167,7 @@ def killed_everywhere_equals_undisturbed(
     return dict(zip(PHASES, hits, strict=True))
 
 
-@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+@pytest.mark.parametrize("storage", [pytest.param("sqlite", marks=pytest.mark.slow), "journal"])
 def test_a_run_that_is_killed_within_all_that_it_does_has_the_trials_of_one_that_is_not(
     storage: str, tmp_path: Path, images: Path
 ) -> None:

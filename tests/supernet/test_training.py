@@ -31,7 +31,7 @@ def weights(file: Path) -> dict[str, torch.Tensor]:
     return dict(torch.load(file, weights_only=True)["weights"])
 
 
-@pytest.mark.parametrize("rule", ["uniform", "sandwich"])
+@pytest.mark.parametrize("rule", [pytest.param("uniform", marks=pytest.mark.slow), "sandwich"])
 def test_all_networks_learn(rule: str, digits: ImageData, tmp_path: Path) -> None:
     settings = dataclasses.replace(SETTINGS, steps=250 if rule == "uniform" else 60, batch_size=128, rule=rule)
     curve = train_supernet(FBNET, digits, settings, tmp_path / "a.pt")

@@ -268,7 +268,7 @@ def test_mixed_precision_computes_the_network_in_bfloat16_and_the_loss_in_float3
     torch.testing.assert_close(*losses, rtol=0.05, atol=0.05)
 
 
-@pytest.mark.parametrize("name", ["network", "condensenet"])
+@pytest.mark.parametrize("name", [pytest.param("network", marks=pytest.mark.slow), "condensenet"])
 def test_two_processes_share_a_training(name: str, tmp_path: Path) -> None:
     program = tmp_path / "shared.py"
     root = str(Path(__file__).resolve().parents[3])
