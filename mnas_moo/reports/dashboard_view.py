@@ -48,6 +48,9 @@ from mnas_moo.study_file.study import StudyFile
 
 _NOTE = "dashboard:note_"  # prefix of the attributes of a study's note; those of a trial's note contain its id
 
+MOST_PAIRED = 3
+"""Of more objectives the plot of all trials pair by pair is too crowded for the dashboard's frame."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -177,10 +180,13 @@ class View(_Forwarding):
         pinboard = _Pinboard(self.stored)
         pinning = optuna.load_study(study_name=study.study_name, storage=pinboard)
         if past.numbers:
-            front = with_link(front_figure(past), f"/dashboard/studies/{study._study_id}/note", "What is this study?")
-            board.save_plotly_graph_object(pinning, front, graph_object_id="pareto-front")
-            for figure_id, figure in self.at_once(trials, past).items():
-                board.save_plotly_graph_object(pinning, figure, graph_object_id=figure_id)
+            figures = self.at_once(trials, past)
+            if not figures or len(past.names) <= MOST_PAIRED:
+                figures = {"pareto-front": front_figure(past), **figures}
+            link = f"/dashboard/studies/{study._study_id}/note", "What is this study?"
+            for i, (figure_id, figure) in enumerate(figures.items()):
+                drawn = figure if i else with_link(figure, *link)
+                board.save_plotly_graph_object(pinning, drawn, graph_object_id=figure_id)
             if len(past.names) > 1:
                 volume = hypervolume_figure(past)
                 board.save_plotly_graph_object(pinning, volume, graph_object_id="hypervolume")

@@ -73,3 +73,12 @@ def test_a_front_of_many_objectives_has_its_plots_and_one_of_two_has_none(own: t
     study = five()
     assert list(own[0].at_once(study.trials, of(study))) == ["parallel", "matrix"]
     assert own[0].at_once(own[1].trials, of(own[1])) == {}
+
+
+def test_pairs_of_all_trials_are_left_out_where_they_are_too_crowded(own: tuple[View, optuna.Study]) -> None:
+    study = five()
+    frozen = study._storage.get_all_studies()[0]
+    kept = View(study._storage, own[0].study_file).plots(frozen, study.get_trials(), study.metric_names, of(study))
+    drawn = {key.split(":")[2] for key in kept if key.startswith("dashboard:plot_data:")}
+    assert {"parallel", "matrix", "hypervolume"} <= drawn and "pareto-front" not in drawn
+    assert "What is this study?" in "".join(kept[key] for key in kept if ":parallel:" in key)
