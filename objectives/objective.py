@@ -7,7 +7,7 @@ keeping besides the number (spread, epochs, seconds) is in ``details``, which ar
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeAlias
 
@@ -107,6 +107,16 @@ def latency_beside(name: str) -> str:
     """
     _, at, device = name.partition("@")
     return f"latency_ms{at}{device}"
+
+
+def one_a_device(names: Iterable[str]) -> list[str]:
+    """Those of some objectives that devices measure, each device once: memory comes with the latency beside it.
+
+    >>> one_a_device(["accuracy", "latency_ms", "memory_mb", "memory_mb@pixel"])
+    ['latency_ms', 'memory_mb@pixel']
+    """
+    given = list(names)
+    return [name for name in given if is_latency(name) or (is_memory(name) and latency_beside(name) not in given)]
 
 
 def memory_beside(name: str) -> str:

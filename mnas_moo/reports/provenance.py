@@ -15,7 +15,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mnas_moo.objectives.front import direction_names
-from mnas_moo.objectives.objective import latency_beside, on_device
+from mnas_moo.objectives.objective import one_a_device
 from mnas_moo.reports.past import label_of
 from mnas_moo.running.address import shown_address, without_passwords
 from mnas_moo.running.goal import spent_seconds
@@ -116,7 +116,7 @@ def _decisions(held: Any) -> list[str]:
 
 def _device(name: str, names: Sequence[str], held: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> str:
     """What a latency, or memory alone, was measured on: as the study keeps it, else as its last trial tells it."""
-    if not on_device(name) or latency_beside(name) in {*names} - {name}:
+    if name not in one_a_device(names):
         return ""
     devices = held.get("devices")
     stored = held.get("device") if name == "latency_ms" else devices.get(name) if isinstance(devices, Mapping) else None

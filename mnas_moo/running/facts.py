@@ -10,7 +10,7 @@ import platform
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mnas_moo.objectives.objective import latency_beside, on_device
+from mnas_moo.objectives.objective import one_a_device
 from mnas_moo.spaces.printable import short
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ def facts_of(study_file: StudyFile, subject: Subject, identity: Mapping[str, Any
         facts["data"] = f"{data['kind']}: {images:,} images of {data['classes']} classes, {colours}"
     measured = getattr(subject, "objectives", {})
     timed = {
-        name: _device(objective.device)
-        for name, objective in measured.items()
-        if on_device(name) and hasattr(objective, "device") and latency_beside(name) not in {*measured} - {name}
+        name: _device(measured[name].device) for name in one_a_device(measured) if hasattr(measured[name], "device")
     }
     facts["device"] = "; ".join(timed.values() if len(timed) == 1 else map(": ".join, timed.items()))
     facts["versions"] = ", ".join([*map(_version, _PACKAGES), f"Python {platform.python_version()}"])

@@ -178,7 +178,7 @@ def _predicted(study_file: NetworkStudy, settings: Model, observer: Observer) ->
     for name, file in zip([*settings.source, study_file.name], [*files, study_file], strict=True):
         if not isinstance(file, NetworkStudy):
             raise study_file.error((*where, "source"), f": {name} is a study of a table; one of networks is needed")
-        theirs = (file.latency.model.measure if file.latency.model else file.latency).identity
+        theirs = file.latency.device.identity
         if theirs != settings.measure.identity:
             problem = f": {name} has latencies of {theirs}, and measure is {settings.measure.identity}; they must agree"
             raise study_file.error((*where, "source"), problem)

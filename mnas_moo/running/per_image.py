@@ -153,8 +153,7 @@ def _table(
         return dataclasses.replace(found, controller_ms=share * usual_ms)
     built = study_file.files / f"instanas-{folder_name(study_file.name)}-table.json"
     subject.observer.preparing("timing the modules of every cell and the controller, for InstaNAS' lookup table")
-    model = getattr(source, "model", None)  # a predictor's device
-    device = latency_sources.in_visits(model.measure if model is not None else source)
+    device = latency_sources.in_visits(source.device)
     with closing(latency_sources.make(device, subject.observer.waiting)) as latency:
         build(subject.space, latency, built, visits=VISITS)
         controller_ms = min(latency.measure(graph, visit).value for visit in range(VISITS))

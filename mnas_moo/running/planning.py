@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnas_moo.objectives.objective import latency_beside, on_device
+from mnas_moo.objectives.objective import one_a_device
 from mnas_moo.running import plan
 from mnas_moo.running.network_trials import NetworkTrials
 from mnas_moo.running.objectives import describe, is_timed_here, make_objective, space_of
@@ -156,12 +156,7 @@ def _timed(
 
 def _timed_here(study_file: NetworkStudy) -> list[str]:
     """What is measured on what the trainings use, by name; memory comes with the latency of its device."""
-    names = study_file.measured_names
-    return [
-        name
-        for name in names
-        if on_device(name) and is_timed_here(study_file, name) and latency_beside(name) not in {*names} - {name}
-    ]
+    return [name for name in one_a_device(study_file.measured_names) if is_timed_here(study_file, name)]
 
 
 def _typical(space: Space) -> NetworkSpec:

@@ -111,8 +111,7 @@ def _table(study_file: NetworkStudy, subject: NetworkTrials, named: str | None) 
     if file is None:
         built = study_file.files / f"fbnet-{folder_name(study_file.name)}-table.json"
         subject.observer.preparing("timing the candidates of every layer, for FBNet's lookup table")
-        model = getattr(settings, "model", None)  # a predictor's device
-        source = latency_sources.in_visits(model.measure if model is not None else settings)
+        source = latency_sources.in_visits(settings.device)
         with closing(latency_sources.make(source, subject.observer.waiting)) as latency:
             build(subject.space, latency, built, visits=VISITS)
         file = str(built)

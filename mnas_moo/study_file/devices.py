@@ -90,23 +90,16 @@ def check_models(study_file: Measuring, models: Mapping[str, str]) -> None:
 
 
 def _twice(study_file: Measuring, first: str, second: str, which: str = "") -> StudyError:
-    kind = _device(study_file.latency_of(second)).chosen[0]
+    kind = study_file.latency_of(second).device.chosen[0]
     problem = f"is measured by the same device as {first}, {kind}{which}; a device stands once: leave one of them out"
     if kind in _DIFFER:
         problem += f", or let them differ in {_DIFFER[kind]}"
     return study_file.error(("objectives", second), problem)
 
 
-def _device(source: NamedLatency) -> NamedLatency:
-    """What measures: of a predictor, the device that confirms it."""
-    model = getattr(source, "model", None)
-    return source if model is None else model.measure
-
-
 def _same(one: NamedLatency, other: NamedLatency) -> bool:
-    one, other = _device(one), _device(other)
-    (kind, settings), (other_kind, other_settings) = one.chosen, other.chosen
-    if kind != other_kind or one.identity != other.identity:
+    (kind, settings), (other_kind, other_settings) = one.device.chosen, other.device.chosen
+    if kind != other_kind or one.device.identity != other.device.identity:
         return False
     if kind == "lut":
         return Path(settings.file).resolve() == Path(other_settings.file).resolve()
@@ -115,7 +108,7 @@ def _same(one: NamedLatency, other: NamedLatency) -> bool:
 
 def _phones(source: NamedLatency) -> dict[str, Any]:
     """The settings of phones; empty of another device."""
-    adb = _device(source).adb
+    adb = source.device.adb
     return {} if adb is None else adb.model_dump()
 
 

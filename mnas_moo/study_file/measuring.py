@@ -187,6 +187,11 @@ class NamedLatency(Measured):
 
     lut: Lut | None = None
 
+    @property
+    def device(self) -> Measured:
+        """What measures: the source itself, or the device that confirms a predictor."""
+        return self
+
 
 class Latency(NamedLatency):
     """Where latency comes from: a device, a lookup table, or a predictor."""
@@ -197,6 +202,11 @@ class Latency(NamedLatency):
     def identity(self) -> dict[str, Any]:
         """The settings that two runs must share to be one study."""
         return {"model": self.model.measure.identity} if self.model is not None else super().identity
+
+    @property
+    def device(self) -> Measured:
+        """What measures: the source itself, or the device that confirms a predictor."""
+        return self if self.model is None else self.model.measure
 
 
 class NoSettings(Part):

@@ -55,15 +55,24 @@ def export(
     """
     say("writing")
     files = write(trained, data.images[calibration_images(data.train)].numpy())
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in {**files, LABELS_FILE: labels_text(trained.classes).encode()}.items():
-        with whole_file(folder / name) as part:
-            part.write_bytes(content)
+    write_files(folder, {**files, LABELS_FILE: labels_text(trained.classes).encode()})
     found = check(folder, trained, data, balanced=balanced, threads=threads, listener=listener_of(say))
     figures = document(folder, trained, found, latencies)
     with whole_file(folder / FIGURES_FILE) as part:
         part.write_text(json.dumps(figures, indent=2), encoding="utf-8")
     return figures
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes files by name into a folder, which is made.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        with whole_file(folder / name) as part:
+            part.write_bytes(content)
 
 
 def listener_of(say: Callable[[str], None]) -> Callable[[int, int], None]:

@@ -14,7 +14,7 @@ from mnas_moo.instanas.export.check import ROUNDS, Check, check, timed
 from mnas_moo.instanas.export.files import Exported, manifest, write
 from mnas_moo.objectives.export.check import MOST_DIFFERENCE
 from mnas_moo.objectives.export.document import FORMAT, other_images, versions
-from mnas_moo.objectives.export.folder import FIGURES_FILE, listener_of
+from mnas_moo.objectives.export.folder import FIGURES_FILE, listener_of, write_files
 from mnas_moo.objectives.host.process import cpu_name
 from mnas_moo.objectives.training.data import ImageData
 from mnas_moo.objectives.whole_file import whole_file
@@ -57,10 +57,7 @@ def export(
     """
     say("writing")
     files = write(exported)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        with whole_file(folder / name) as part:
-            part.write_bytes(content)
+    write_files(folder, files)
     found = check(folder, exported, data, threads=threads, listener=listener_of(say))
     say("timing images, each by its own path and by the MobileNetV2-like one")
     times = timed(folder, exported, data)
