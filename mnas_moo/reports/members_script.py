@@ -139,10 +139,7 @@ function brushed(figure) {
       });
       if (best[0] * scale <= NEAR / 2) lift(layout, member, best[1], best[2]); else hide();
     };
-    svg.addEventListener('pointermove', point);
-    svg.addEventListener('pointerdown', point);
-    svg.addEventListener('pointerleave', event => { if (event.pointerType === 'mouse') hide(); });
-    svg.addEventListener('blur', hide);
+    followed(svg, point);
     svg.addEventListener('keydown', event => {
       const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
       const left = names.map((_, i) => i).filter(i => within[i]);

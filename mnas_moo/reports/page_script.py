@@ -90,6 +90,13 @@ function show(svg, found, panel, figure) {
   tip.style.top = Math.max(gap, Math.min(y, innerHeight - gap - box.height)) + 'px';
 }
 
+function followed(svg, point) {
+  svg.addEventListener('pointermove', point);
+  svg.addEventListener('pointerdown', point);
+  svg.addEventListener('pointerleave', event => { if (event.pointerType === 'mouse') hide(); });
+  svg.addEventListener('blur', hide);
+}
+
 for (const svg of document.querySelectorAll('svg[data-figure]')) {
   const figure = data.figures[svg.dataset.figure];
   const panel = figure.panels[svg.dataset.panel];
@@ -108,10 +115,7 @@ for (const svg of document.querySelectorAll('svg[data-figure]')) {
     }
     if (best && (least <= NEAR || !best.series.names)) show(svg, best, panel, figure); else hide();
   };
-  svg.addEventListener('pointermove', point);
-  svg.addEventListener('pointerdown', point);
-  svg.addEventListener('pointerleave', event => { if (event.pointerType === 'mouse') hide(); });
-  svg.addEventListener('blur', hide);
+  followed(svg, point);
   svg.addEventListener('keydown', event => {
     const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
     if (!step || !stops.length) return;
